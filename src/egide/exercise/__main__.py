@@ -1,0 +1,146 @@
+"""``python -m egide.exercise``: the exercise's aircraft as processes of their own.
+
+    drone    flies the first aircraft and sends H.264 and KLV in MPEG-TS over UDP
+    rtsp     flies the second and serves it by RTSP
+    prepare  paints the ground into the cache, so that the others start within a second
+
+Each prints one line of JSON on standard output when it is ready. SIGTERM or Ctrl-C ends it cleanly; SIGUSR1 makes the
+aircraft leave its perimeter at once. Exit status 2 and one sentence on standard error when it cannot start.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+from shapely.geometry import mapping
+
+from egide.exercise.broadcast import broadcast
+from egide.exercise.drone import FPS, SIZE, Drone, make_drone
+from egide.exercise.encoder import BITRATE
+from egide.exercise.flight import FlightError
+from egide.exercise.painting import cached_ground
+from egide.exercise.rtsp import PATH, RtspServer
+from egide.exercise.town import ATTRIBUTION, TownError
+
+
+def default_cache() -> Path:
+    """``$XDG_CACHE_HOME/egide``, or ``~/.cache/egide``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "egide"
+
+
+def size_of(text: str) -> tuple[int, int]:
+    """``1280x720`` as two numbers."""
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise argparse.ArgumentTypeError(f"a size is written 1280x720, not {text!r}")
+    return int(width), int(height)
+
+
+def address_of(text: str) -> tuple[str, int]:
+    """``host:port``."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise argparse.ArgumentTypeError(f"an address is written 127.0.0.1:5600, not {text!r}")
+    return host.strip("[]"), int(port)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m egide.exercise", description="Aircraft of the exercise.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--cache", type=Path, default=default_cache(), help="folder of the painted ground")
+    flying = argparse.ArgumentParser(add_help=False, parents=[common])
+    flying.add_argument("--name", help="what the telemetry calls the aircraft")
+    flying.add_argument("--tail", help="its tail number")
+    flying.add_argument("--fps", type=int, default=FPS)
+    flying.add_argument("--size", type=size_of, default=SIZE, help="1280x720, 960x540 …")
+    flying.add_argument("--bitrate", type=int, default=BITRATE, help="bits per second")
+    flying.add_argument("--perimeter", type=Path, help="GeoJSON polygon to stay inside; default: the whole town")
+    flying.add_argument("--phase", type=float, help="where on the circuit to begin, 0 to 1")
+    flying.add_argument("--for", dest="seconds", type=float, help="seconds, then stop")
+    flying.add_argument("--depart-at", type=float, help="leave the perimeter after so many seconds")
+    flying.add_argument("--barcode", action="store_true", help="burn the time in as a barcode, for measuring latency")
+    drone = commands.add_parser("drone", parents=[flying], help="H.264 and KLV by UDP")
+    drone.add_argument("--udp", type=address_of, default=("127.0.0.1", 5600), help="where to send, host:port")
+    drone.add_argument("--audio", action="store_true", help="add a silent sound track, to be refused")
+    rtsp = commands.add_parser("rtsp", parents=[flying], help="H.264 and KLV by RTSP")
+    rtsp.add_argument("--host", default="127.0.0.1")
+    rtsp.add_argument("--port", type=int, default=8554, help="0 takes a free one")
+    rtsp.add_argument("--path", default=PATH)
+    commands.add_parser("prepare", parents=[common], help="paint the ground into the cache")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; the exit status."""
+    given = _parser().parse_args(arguments)
+    try:
+        if given.command == "prepare":
+            cached_ground(given.cache)
+            return 0
+        second = given.command == "rtsp"
+        phase = given.phase if given.phase is not None else (0.5 if second else 0.0)
+        drone = make_drone(
+            given.cache, given.name or f"Exercise {1 + second}", given.tail or f"F-ZEG{1 + second}",
+            perimeter=given.perimeter, phase=phase, size=given.size, fps=given.fps, with_barcode=given.barcode,
+        )  # fmt: skip
+        if given.depart_at is not None:
+            drone.depart(given.depart_at)
+        if second:
+            asyncio.run(_serve(drone, given))
+        else:
+            _send(drone, given)
+    except (TownError, FlightError, ValueError, OSError) as error:
+        sys.stderr.write(f"egide.exercise: {error}\n")
+        return 2
+    return 0
+
+
+def _send(drone: Drone, given: argparse.Namespace) -> None:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    if hasattr(signal, "SIGUSR1"):
+        signal.signal(signal.SIGUSR1, lambda *_: _leave(drone))
+    _ready(drone, "udp://{}:{}".format(*given.udp))
+    broadcast(drone, given.udp, stop, seconds=given.seconds, bitrate=given.bitrate, audio=given.audio)
+
+
+async def _serve(drone: Drone, given: argparse.Namespace) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if hasattr(signal, "SIGUSR1"):
+        loop.add_signal_handler(signal.SIGUSR1, _leave, drone)
+    server = RtspServer(drone, path=given.path, bitrate=given.bitrate)
+    await server.start(given.host, given.port)
+    try:
+        _ready(drone, f"rtsp://{given.host}:{server.port}{given.path}")
+        await server.run(stop, given.seconds)
+    finally:
+        await server.close()
+
+
+def _leave(drone: Drone) -> None:
+    """Leave the perimeter now."""
+    drone.depart(drone.since(time.time_ns() // 1000))
+
+
+def _ready(drone: Drone, url: str) -> None:
+    perimeter = mapping(drone.flight.perimeter)
+    line = {"ready": url, "name": drone.name, "tail": drone.tail, "takeoff": drone.takeoff, "lap": drone.flight.lap}
+    sys.stdout.write(json.dumps({**line, "perimeter": perimeter, "attribution": ATTRIBUTION}) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

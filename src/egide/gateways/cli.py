@@ -1,0 +1,181 @@
+"""The command line: `egide <act> --field value` for every act, and what the operator needs: init, serve, doctor, demo, ledger, map.
+
+Acts go to the running server with the operator's token; nothing here writes to the store while a server runs.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from egide.kernel.errors import EgideError
+from egide.kernel.settings import Settings, load
+
+app = typer.Typer(name="egide", help="Égide — la loi d’abord, la preuve ensuite. / The law first, then the proof.", no_args_is_help=True, add_completion=False)
+ledger_app = typer.Typer(help="Registre : export, vérification. / Ledger: export, verification.", no_args_is_help=True)
+map_app = typer.Typer(help="Carte hors ligne. / Offline map.", no_args_is_help=True)
+app.add_typer(ledger_app, name="ledger")
+app.add_typer(map_app, name="map")
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+DataOption = Annotated[Path | None, typer.Option("--data", help="Dossier des données / data folder")]
+
+
+@app.command()
+def init(
+    name: Annotated[str, typer.Option(help="Nom du premier administrateur / first administrator’s name")] = "",
+    data: DataOption = None,
+) -> None:
+    """Prépare une installation : clés, premier administrateur, certificat pour téléphones. / Prepare an installation."""
+    from egide.gateways.setup import initialise  # noqa: PLC0415 — keeps `egide --help` fast
+
+    initialise(load(data), name or typer.prompt("Nom du premier administrateur / first administrator’s name"), console)
+
+
+@app.command()
+def serve(
+    data: DataOption = None,
+    port: Annotated[int | None, typer.Option(help="Port")] = None,
+    host: Annotated[str | None, typer.Option(help="Adresse d’écoute / listening address")] = None,
+    demo: Annotated[bool | None, typer.Option("--demo/--no-demo", help="Mode démonstration / demonstration mode")] = None,
+    tls: Annotated[bool | None, typer.Option("--tls/--no-tls", help="HTTPS avec le certificat de « egide init »")] = None,
+) -> None:
+    """Démarre la plateforme. / Start the platform."""
+    from egide.gateways.serve import run  # noqa: PLC0415
+
+    run(load(data, port=port, host=host, demo=demo, tls=tls))
+
+
+@app.command()
+def demo(
+    seconds: Annotated[float, typer.Option("--for", help="Durée de l’exercice joué sans navigateur, 0 = jusqu’à Ctrl-C")] = 0,
+    report: Annotated[Path | None, typer.Option(help="Fichier JSON des étapes / JSON file of the steps")] = None,
+    data: DataOption = None,
+    port: Annotated[int | None, typer.Option(help="Port")] = None,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Ouvrir un navigateur / open a browser")] = True,
+) -> None:
+    """Joue l’exercice d’Helsinki avec de vrais protocoles. / Play the Helsinki exercise with real protocols."""
+    from egide.gateways.demo import play  # noqa: PLC0415
+
+    raise typer.Exit(play(data or Path("var/demo"), port, seconds, report, browser=browser))
+
+
+@app.command()
+def doctor(data: DataOption = None) -> None:
+    """Dit ce qui va et ce qui ne va pas, et quoi faire. / Say what is well, what is not, and what to do."""
+    from egide.gateways.doctor import examine  # noqa: PLC0415
+
+    raise typer.Exit(examine(load(data), console))
+
+
+@app.command()
+def bench(
+    capability: str,
+    quick: Annotated[bool, typer.Option("--quick", help="Court / short")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Fichier JSON / JSON file")] = None,
+) -> None:
+    """Mesure une capacité à côté d’un pair ou d’une limite. / Measure a capability beside a peer or a limit."""
+    from egide.bench import run  # noqa: PLC0415
+
+    raise typer.Exit(run(capability, quick=quick, json_file=json_file))
+
+
+@ledger_app.command("verify")
+def ledger_verify(
+    path: Path, key: Annotated[list[Path] | None, typer.Option("--key", help="Fichier de clés publiques / file of public keys")] = None
+) -> None:
+    """Vérifie un export sans rien d’autre que lui et les clés publiques. / Verify an export with nothing else but public keys."""
+    from egide.gateways.verify import verify  # noqa: PLC0415
+
+    raise typer.Exit(verify(path, key or [], console))
+
+
+@ledger_app.command("export")
+def ledger_export(
+    path: Path,
+    kind: Annotated[str, typer.Option(help="inspector | public")] = "public",
+    data: DataOption = None,
+) -> None:
+    """Exporte le registre public (racines) d’une installation arrêtée ou non. / Export the public ledger (roots)."""
+    from egide.gateways.verify import export_public  # noqa: PLC0415
+
+    raise typer.Exit(export_public(load(data), path, kind, console))
+
+
+@map_app.command("build")
+def map_build(osm: Path, data: DataOption = None, out: Annotated[Path | None, typer.Option(help="Fichier PMTiles")] = None) -> None:
+    """Construit la carte hors ligne à partir d’un extrait OpenStreetMap. / Build the offline map from an OSM extract."""
+    from egide.operations.map import MapError, build_pmtiles  # noqa: PLC0415
+
+    target = out or load(data).folder / "map" / "town.pmtiles"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with Progress(console=console) as bar:
+            task = bar.add_task("Carte / map", total=1.0)
+            info = build_pmtiles(osm, target, progress=lambda share, stage: bar.update(task, completed=share, description=stage))
+    except MapError as error:
+        errors.print(f"[red]{error}[/red]")
+        raise typer.Exit(1) from error
+    console.print(f"{target} — {info.tiles} tuiles / tiles, {info.bytes // 1024} KiB. {info.attribution}")
+
+
+def call(settings: Settings, name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Performs an act on the running server with the operator's token; raises `SystemExit` with the server's words."""
+    token = (settings.folder / "operator.token").read_text().strip()
+    request = urllib.request.Request(  # noqa: S310 — our own loopback address
+        f"{'https' if settings.tls else 'http'}://127.0.0.1:{settings.port}/api/acts/{name}",
+        json.dumps(given).encode(),
+        {"authorization": f"Bearer {token}", "content-type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            found: dict[str, Any] = json.load(answer)
+            return found
+    except urllib.error.HTTPError as error:
+        told = json.load(error)
+        errors.print(f"[red]{told['title']['fr']}[/red]\n{told['title']['en']}")
+        for reason in told.get("reasons", []):
+            errors.print(f"  {reason['text']} {reason['article']} — {reason['fr']} / {reason['en']}")
+        if told.get("do"):
+            errors.print(f"{told['do']['fr']} / {told['do']['en']}")
+        raise SystemExit(1) from error
+    except (urllib.error.URLError, OSError) as error:
+        errors.print("Le serveur ne répond pas : lancez « egide serve ». / The server does not answer: run “egide serve”.")
+        raise SystemExit(1) from error
+
+
+@app.command("act", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def act_command(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Nom de l’acte, ou « list »")] = "list",
+    data: DataOption = None,
+    port: Annotated[int | None, typer.Option(help="Port")] = None,
+) -> None:
+    """Accomplit un acte sur le serveur : egide act operations.source.add --name … / Perform an act on the server."""
+    from egide.gateways.commands import arguments, listing  # noqa: PLC0415
+
+    settings = load(data, port=port)
+    if name == "list":
+        listing(settings, console)
+        return
+    console.print_json(json.dumps(call(settings, name, arguments(settings, name, context.args))))
+
+
+def main() -> None:
+    """The console script."""
+    try:
+        app()
+    except EgideError as error:
+        errors.print(f"[red]{error.what.fr}[/red]\n{error}")
+        if error.do:
+            errors.print(f"{error.do.fr} / {error.do.en}")
+        sys.exit(1)

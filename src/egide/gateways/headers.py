@@ -1,0 +1,51 @@
+"""Security headers, per page: nothing inline, nothing from outside, no sensor but where a page needs it (ASVS 3.4)."""
+
+from __future__ import annotations
+
+PAGES = {
+    "/": "index.html",
+    "/sign-in": "sign-in.html",
+    "/operations": "operations.html",
+    "/desk": "desk.html",
+    "/oversight": "oversight.html",
+    "/administration": "administration.html",
+}
+_MAPPED = ("/operations", "/desk")  # pages with a map: MapLibre's worker, blobs for its sprites
+
+
+def csp(path: str) -> str:
+    """The page's content security policy."""
+    maps = path in _MAPPED
+    rules = {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "connect-src": "'self'",
+        "img-src": "'self' data: blob:" if maps else "'self' data:",
+        "font-src": "'self'",
+        "manifest-src": "'self'",
+        "base-uri": "'none'",
+        "form-action": "'self'",
+        "frame-ancestors": "'none'",
+        "require-trusted-types-for": "'script'",
+        "trusted-types": "default svelte-trusted-html dompurify",
+        "report-uri": "/api/csp",
+    }
+    if maps:
+        rules["worker-src"] = "'self'"
+    return "; ".join(f"{name} {value}" for name, value in rules.items())
+
+
+def common(*, tls: bool) -> list[tuple[bytes, bytes]]:
+    """Headers of every answer."""
+    found = [
+        (b"x-content-type-options", b"nosniff"),
+        (b"referrer-policy", b"no-referrer"),
+        (b"cross-origin-opener-policy", b"same-origin"),
+        (b"cross-origin-embedder-policy", b"require-corp"),
+        (b"cross-origin-resource-policy", b"same-origin"),
+        (b"permissions-policy", b"camera=(), microphone=(), geolocation=(), xr-spatial-tracking=(), publickey-credentials-get=(self), publickey-credentials-create=(self)"),
+    ]
+    if tls:
+        found.append((b"strict-transport-security", b"max-age=31536000"))
+    return found

@@ -1,0 +1,251 @@
+"""HTTP: `POST /api/acts/<name>` for every act, the pages, the map, OpenAPI, health. Generated from the acts, nothing else.
+
+The acts' endpoint is plain ASGI: it is the hot path, and needs of a framework only what it does here itself.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import mimetypes
+from collections.abc import Awaitable, Callable, MutableMapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+
+from egide.gateways.headers import PAGES, common, csp
+from egide.gateways.live import Live
+from egide.gateways.openapi import document
+from egide.kernel.door import Kernel, problem
+from egide.kernel.errors import BadInput, EgideError, NotFound, Text, TooLarge
+from egide.kernel.identity import ANONYMOUS, OPERATOR, Principal
+
+log = logging.getLogger("egide.http")
+
+COOKIE = "__Host-egide"
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+MAX_BODY = 64 * 1024 * 1024  # bytes; each act sets its own, much lower
+MAX_REPORT = 16 * 1024  # bytes of a CSP report
+mimetypes.add_type("text/javascript", ".mjs")  # Debian's table lacks it and workers refuse anything else
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Doorkeeper:
+    """Tells who asks: session cookie from our own origin, or the operator's token from this machine."""
+
+    def __init__(self, kernel: Kernel, operator_token: str) -> None:
+        self._kernel = kernel
+        self._token = operator_token.encode()
+        self._origin = kernel.settings.origin.encode()
+
+    def principal(self, scope: Scope, *, changing: bool) -> Principal:
+        """The principal of a request. A cookie counts only when the browser says that our own page asks."""
+        cookie = origin = authorization = site = b""
+        for name, value in scope["headers"]:
+            if name == b"cookie":
+                cookie = value
+            elif name == b"origin":
+                origin = value
+            elif name == b"authorization":
+                authorization = value
+            elif name == b"sec-fetch-site":
+                site = value
+        if authorization.startswith(b"Bearer "):
+            client = scope.get("client")
+            local = client is not None and client[0] in ("127.0.0.1", "::1")
+            return OPERATOR if local and self._token and hmac.compare_digest(authorization[7:], self._token) else ANONYMOUS
+        if changing and origin != self._origin and not (origin == b"" and site == b"same-origin"):
+            if cookie:
+                raise BadInput(
+                    Text("Cette demande ne vient pas d’une page d’Égide.", "This request does not come from a page of Égide."),
+                    Text(f"Ouvrez {self._kernel.settings.origin}.", f"Open {self._kernel.settings.origin}."),
+                )
+            return ANONYMOUS
+        secret = session_secret(cookie)
+        return self._kernel.identity.by_cookie(secret) if secret else ANONYMOUS
+
+
+def session_secret(cookie: bytes) -> str:
+    """The session cookie's value in a Cookie header, "" if absent."""
+    for part in cookie.split(b";"):
+        name, _, value = part.strip().partition(b"=")
+        if name == COOKIE.encode():
+            return value.decode("ascii", "ignore")
+    return ""
+
+
+class Acts:
+    """The ASGI endpoint of every act."""
+
+    def __init__(self, kernel: Kernel, doorkeeper: Doorkeeper) -> None:
+        self._kernel = kernel
+        self._doorkeeper = doorkeeper
+        self._headers = [
+            (b"content-type", b"application/json"),
+            (b"cache-control", b"no-store"),
+            *common(tls=kernel.settings.tls),
+        ]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        name = scope["path"].rpartition("/")[2]
+        extra: list[tuple[bytes, bytes]] = []
+        try:
+            if scope["method"] != "POST":
+                raise NotFound(Text("Un acte se demande par POST.", "An act is asked for by POST."))
+            act = self._kernel.acts.get(name)
+            body = await _read(receive, act.max_bytes if act is not None else 0)
+            principal = self._doorkeeper.principal(scope, changing=True)
+            outcome = await self._kernel.perform(name, body, principal)
+            receipt = outcome.receipt
+            answer = {"result": outcome.result, "receipt": {"realm": receipt.realm, "index": receipt.index} if receipt else None}
+            status = 200
+            if outcome.effect.set_cookie is not None:
+                extra = _cookie(outcome.effect.set_cookie)
+        except EgideError as error:
+            status, answer = error.status, dict(problem(error, name))
+        payload = _encode(answer)
+        await send({
+            "type": "http.response.start", "status": status,
+            "headers": [*self._headers, (b"content-length", str(len(payload)).encode()), *extra],
+        })  # fmt: skip
+        await send({"type": "http.response.body", "body": payload})
+
+
+def _cookie(given: tuple[str, int]) -> list[tuple[bytes, bytes]]:
+    secret, life = given
+    value = f"{COOKIE}={secret}; Path=/; Max-Age={life}; Secure; HttpOnly; SameSite=Strict".encode()
+    found = [(b"set-cookie", value)]
+    if not secret:
+        found.append((b"clear-site-data", b'"cache", "storage"'))
+    return found
+
+
+async def _read(receive: Receive, limit: int) -> bytes:
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body"):
+        return body
+    parts, size = [body], len(body)
+    while message.get("more_body"):
+        message = await receive()
+        part = message.get("body", b"")
+        size += len(part)
+        if size > max(limit, 1024):
+            raise TooLarge(Text(f"Trop volumineux : {limit} octets au plus.", f"Too large: {limit} bytes at most."))
+        parts.append(part)
+    return b"".join(parts)
+
+
+class Headed:
+    """Adds the security headers to what the framework answers (pages, files)."""
+
+    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], *, tls: bool) -> None:
+        self._app = app
+        self._common = common(tls=tls)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith("/api/acts/"):
+            await self._app(scope, receive, send)
+            return
+
+        async def headed(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", []), *self._common]
+            await send(message)
+
+        await self._app(scope, receive, headed)
+
+
+class Pages:
+    """Built pages and their files, from the package; the map's archive from the data folder."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._static = Path(str(files("egide") / "static"))
+        self.csp_reports = 0
+
+    async def page(self, request: Request) -> Response:
+        name = PAGES[request.url.path]
+        file = self._static / name
+        if not file.exists():
+            return Response(
+                "Les pages ne sont pas construites : lancez « make setup ».\nThe pages are not built: run “make setup”.\n",
+                503, media_type="text/plain; charset=utf-8",
+            )  # fmt: skip
+        return FileResponse(file, headers={"content-security-policy": csp(request.url.path), "cache-control": "no-cache"}, media_type="text/html")
+
+    async def asset(self, request: Request) -> Response:
+        file = (self._static / "assets" / request.path_params["name"]).resolve()
+        if not file.is_relative_to(self._static) or not file.is_file():
+            return Response("Not found", 404)
+        return FileResponse(file, headers={"cache-control": "public, max-age=31536000, immutable"})
+
+    async def icon(self, _request: Request) -> Response:
+        file = self._static / "favicon.svg"
+        return FileResponse(file, media_type="image/svg+xml") if file.exists() else Response(status_code=204)
+
+    async def csp(self, request: Request) -> Response:
+        """Counts what a page was stopped from doing; the browser's words go to the log, shortened."""
+        body = await request.body()
+        self.csp_reports += 1
+        log.warning("CSP report: %s", body[:MAX_REPORT].decode("utf-8", "replace")[:500])
+        return Response(status_code=204)
+
+
+def build(kernel: Kernel, operator_token: str) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+    """The ASGI application over a started kernel."""
+    doorkeeper = Doorkeeper(kernel, operator_token)
+    pages = Pages(kernel)
+    live = Live(kernel, doorkeeper)
+    kernel.things["live"] = live
+    kernel.things["pages"] = pages
+    spec = msgspec.json.encode(document(kernel))
+
+    async def health(_request: Request) -> Response:
+        state = kernel.things["health"]() if "health" in kernel.things else {"ok": True}
+        return JSONResponse(state, 200 if state["ok"] else 503, headers={"cache-control": "no-store"})
+
+    async def public(request: Request) -> Response:
+        found = kernel.public.get(request.path_params["name"])
+        if found is None:
+            return Response("Not found", 404)
+        if isinstance(found, Path):
+            return FileResponse(found, headers={"cache-control": "public, max-age=3600"}, media_type="application/octet-stream")
+        return Response(found(dict(request.query_params)), media_type="application/json", headers={"cache-control": "no-cache"})
+
+    async def download(request: Request) -> Response:
+        try:
+            principal = doorkeeper.principal(request.scope, changing=False)
+        except EgideError as error:
+            return JSONResponse(dict(problem(error)), error.status)
+        offer = kernel.downloads.take(request.path_params["ticket"], principal.id, kernel.clock.now_us())
+        if offer is None:
+            return Response("Cette adresse a servi ou expiré.\nThis address was used or has expired.\n", 404, media_type="text/plain; charset=utf-8")
+        headers = {"cache-control": "no-store", "content-disposition": f'attachment; filename="{offer.filename}"'}
+        return StreamingResponse(offer.content(), headers=headers, media_type=offer.media_type)
+
+    async def openapi(_request: Request) -> Response:
+        return Response(spec, media_type="application/json")
+
+    routes: list[BaseRoute] = [
+        Mount("/api/acts", app=Acts(kernel, doorkeeper)),
+        Route("/api/openapi.json", openapi),
+        Route("/api/csp", pages.csp, methods=["POST"]),
+        Route("/api/downloads/{ticket}", download),
+        Route("/map/{name}", public),
+        Route("/healthz", health),
+        WebSocketRoute("/live", live.endpoint),
+        Route("/assets/{name:path}", pages.asset),
+        Route("/favicon.svg", pages.icon),
+        *(Route(path, pages.page) for path in PAGES),
+    ]
+    return Headed(Starlette(routes=routes), tls=kernel.settings.tls)

@@ -1,0 +1,166 @@
+"""The live socket: one per terminal, for acts, pushes and streams alike (`/live`).
+
+Text frames are acts and answers; binary frames are stream units exactly as the hub made them. A slow terminal never slows the
+source or another: the hub asks `pending()` and skips to the next key frame.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from egide.kernel.door import Kernel, problem
+from egide.kernel.errors import BadInput, EgideError, Text
+from egide.kernel.identity import Principal
+
+if TYPE_CHECKING:
+    from egide.gateways.http import Doorkeeper
+
+log = logging.getLogger("egide.live")
+
+MAX_MESSAGE = 64 * 1024  # bytes of one text frame
+MAX_UNDER_WAY = 16  # acts of one terminal at once
+MAX_BACKLOG = 8 * 1024 * 1024  # bytes; a terminal this far behind is disconnected
+
+
+class Call(msgspec.Struct, forbid_unknown_fields=True):
+    """One act asked for over the socket."""
+
+    id: int
+    act: str
+    input: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+_decode = msgspec.json.Decoder(Call).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class Channel:
+    """One terminal's socket, as acts and the hub see it."""
+
+    def __init__(self, websocket: WebSocket, principal: Principal) -> None:
+        self.principal = principal
+        self._websocket = websocket
+        self._queue: deque[bytes | str] = deque()
+        self._bytes = 0
+        self._wake = asyncio.Event()
+        self._closing: list[Callable[[], None]] = []
+        self.closed = False
+
+    def send(self, data: bytes) -> None:
+        """Queues a binary frame."""
+        self._put(data)
+
+    def push(self, message: dict[str, Any]) -> None:
+        """Queues a JSON message."""
+        self._put(_encode(message).decode())
+
+    def pending(self) -> int:
+        """Bytes queued and not yet handed to the socket."""
+        return self._bytes
+
+    def on_close(self, callback: Callable[[], None]) -> None:
+        """Calls back when the terminal is gone, however that happens."""
+        self._closing.append(callback)
+
+    def _put(self, data: bytes | str) -> None:
+        if self.closed:
+            return
+        self._bytes += len(data)
+        self._queue.append(data)
+        if self._bytes > MAX_BACKLOG:
+            self.closed = True
+        self._wake.set()
+
+    async def drain(self) -> None:
+        """Sends what is queued until the terminal goes."""
+        send = self._websocket.send
+        while not self.closed:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._queue:
+                data = self._queue.popleft()
+                self._bytes -= len(data)
+                if isinstance(data, bytes):
+                    await send({"type": "websocket.send", "bytes": data})
+                else:
+                    await send({"type": "websocket.send", "text": data})
+
+    def finish(self) -> None:
+        self.closed = True
+        self._wake.set()
+        for callback in self._closing:
+            callback()
+        self._closing.clear()
+
+
+class Live:
+    """The endpoint and the open channels."""
+
+    def __init__(self, kernel: Kernel, doorkeeper: Doorkeeper) -> None:
+        self._kernel = kernel
+        self._doorkeeper = doorkeeper
+        self.channels: set[Channel] = set()
+
+    async def endpoint(self, websocket: WebSocket) -> None:
+        try:
+            principal = self._doorkeeper.principal(websocket.scope, changing=True)
+        except EgideError:
+            await websocket.close(1008)
+            return
+        await websocket.accept()
+        channel = Channel(websocket, principal)
+        self.channels.add(channel)
+        sender = asyncio.create_task(channel.drain())
+        tasks: set[asyncio.Task[None]] = set()
+        try:
+            while not channel.closed:
+                message = await websocket.receive()
+                if message["type"] == "websocket.disconnect":
+                    break
+                text = message.get("text")
+                if text is None or len(text) > MAX_MESSAGE or len(tasks) >= MAX_UNDER_WAY:
+                    channel.push({"id": None, "error": problem(_too_much)})
+                    continue
+                task = asyncio.create_task(self._perform(channel, text))
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
+        except WebSocketDisconnect:
+            pass
+        finally:
+            self.channels.discard(channel)
+            channel.finish()
+            sender.cancel()
+            await asyncio.gather(sender, *tasks, return_exceptions=True)
+            if websocket.application_state is not WebSocketState.DISCONNECTED and websocket.client_state is not WebSocketState.DISCONNECTED:
+                await websocket.close(1001)
+
+    async def _perform(self, channel: Channel, text: str) -> None:
+        call: Call | None = None
+        try:
+            call = _decode(text)
+            outcome = await self._kernel.perform(call.act, bytes(call.input), channel.principal, channel=channel)
+        except msgspec.DecodeError as error:
+            wrong = BadInput(Text(f"Message illisible : {error}", f"Unreadable message: {error}"))
+            channel.push({"id": call.id if call else None, "error": problem(wrong)})
+        except EgideError as error:
+            channel.push({"id": call.id if call else None, "error": problem(error, call.act if call else "")})
+        else:
+            receipt = outcome.receipt
+            channel.push(
+                {"id": call.id, "result": outcome.result, "receipt": {"realm": receipt.realm, "index": receipt.index} if receipt else None}
+            )
+            if outcome.effect.started is not None:
+                outcome.effect.started()
+
+
+_too_much = BadInput(
+    Text("Message trop long, ou trop d’actes à la fois.", "Message too long, or too many acts at once."),
+    Text("Attendez les réponses en cours.", "Wait for the answers under way."),
+)

@@ -1,0 +1,70 @@
+"""Runs the platform: uvicorn over the composition root, one process, embedded engines."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+
+from egide.kernel.settings import Settings
+
+GRACE_S = 3  # s that open sockets get at shutdown
+
+
+def config(settings: Settings, application: Any) -> uvicorn.Config:
+    """uvicorn as measured fastest here: uvloop, httptools, websockets-sansio; no access log (addresses are personal data)."""
+    certificate = settings.folder / "tls" / "server.pem"
+    key = settings.folder / "tls" / "server.key"
+    return uvicorn.Config(
+        application, host=settings.host, port=settings.port, loop="uvloop", http="httptools", ws="websockets-sansio",
+        ws_per_message_deflate=False, ws_max_size=1 << 20, access_log=False, log_level="warning", lifespan="off",
+        timeout_graceful_shutdown=GRACE_S, server_header=False, backlog=2048,
+        ssl_certfile=str(certificate) if settings.tls else None, ssl_keyfile=str(key) if settings.tls else None,
+    )  # fmt: skip
+
+
+async def serving(settings: Settings, ready: Callable[[Any], Any] | None = None, *, stop: asyncio.Event | None = None) -> None:
+    """Builds, starts and serves until a signal (or `stop`) comes; `ready(kernel)` is called once requests are answered."""
+    from egide.app import build  # noqa: PLC0415 — the composition root is asked at start, not imported by the doors
+
+    kernel, application = build(settings)
+    await kernel.start()
+    server = uvicorn.Server(config(settings, application))
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # ours below: they also stop the kernel
+    over = stop or asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError, ValueError):
+            loop.add_signal_handler(name, over.set)
+    task = asyncio.create_task(server.serve())
+    try:
+        while not server.started and not task.done():
+            await asyncio.sleep(0.01)
+        if ready is not None and not task.done():
+            told = ready(kernel)
+            if asyncio.iscoroutine(told):
+                await told
+        waiting = asyncio.create_task(over.wait())
+        await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+    finally:
+        server.should_exit = True
+        with contextlib.suppress(SystemExit):
+            await task
+        await kernel.stop()
+
+
+def run(settings: Settings) -> None:
+    """`egide serve`."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    import uvloop  # noqa: PLC0415
+
+    def ready(_kernel: Any) -> None:
+        print(f"Égide : {settings.origin}", flush=True)  # noqa: T201 — the operator's terminal is this command's output
+
+    uvloop.run(serving(settings, ready))

@@ -1,0 +1,184 @@
+"""The act: the one thing anyone does through any door.
+
+An act is declared once — name, verb, input and output, the processing activity it belongs to, how its facts are gathered and
+what it does. The declaration is the only way to get an HTTP route, a WebSocket message, a command, an OpenAPI entry, an
+audit record and a line in the record of processing. `perform` (door.py) is the only way to run one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import msgspec
+from sqlalchemy import Connection, Table
+
+from egide.kernel.errors import StartupError, Text
+
+if TYPE_CHECKING:
+    from egide.kernel.door import Kernel
+    from egide.kernel.identity import Principal
+
+Fact = bool | int | str
+Facts = dict[str, Fact]
+# The six log verbs of directive 2016/680 article 25, and view, decide, export, anchor, administer.
+Verb = Literal["collect", "alter", "consult", "disclose", "combine", "erase", "view", "decide", "export", "anchor", "administer"]
+
+NAME = re.compile(r"^[a-z][a-z_]*(\.[a-z][a-z_]*){1,3}$")
+
+
+class Nothing(msgspec.Struct, forbid_unknown_fields=True):
+    """No input, or no output."""
+
+
+class Input(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Base of act inputs: unknown fields are refused, so that nobody sends more than the act asks for (GDPR 5(1)(c)).
+
+    A field named `purpose` says for which of its activity's purposes the act is asked (GDPR 5(1)(b)), unless the input says
+    with `says_purpose = False` that its own `purpose` is about something else.
+    """
+
+    says_purpose: ClassVar[bool] = True
+
+
+@dataclass(slots=True)
+class Ctx:
+    """What an act may see: who asks, when, a read-only view of the store, and the live channel where there is one.
+
+    `db` is a reader's connection while facts are gathered and effects computed, and the writer's own transaction when volatile
+    facts are checked again.
+    """
+
+    kernel: Kernel
+    principal: Principal
+    act: Act
+    now_us: int
+    db: Connection
+    purpose: str = ""
+    cause: str = ""
+    channel: Any = None  # gateways.live.Channel for stream acts; None through other doors
+
+
+@dataclass(slots=True)
+class Receipt:
+    """Where in the ledger the act stands."""
+
+    realm: str
+    index: int
+    id: str
+
+
+@dataclass(slots=True)
+class Effect:
+    """What an allowed act does, computed beforehand; the writer only applies it.
+
+    `rows` are inserts (grouped with other acts'); `apply` is for anything else and runs under a savepoint; `after` runs once
+    the act is durable and is where an effect leaves the store (a thread starts, a picture opens).
+    """
+
+    result: Any = None
+    rows: list[tuple[Table, dict[str, Any]]] = field(default_factory=list)
+    apply: Callable[[Connection], None] | None = None
+    events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    order: str | None = None
+    rights_changed: bool = False
+    bulk: tuple[int, bytes] | None = None  # rows of one act and their Merkle sub-root
+    after: Callable[[Receipt], Awaitable[None] | None] | None = None
+    started: Callable[[], None] | None = None  # for stream acts: runs after the answer has been queued, frames follow it
+    set_cookie: tuple[str, int] | None = None  # session secret and its life in seconds; an empty secret ends the session
+    # Set by sign-in acts: the person whose act this turned out to be.
+    actor: str | None = None
+
+
+Handler = Callable[[Ctx, Any], Effect | Awaitable[Effect]]
+Gather = Callable[[Ctx, Any], Mapping[str, Fact]]
+Prepare = Callable[[Ctx, Any], Awaitable[None]]
+
+
+def no_facts(_ctx: Ctx, _given: Any) -> Mapping[str, Fact]:
+    """For acts whose law needs nothing beyond what the kernel and the activity know."""
+    return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """A declaration. See `@act` for the meaning of the fields."""
+
+    name: str
+    verb: Verb
+    activity: str
+    summary: Text
+    input: type[Any]
+    output: type[Any]
+    handler: Handler
+    gather: Gather
+    recheck: Gather | None
+    prepare: Prepare | None
+    groups: tuple[str, ...]
+    roles: tuple[str, ...]
+    open: bool
+    live: bool
+    duty: bool
+    system: bool
+    max_bytes: int
+    decoder: msgspec.json.Decoder[Any]
+
+
+def act(
+    name: str,
+    *,
+    verb: Verb,
+    activity: str,
+    fr: str,
+    en: str,
+    input: type[Any] = Nothing,  # noqa: A002 — the word of the field, used nowhere else here
+    output: type[Any] = Nothing,
+    roles: Iterable[str] = (),
+    gather: Gather = no_facts,
+    recheck: Gather | None = None,
+    prepare: Prepare | None = None,
+    groups: Iterable[str] = (),
+    open: bool = False,  # noqa: A002 — design's name of the class
+    live: bool = False,
+    duty: bool = False,
+    system: bool = False,
+    max_bytes: int = 64 * 1024,
+) -> Callable[[Handler], Act]:
+    """Declares an act; the decorated function is its handler.
+
+    `roles`: who may be habilitated for it ("*" = anyone signed in, "anyone" = also people not signed in).
+    `prepare`: slow looking (a probe of a source) that must precede the facts; it may await. `gather`: the facts that only this
+    act knows; quick, and repeatable inside the writer's transaction. `recheck`: those among them that another act may change meanwhile (counters):
+    gathered again inside the writer's transaction. `groups`: the law packs' rule groups that apply beyond those of the
+    activity's regime and the verb. `open`: public pages and keys; counted, no personal data, never in the ledger.
+    `live`: only over a live connection. `duty`: the mission is the motive, no words are asked.
+    `system`: performed by the platform's own named activities only; no route, message or command.
+    """
+    if not NAME.match(name):
+        raise StartupError(Text(f"Nom d’acte incorrect : {name}", f"Wrong act name: {name}"))
+
+    def declare(handler: Handler) -> Act:
+        return Act(
+            name=name,
+            verb=verb,
+            activity=activity,
+            summary=Text(fr, en),
+            input=input,
+            output=output,
+            handler=handler,
+            gather=gather,
+            recheck=recheck,
+            prepare=prepare,
+            groups=tuple(groups),
+            roles=tuple(roles),
+            open=open,
+            live=live,
+            duty=duty,
+            system=system,
+            max_bytes=max_bytes,
+            decoder=msgspec.json.Decoder(input),
+        )
+
+    return declare

@@ -1,0 +1,369 @@
+"""The one door: `Kernel.perform`. Validate → gather facts → decide → (refuse, naming every article) → compute → one durable
+transaction → reply → publish.
+
+A `Kernel` is what the composition root (app.py) builds: settings, clock, store, vault, ledger, law, acts. It knows no capability.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, select
+
+from egide.kernel import tables
+from egide.kernel.act import Act, Ctx, Effect, Fact, Facts, Receipt, no_facts
+from egide.kernel.capability import Activity, Capability, activities, check
+from egide.kernel.checkpoint import Checkpoint
+from egide.kernel.checkpoint import sign as sign_note
+from egide.kernel.clock import Clock, iso
+from egide.kernel.downloads import Downloads
+from egide.kernel.errors import BadInput, EgideError, NotFound, NotSignedIn, Refused, StartupError, Text, TooLarge, TooMany, Unavailable
+from egide.kernel.events import Bus
+from egide.kernel.guard import ActLaw, Decision, Guard
+from egide.kernel.identity import ANONYMOUS, Identity, Principal
+from egide.kernel.law import LawBook
+from egide.kernel.leases import Leases
+from egide.kernel.ledger import Log
+from egide.kernel.limits import Buckets
+from egide.kernel.orders import Orders
+from egide.kernel.settings import Settings
+from egide.kernel.store import Store
+from egide.kernel.tiles import SqlTiles
+from egide.kernel.vault import SigningKey, Vault
+from egide.kernel.writer import Work, Writer
+
+LAW = Path(__file__).parent.parent / "law"
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What `perform` gives back: the act's result and where it stands in the ledger (None for the open class)."""
+
+    result: Any
+    receipt: Receipt | None
+    effect: Effect
+
+
+class Kernel:
+    """One process's kernel. Raises `StartupError` when a pack, a manifest or a setting is broken."""
+
+    def __init__(self, settings: Settings, capabilities: tuple[Capability, ...], *, clock: Clock | None = None, law: Path = LAW) -> None:
+        self.settings = settings
+        self.clock = clock or Clock()
+        self.capabilities = capabilities
+        folder = settings.folder
+        self.book = LawBook.load(law, settings.jurisdiction, self.clock.now())
+        self.activities: dict[str, Activity] = {}
+        for capability in capabilities:
+            for activity in activities(capability):
+                self.activities[activity.id] = activity
+        self.acts = check(capabilities, self.activities)
+        self.guard = Guard(self.book, {name: ActLaw(name, self.groups(act)) for name, act in self.acts.items() if not act.open})
+        self._check_facts()
+        self.store = Store(folder)
+        self.store.create([tables.metadata, *(capability.tables for capability in capabilities if capability.tables is not None)])
+        self.vault = Vault.open(folder / "vault", settings.realm)
+        self.key = SigningKey.load_or_create(folder / "keys" / f"ledger-{settings.realm}.key", self.origin)
+        size, last = self.store.last_entry(settings.realm)
+        self.clock.remember(last)
+        self.log = Log.recover(SqlTiles(self.store, settings.realm), size)
+        self.epoch = 1  # of rights: grows with every change, read again inside the writer's transaction
+        self.bus = Bus(self)
+        self.identity = Identity(self)
+        self.orders = Orders(self)
+        self.leases = Leases(self)
+        self.buckets = Buckets(settings.acts_per_s)
+        self.writer = Writer(self)
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.counted: dict[str, int] = {}  # open-class acts, counted only
+        self.downloads = Downloads()
+        # Open class, by path under /map/: a file, or what computes the answer from the query. No personal data, ever.
+        self.public: dict[str, Path | Callable[[Mapping[str, str]], bytes]] = {}
+        self.things: dict[str, Any] = {}  # what capabilities start and keep: hub, exercise…, by name
+
+    @property
+    def origin(self) -> str:
+        """The ledger's name in checkpoints (C2SP origin line)."""
+        return f"egide/{self.settings.realm}"
+
+    # -- start and stop ---------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Starts the writer, the bus, the leases and every capability."""
+        self.loop = asyncio.get_running_loop()
+        self.writer.start()
+        await self.bus.start()
+        self.leases.start()
+        for capability in self.capabilities:
+            if capability.start is not None:
+                await capability.start(self)
+
+    async def stop(self) -> None:
+        for capability in reversed(self.capabilities):
+            if capability.stop is not None:
+                await capability.stop(self)
+        await self.leases.stop()
+        await self.bus.stop()
+        await asyncio.to_thread(self.writer.stop)
+        self.store.close()
+        self.vault.close()
+
+    # -- the law's view of an act -----------------------------------------------------------------------------------
+
+    def groups(self, act: Act) -> tuple[str, ...]:
+        """The rule groups that apply: the act's own, its activity's regime and its verb's."""
+        regime = self.activities[act.activity].regime
+        found = ["ai", *act.groups]
+        if regime != "none":
+            found += ["personal-data", regime.lower()]
+            if act.verb in ("consult", "disclose", "export"):
+                found.append("consult-disclose")
+        if act.verb == "decide":
+            found.append("decision")
+        return tuple(dict.fromkeys(found))
+
+    def _check_facts(self) -> None:
+        """Every fact the law asks of an act must have somebody who supplies it."""
+        sample = self._kernel_facts(ANONYMOUS, None, None, "", "", 0)
+        for name, act in self.acts.items():
+            if act.open:
+                continue
+            own = self.activities[act.activity].facts
+            for fact in self.guard.required_facts(name):
+                provider = self.book.facts[fact].provider
+                if provider == "kernel" and fact not in sample:
+                    raise StartupError(Text(f"Le noyau ne sait pas établir « {fact} ».", f"The kernel cannot establish “{fact}”."), file="law")
+                supplied = fact in own or fact in sample or fact in self.book.groups["ai"].facts
+                if not supplied and act.gather is no_facts:
+                    raise StartupError(
+                        Text(
+                            f"L’activité « {act.activity} » ne dit rien de « {fact} », que la loi demande pour {name}.",
+                            f"Activity “{act.activity}” says nothing of “{fact}”, which the law asks for {name}.",
+                        ),
+                        file="activities.toml",
+                    )
+
+    def facts(self, ctx: Ctx, given: Any, *, fresh: bool = False) -> Facts:
+        """Activity constants, what the kernel knows, what the act gathers; in that order, the act's word last."""
+        act = ctx.act
+        activity = self.activities[act.activity]
+        principal = self.identity.again(ctx.principal, ctx.db) if fresh else ctx.principal
+        motive = "duty" if act.duty else (getattr(given, "motive", None) or getattr(given, "reason", None) or "")
+        found: Facts = dict.fromkeys(self.book.groups["ai"].facts, False)
+        found.update(dict.fromkeys(activity.ai, True))
+        found.update(activity.facts)
+        found.update(self._kernel_facts(principal, act, activity, ctx.purpose, motive, ctx.now_us))
+        found.update(act.gather(ctx, given))
+        return {name: found[name] for name in self.guard.required_facts(act.name) if name in found}
+
+    def _kernel_facts(
+        self, principal: Principal, act: Act | None, activity: Activity | None, purpose: str, motive: str, now_us: int
+    ) -> dict[str, Fact]:
+        today = iso(now_us)[:10]
+        return {
+            "habilitated": act is not None and principal.may(act, now_us),
+            "strong_sign_in": principal.strong or (act is not None and "anyone" in act.roles),
+            "purpose_listed": activity is not None and any(purpose == listed.id for listed in activity.purposes),
+            "ledger_ready": self.writer.failed is None if activity is not None else False,
+            "record_complete": activity is not None and activity.complete,
+            "retention_rule": activity is not None and bool(activity.retention),
+            "basis_in_force": activity is not None and activity.basis_in_force(self.book, today),
+            "basis_kind": activity.bases[0].kind if activity is not None and activity.bases else "none",
+            "dpia_current": activity is not None and _recent(activity.dpia, now_us),
+            "engagement_sent": activity is not None and activity.engagement is not None,
+            "motive_given": bool(motive.strip()),
+            # Acts are performed by people; what the platform does by itself decides about nobody.
+            "automated_decision": principal.kind != "person",
+            "data_contested": False,
+            "discriminatory_profiling": False,
+            "controls_ready": True if activity is None else self.controls_ready(),
+        }
+
+    def controls_ready(self) -> bool:
+        """Start-up self-check of the controls of article 29(2): keys private, ledger writing, law loaded."""
+        return bool(self.book.rules) and os.stat(self.settings.folder).st_mode & 0o077 == 0
+
+    # -- the door ---------------------------------------------------------------------------------------------------
+
+    async def perform(
+        self, name: str, raw: bytes | msgspec.Struct, principal: Principal, *, cause: str = "", channel: Any = None
+    ) -> Outcome:
+        """Runs one act for `principal`. `raw` is JSON or an input struct.
+
+        Raises `BadInput`, `NotSignedIn`, `Refused` (recorded, every broken article listed), `Unavailable` (nothing was done)
+        or what the act itself raises.
+        """
+        act = self.acts.get(name)
+        if act is None or (act.system and principal.kind != "system") or (act.live and channel is None):
+            raise NotFound(Text(f"Cet acte n’existe pas ici : {name}.", f"There is no such act here: {name}."))
+        if not self.buckets.take(principal.id or principal.session):
+            raise TooMany(
+                Text("Trop de demandes en peu de temps.", "Too many requests in a short time."), Text("Attendez quelques secondes.", "Wait a few seconds.")
+            )
+        given, raw = self._validate(act, raw)
+        if principal is ANONYMOUS and "anyone" not in act.roles and not act.open:
+            raise NotSignedIn(
+                Text("Vous n’êtes pas connecté, ou votre session est terminée.", "You are not signed in, or your session has ended."),
+                Text("Connectez-vous, puis recommencez.", "Sign in, then try again."),
+            )
+        ctx = Ctx(self, principal, act, self.clock.now_us(), self.store.reader(), cause=cause, channel=channel)
+        if act.open:
+            self.counted[name] = self.counted.get(name, 0) + 1
+            effect = await _resolved(act.handler(ctx, given))
+            return Outcome(effect.result, None, effect)
+        activity = self.activities[act.activity]
+        ctx.purpose = (getattr(given, "purpose", None) if getattr(given, "says_purpose", True) else None) or activity.purposes[0].id
+        if act.prepare is not None:
+            await act.prepare(ctx, given)
+        epoch = self.epoch
+        facts = self.facts(ctx, given)
+        decision = self.guard.decide(name, facts)
+        computed = await _resolved(act.handler(ctx, given)) if decision.allowed else None
+        receipt = await self._record(act, ctx, given, raw, facts, decision, computed, epoch)
+        effect = computed or Effect()
+        if effect.after is not None:
+            done = effect.after(receipt)
+            if inspect.isawaitable(done):
+                await done
+        return Outcome(effect.result, receipt, effect)
+
+    def _validate(self, act: Act, raw: bytes | msgspec.Struct) -> tuple[Any, bytes]:
+        if isinstance(raw, msgspec.Struct):
+            return raw, msgspec.json.encode(raw)
+        if len(raw) > act.max_bytes:
+            raise TooLarge(
+                Text(f"Trop volumineux : {len(raw)} octets pour {act.max_bytes} au plus.", f"Too large: {len(raw)} bytes, {act.max_bytes} at most.")
+            )
+        try:
+            return act.decoder.decode(raw or b"{}"), raw
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise BadInput(
+                Text(f"La demande n’a pas la forme attendue : {error}", f"The request does not have the expected form: {error}"),
+                Text("Corrigez le champ nommé, puis renvoyez.", "Correct the field named, then send again."),
+            ) from error
+
+    async def _record(
+        self, act: Act, ctx: Ctx, given: Any, raw: bytes, facts: Facts, decision: Decision, effect: Effect | None, epoch: int
+    ) -> Receipt:
+        """Hands the decided act to the writer and waits until it is durable; raises the refusal or the failure."""
+        if self.loop is None:
+            raise Unavailable(Text("La plateforme n’est pas démarrée.", "The platform is not started."))
+        work = Work(
+            act, ctx, given, raw, facts, decision, effect, "allowed" if decision.allowed else "refused",
+            epoch, os.urandom(16).hex(), self.loop.create_future(),
+        )  # fmt: skip
+        if not decision.allowed:
+            work.error = Refused(decision)
+        self.writer.submit(work)
+        receipt: Receipt = await work.future
+        return receipt
+
+    async def record(self, name: str, given: Any, principal: Principal, decision: Decision, facts: Facts, *, cause: str) -> Receipt:
+        """Writes down a decision that was taken elsewhere than at `perform`: a lease that ended, an effect's outcome."""
+        act = self.acts[name]
+        ctx = Ctx(self, principal, act, self.clock.now_us(), self.store.reader(), cause=cause)
+        try:
+            return await self._record(act, ctx, given, msgspec.json.encode(given), facts, decision, None, self.epoch)
+        except Refused as refusal:
+            assert refusal.receipt is not None
+            return Receipt(refusal.receipt[0], refusal.receipt[1], "")
+
+    # -- called by the writer's thread ------------------------------------------------------------------------------
+
+    def committed(self, batch: list[Work]) -> None:
+        """A batch is durable (or failed): answers its callers on the event loop and publishes."""
+        if self.loop is None or self.loop.is_closed():
+            return
+        self.loop.call_soon_threadsafe(self._answer, batch)
+
+    def _answer(self, batch: list[Work]) -> None:
+        if any(work.error is None and work.effect is not None and work.effect.rights_changed for work in batch):
+            self.identity.forget()
+        for work in batch:
+            if isinstance(work.error, Refused) and work.receipt is not None:
+                work.error.receipt = (work.receipt.realm, work.receipt.index)
+            if not work.future.done():
+                if work.error is not None:
+                    work.future.set_exception(work.error)
+                else:
+                    work.future.set_result(work.receipt)
+        self.bus.publish(batch)
+
+    def sign_checkpoint(self, size: int, root: bytes) -> str:
+        """A C2SP signed note over the tree head."""
+        return sign_note(Checkpoint(self.origin, size, root), [self.key])
+
+    # -- small conveniences -----------------------------------------------------------------------------------------
+
+    def system(self, activity: str) -> Principal:
+        """The platform's own named activity as a principal: it inherits nobody's rights."""
+        return Principal(id=f"system:{activity}", name=activity, roles=frozenset({"system"}), kind="system", strong=True)
+
+    def latest_checkpoint(self, db: Connection | None = None) -> tuple[int, str] | None:
+        """(size, note) of the newest signed tree head."""
+        found = (db or self.store.reader()).execute(
+            select(tables.checkpoint.c.size, tables.checkpoint.c.note)
+            .where(tables.checkpoint.c.realm == self.settings.realm)
+            .order_by(tables.checkpoint.c.size.desc())
+            .limit(1)
+        ).first()
+        return (int(found[0]), str(found[1])) if found else None
+
+
+def _recent(date: str | None, now_us: int) -> bool:
+    """An impact assessment counts for three years (GDPR 35(11); the figure is ours)."""
+    if date is None:
+        return False
+    made = datetime.fromisoformat(date).replace(tzinfo=UTC)
+    return now_us / 1_000_000 - made.timestamp() < 3 * 365.25 * 86_400
+
+
+async def _resolved(value: Effect | Awaitable[Effect]) -> Effect:
+    return value if isinstance(value, Effect) else await value
+
+
+def refusal(error: Refused, act: str) -> Mapping[str, Any]:
+    """The refusal as every door tells it."""
+    return {
+        "code": "refused",
+        "title": {"fr": error.what.fr, "en": error.what.en},
+        "act": act,
+        "receipt": {"realm": error.receipt[0], "index": error.receipt[1]} if error.receipt else None,
+        "reasons": reasons(error.decision),
+    }
+
+
+def reasons(decision: Decision) -> list[dict[str, Any]]:
+    """Each broken article as the pages show it."""
+    return [
+        {
+            "rule": reason.rule,
+            "text": reason.text,
+            "text_title": {"fr": reason.text_title.fr, "en": reason.text_title.en},
+            "article": reason.article,
+            "fr": reason.fr,
+            "en": reason.en,
+            "remedy": {"fr": reason.remedy_fr, "en": reason.remedy_en},
+            "ask": reason.ask,
+        }
+        for reason in decision.reasons
+    ]
+
+
+def problem(error: EgideError, act: str = "") -> Mapping[str, Any]:
+    """Any error as every door tells it."""
+    if isinstance(error, Refused):
+        return refusal(error, act)
+    return {
+        "code": error.code,
+        "title": {"fr": error.what.fr, "en": error.what.en},
+        "do": {"fr": error.do.fr, "en": error.do.en} if error.do else None,
+    }

@@ -1,0 +1,109 @@
+"""Events: written to the outbox in the act's own transaction, handed to durable listeners in order, at least once.
+
+`listen` consumers keep a cursor, so that a restart goes on where it stopped; they are idempotent by (cause, act). `watch`
+subscribers live in memory (open pages, leases) and only ever see what happens while they look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from egide.kernel import tables
+from egide.kernel.errors import EgideError
+
+if TYPE_CHECKING:
+    from egide.kernel.door import Kernel
+    from egide.kernel.writer import Work
+
+log = logging.getLogger("egide.events")
+
+Watcher = Callable[[str, dict[str, Any]], None]
+ActWatcher = Callable[["Work"], None]
+RETRY_S = 1.0  # s between attempts of a listener that failed
+
+
+class Bus:
+    """In-process bus behind the outbox."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._watchers: list[Watcher] = []
+        self._act_watchers: list[ActWatcher] = []
+        self._wake = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def watch(self, watcher: Watcher) -> Callable[[], None]:
+        """Calls `watcher(name, payload)` for each event from now on; returns the way to stop."""
+        self._watchers.append(watcher)
+        return lambda: self._watchers.remove(watcher) if watcher in self._watchers else None
+
+    def watch_acts(self, watcher: ActWatcher) -> Callable[[], None]:
+        """Calls `watcher(work)` for each recorded act (act.done, act.refused) from now on; returns the way to stop."""
+        self._act_watchers.append(watcher)
+        return lambda: self._act_watchers.remove(watcher) if watcher in self._act_watchers else None
+
+    async def start(self) -> None:
+        for capability in self._kernel.capabilities:
+            for name, listener in capability.listeners.items():
+                consumer = f"{capability.name}:{name}"
+                self._tasks.append(asyncio.create_task(self._consume(consumer, name, listener), name=consumer))
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+
+    def publish(self, batch: list[Work]) -> None:
+        """On the event loop, after the commit: tells who looks, wakes who listens."""
+        told = False
+        for work in batch:
+            if work.receipt is not None:
+                for watcher in tuple(self._act_watchers):
+                    watcher(work)
+            if work.error is None and work.effect is not None:
+                for name, payload in work.effect.events:
+                    told = True
+                    for live in tuple(self._watchers):
+                        live(name, payload)
+        if told:
+            self._wake.set()
+
+    async def _consume(self, consumer: str, name: str, listener: Callable[[Kernel, dict[str, Any]], Awaitable[None] | None]) -> None:
+        store = self._kernel.store
+        table = tables.outbox
+        cursor = store.reader().execute(select(tables.consumer.c.seq).where(tables.consumer.c.name == consumer)).scalar() or 0
+        while True:
+            rows = store.reader().execute(
+                select(table.c.seq, table.c.payload, table.c.entry).where(table.c.seq > cursor, table.c.name == name).order_by(table.c.seq).limit(100)
+            ).all()
+            for seq, payload, entry in rows:
+                try:
+                    done = listener(self._kernel, msgspec.json.decode(payload) | {"cause": entry})
+                    if inspect.isawaitable(done):
+                        await done
+                except EgideError as error:
+                    log.warning("listener %s: %s", consumer, error)
+                    await asyncio.sleep(RETRY_S)
+                    break
+                cursor = seq
+            if rows:
+                await asyncio.to_thread(self._keep, consumer, cursor)
+            if not rows:
+                self._wake.clear()
+                await self._wake.wait()
+
+    def _keep(self, consumer: str, cursor: int) -> None:
+        """The cursor is bookkeeping, not state of people: it may lag (at least once), so a write of its own suffices."""
+        with self._kernel.store.side() as connection:
+            connection.execute(
+                upsert(tables.consumer).values(name=consumer, seq=cursor).on_conflict_do_update(index_elements=["name"], set_={"seq": cursor})
+            )

@@ -1,0 +1,80 @@
+"""Durable background work: due rows in the store, each of which performs one act as a named system activity.
+
+A job's id is (cause, act), so that queueing it twice is doing it once. A failed job comes back with growing delay and is
+shown on the health page after `MAX_ATTEMPTS`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, select, update
+
+from egide.kernel import tables
+from egide.kernel.errors import EgideError
+
+if TYPE_CHECKING:
+    from egide.kernel.door import Kernel
+
+log = logging.getLogger("egide.jobs")
+
+LOOK_S = 0.5  # s between looks at what is due
+MAX_ATTEMPTS = 8  # then a person must look
+BACKOFF_US = 2_000_000  # µs, doubled at each attempt
+
+
+def job(cause: str, act: str, raw: bytes, due_us: int) -> dict[str, Any]:
+    """The row that queues `act` for `due_us`; put it in an effect's rows."""
+    return {"id": f"{cause}/{act}", "due": due_us, "act": act, "input": raw, "cause": cause, "attempts": 0, "state": "due"}
+
+
+class Runner:
+    """Performs what is due."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="jobs")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def tick(self) -> int:
+        """Runs the jobs due now; returns how many were done."""
+        kernel = self._kernel
+        table = tables.job
+        rows = kernel.store.reader().execute(
+            select(table).where(table.c.state == "due", table.c.due <= kernel.clock.now_us()).order_by(table.c.due).limit(50)
+        ).all()
+        for row in rows:
+            act = kernel.acts[row.act]
+            try:
+                await kernel.perform(row.act, bytes(row.input), kernel.system(act.activity), cause=row.cause)
+                values: dict[str, Any] = {"state": "done"}
+            except EgideError as error:
+                attempts = row.attempts + 1
+                log.warning("job %s: %s (attempt %d)", row.act, error, attempts)
+                state = "failed" if attempts >= MAX_ATTEMPTS else "due"
+                values = {"attempts": attempts, "state": state, "due": kernel.clock.now_us() + BACKOFF_US * 2**attempts}
+            await asyncio.to_thread(self._keep, row.id, values)
+        return len(rows)
+
+    def _keep(self, job_id: str, values: dict[str, Any]) -> None:
+        with self._kernel.store.side() as connection:
+            connection.execute(update(tables.job).where(tables.job.c.id == job_id).values(**values))
+
+    async def _run(self) -> None:
+        while True:
+            await self.tick()
+            await asyncio.sleep(LOOK_S)
+
+
+def failed(connection: Connection) -> int:
+    """How many jobs a person must look at."""
+    return len(connection.execute(select(tables.job.c.id).where(tables.job.c.state == "failed")).all())

@@ -1,0 +1,117 @@
+"""Leases: a running view is decided again every 2 s and at every change of order, roster, perimeter or right.
+
+Opening and closing are acts; an unchanged renewal writes nothing. The relay forwards a frame only while `lease.alive()`: if
+this loop dies, the picture stops by itself (fail closed).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from egide.kernel.act import Act, Ctx
+from egide.kernel.errors import EgideError
+
+if TYPE_CHECKING:
+    from egide.kernel.door import Kernel
+    from egide.kernel.guard import Decision
+    from egide.kernel.identity import Principal
+
+log = logging.getLogger("egide.leases")
+
+TTL_S = 2.0  # s, law.md §3: a lease re-checked every 2 s
+GRACE_S = 0.4  # s, for a renewal that is under way
+
+
+class Lease:
+    """The right to go on with one running act."""
+
+    __slots__ = ("about", "act", "expires", "given", "id", "on_end", "principal", "purpose")
+
+    def __init__(self, id_: str, act: Act, given: Any, principal: Principal, purpose: str, on_end: Callable[[Decision], None]) -> None:
+        self.id = id_
+        self.act = act
+        self.given = given
+        self.principal = principal
+        self.purpose = purpose
+        self.on_end = on_end
+        self.about: dict[str, Any] = {}  # what oversight shows of it
+        self.expires = monotonic() + TTL_S + GRACE_S
+
+    def alive(self) -> bool:
+        """Whether a frame may still pass."""
+        return monotonic() < self.expires
+
+
+class Leases:
+    """All running leases of this process."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._held: dict[str, Lease] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._ending: set[asyncio.Task[None]] = set()
+        self._now = asyncio.Event()
+
+    def start(self) -> None:
+        self._kernel.bus.watch(self._changed)
+        self._task = asyncio.create_task(self._run(), name="leases")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, *self._ending, return_exceptions=True)
+
+    def open(self, lease: Lease) -> None:
+        self._held[lease.id] = lease
+
+    def close(self, lease_id: str) -> None:
+        """The act ended by itself."""
+        self._held.pop(lease_id, None)
+
+    def held(self) -> list[Lease]:
+        return list(self._held.values())
+
+    def _changed(self, name: str, _payload: dict[str, Any]) -> None:
+        if name in ("order.signed", "order.ended", "right.changed", "roster.changed", "source.changed", "perimeter.left"):
+            self._now.set()
+
+    async def _run(self) -> None:
+        while True:
+            self.renew()
+            try:
+                await asyncio.wait_for(self._now.wait(), TTL_S / 2)
+            except TimeoutError:
+                continue
+            self._now.clear()
+
+    def renew(self) -> None:
+        """Decides every lease again, now."""
+        for lease in tuple(self._held.values()):
+            try:
+                decision, facts = self._decide(lease)
+            except EgideError as error:
+                log.warning("lease %s cannot be renewed: %s", lease.id, error)
+                continue  # it runs out by itself
+            if decision.allowed:
+                lease.expires = monotonic() + TTL_S + GRACE_S
+                continue
+            self._held.pop(lease.id, None)
+            lease.expires = 0.0
+            lease.on_end(decision)
+            task = asyncio.create_task(self._write(lease, decision, facts))
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+
+    def _decide(self, lease: Lease) -> tuple[Decision, dict[str, Any]]:
+        kernel = self._kernel
+        db = kernel.store.reader()
+        ctx = Ctx(kernel, lease.principal, lease.act, kernel.clock.now_us(), db, lease.purpose, lease.id)
+        facts = kernel.facts(ctx, lease.given, fresh=True)
+        return kernel.guard.decide(lease.act.name, facts), facts
+
+    async def _write(self, lease: Lease, decision: Decision, facts: dict[str, Any]) -> None:
+        await self._kernel.record(lease.act.name, lease.given, lease.principal, decision, facts, cause=lease.id)

@@ -1,0 +1,177 @@
+"""Orders are objects: a prefect's authorisation carries purpose, perimeter, cap, from, to, issuer — and a signature over all.
+
+The bytes that are signed are kept as they are; anything altered afterwards no longer verifies and opens nothing. Revoking is a
+second signature. State is never stored: it follows from signature, dates and revocation at the moment one asks.
+Source: code de la sécurité intérieure L242-5 IV (what the order must say), design §2 “Orders are objects”.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from shapely.errors import ShapelyError
+from shapely.geometry import Point, shape
+from sqlalchemy import Connection, select
+
+from egide.kernel import tables
+from egide.kernel.checkpoint import parse_vkey
+from egide.kernel.clock import iso
+from egide.kernel.errors import BadInput, NotFound, Text
+from egide.kernel.vault import SigningKey
+
+if TYPE_CHECKING:
+    from shapely.geometry.base import BaseGeometry
+
+    from egide.kernel.door import Kernel
+
+MAX_VERTICES = 500  # of a perimeter; a hand-drawn one has a dozen
+CACHED = 256  # verified orders held in memory
+
+
+class OrderBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the issuer signs. Times are µs since 1970 UTC; `perimeter` is a GeoJSON Polygon in WGS84."""
+
+    id: str
+    realm: str
+    activity: str
+    title: str
+    purpose: str
+    place: str
+    perimeter: dict[str, Any]
+    cap: int
+    starts: int
+    ends: int
+    service: str
+    necessity: str
+    less_intrusive: str
+    public_information: str
+    information_exemption: str
+    issuer: str
+    event_ends: int | None = None
+    renewal_of: str | None = None
+
+
+State = Literal["draft", "signed", "in_force", "ended", "revoked", "altered"]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order as it stands, with its signature checked."""
+
+    body: OrderBody
+    authentic: bool
+    signed: int | None
+    revoked: int | None
+    paper: bytes | None
+    area: BaseGeometry
+
+    def state(self, now_us: int) -> State:
+        """Where the order stands now."""
+        if self.signed is None:
+            return "draft"
+        if not self.authentic:
+            return "altered"
+        if self.revoked is not None and self.revoked <= now_us:
+            return "revoked"
+        if now_us < self.body.starts:
+            return "signed"
+        return "in_force" if now_us < self.body.ends else "ended"
+
+    def in_force(self, now_us: int) -> bool:
+        return self.state(now_us) == "in_force"
+
+    def contains(self, lat: float, lon: float) -> bool:
+        """Whether a position lies inside the perimeter (its edge counts as inside)."""
+        return bool(self.area.covers(Point(lon, lat)))
+
+
+def canonical(body: OrderBody) -> bytes:
+    """The bytes that are signed: JSON with sorted keys."""
+    return msgspec.json.encode(body, order="sorted")
+
+
+def perimeter(geometry: dict[str, Any]) -> BaseGeometry:
+    """A checked polygon; raises `BadInput` for anything else, too large or crossing itself."""
+    wrong = BadInput(
+        Text("Le périmètre n’est pas un polygone valide.", "The perimeter is not a valid polygon."),
+        Text("Dessinez-le à nouveau sur la carte, sans croisement.", "Draw it again on the map, without crossings."),
+    )
+    try:
+        if geometry.get("type") != "Polygon" or sum(len(ring) for ring in geometry["coordinates"]) > MAX_VERTICES:
+            raise wrong
+        area = shape(geometry)
+    except (ShapelyError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise wrong from error
+    west, south, east, north = area.bounds if not area.is_empty else (0.0, 0.0, 0.0, 0.0)
+    if area.is_empty or not area.is_valid or west < -180 or east > 180 or south < -90 or north > 90 or area.area == 0:
+        raise wrong
+    return area
+
+
+class Orders:
+    """Reads and verifies orders; a verified one is kept until its row changes."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._cache: OrderedDict[tuple[str, bytes, bytes], tuple[OrderBody, bool, BaseGeometry]] = OrderedDict()
+
+    def issuer_key(self, person: str) -> SigningKey:
+        """The signing key of one issuer, made when they first sign. Its public half travels with the order."""
+        settings = self._kernel.settings
+        return SigningKey.load_or_create(settings.folder / "keys" / "issuers" / f"{person}.key", f"egide/{settings.realm}/issuer/{person}")
+
+    def get(self, order: str, db: Connection) -> Order:
+        """One order; raises `NotFound`."""
+        row = db.execute(select(tables.order).where(tables.order.c.id == order)).first()
+        if row is None:
+            raise NotFound(Text("Cet ordre n’existe pas.", "This order does not exist."))
+        return self._read(row)
+
+    def all(self, db: Connection) -> list[Order]:
+        return [self._read(row) for row in db.execute(select(tables.order).order_by(tables.order.c.id))]
+
+    def _read(self, row: Any) -> Order:
+        key = (row.id, bytes(row.draft), bytes(row.signature or b""))
+        found = self._cache.get(key)
+        if found is None:
+            body = msgspec.json.decode(row.draft, type=OrderBody)
+            found = (body, self._authentic(row, body), perimeter(body.perimeter))
+            self._cache[key] = found
+            if len(self._cache) > CACHED:
+                self._cache.popitem(last=False)
+        body, authentic, area = found
+        return Order(body, authentic, row.signed, row.revoked, row.paper, area)
+
+    def _authentic(self, row: Any, body: OrderBody) -> bool:
+        """The signature is over these very bytes, by the key of the issuer whom the body names, for this row."""
+        if row.signature is None or body.id != row.id or body.realm != self._kernel.settings.realm:
+            return False
+        key = self.issuer_key(body.issuer)
+        if key.vkey != row.vkey:
+            return False
+        try:
+            Ed25519PublicKey.from_public_bytes(parse_vkey(key.vkey).public_key).verify(bytes(row.signature), bytes(row.draft))
+        except InvalidSignature:
+            return False
+        return True
+
+    def show(self, order: Order, now_us: int) -> dict[str, Any]:
+        """The order as pages show it (contract of the desk and the order strip)."""
+        body = order.body
+        return {
+            "id": body.id, "title": body.title, "purpose": body.purpose, "place": body.place, "perimeter": body.perimeter,
+            "cap": body.cap, "starts": iso(body.starts), "ends": iso(body.ends), "service": body.service,
+            "issuer": body.issuer, "issuer_name": self._kernel.identity.name(body.issuer),
+            "necessity": body.necessity, "less_intrusive": body.less_intrusive,
+            "public_information": body.public_information, "information_exemption": body.information_exemption,
+            "event_ends": iso(body.event_ends) if body.event_ends else None,
+            "state": order.state(now_us), "signed_at": iso(order.signed) if order.signed else None,
+            "revoked_at": iso(order.revoked) if order.revoked else None, "reason": None,
+            "renewal_of": body.renewal_of,
+            "paper": msgspec.json.decode(order.paper) if order.paper else None,
+        }  # fmt: skip

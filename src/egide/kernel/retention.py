@@ -1,0 +1,132 @@
+"""The retention clock: every category is sealed, then erased, at the time its law pack says; holds stop the erasure only.
+
+A row of `retained` stands for one object of one category. Its trigger (end of deployment, end of log year…) starts the clock;
+from then nobody opens it but under the pack's exceptions, and at `erase_at` the system activity `retention.erase` destroys it
+through the door. A missed erasure makes reads refuse first (the state is computed, never trusted).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+from sqlalchemy import Connection, insert, or_, select, update
+
+from egide.kernel import tables
+from egide.kernel.clock import from_us, to_us
+from egide.kernel.errors import EgideError, StartupError, Text
+from egide.kernel.law import add_duration
+
+if TYPE_CHECKING:
+    from egide.kernel.door import Kernel
+
+log = logging.getLogger("egide.retention")
+
+LOOK_S = 1.0  # s between looks at what is due
+SealState = Literal["open", "sealed", "expired"]
+
+
+def keep(category: str, object_: str) -> dict[str, Any]:
+    """The row for a new object whose clock has not started."""
+    return {"id": f"{category}/{object_}", "category": category, "object": object_, "trigger": None, "erase_at": None, "state": "open"}
+
+
+def trigger(kernel: Kernel, connection: Connection, category: str, object_: str, at_us: int) -> None:
+    """Starts the clock of an object: from `at_us` it is sealed, and it is erased when its time has come."""
+    connection.execute(
+        update(tables.retained)
+        .where(tables.retained.c.id == f"{category}/{object_}")
+        .values(trigger=at_us, erase_at=erase_at(kernel, category, at_us), state="sealed")
+    )
+
+
+def erase_at(kernel: Kernel, category: str, trigger_us: int) -> int:
+    """When an object of this category must be gone, by the parameter its activity names."""
+    for activity in kernel.activities.values():
+        for rule in activity.retention:
+            if rule.category == category:
+                duration = kernel.book.parameter(rule.parameter, from_us(trigger_us))
+                return to_us(add_duration(from_us(trigger_us), str(duration)))
+    raise StartupError(Text(f"Aucune durée pour « {category} ».", f"No duration for “{category}”."), file="activities.toml")
+
+
+def seal_state(kernel: Kernel, connection: Connection, category: str, object_: str) -> tuple[SealState, bool]:
+    """(state now, whether a procedure holds it). Time decides, not the stored word: a late scheduler opens nothing."""
+    found = connection.execute(
+        select(tables.retained.c.trigger, tables.retained.c.erase_at).where(tables.retained.c.id == f"{category}/{object_}")
+    ).first()
+    now = kernel.clock.now_us()
+    held = _held(connection, f"{category}/{object_}", now)
+    if found is None or (found.erase_at is not None and found.erase_at <= now):
+        return "expired", held
+    return ("sealed" if found.trigger is not None and found.trigger <= now else "open"), held
+
+
+def _held(connection: Connection, retained: str, now_us: int) -> bool:
+    table = tables.hold
+    return (
+        connection.execute(
+            select(table.c.id).where(table.c.retained == retained, or_(table.c.until.is_(None), table.c.until > now_us)).limit(1)
+        ).first()
+        is not None
+    )
+
+
+def hold_row(id_: str, retained: str, sealed_reference: bytes, since_us: int, until_us: int | None) -> dict[str, Any]:
+    """A hold: the procedure for which an object is kept beyond its time."""
+    return {"id": id_, "retained": retained, "reference": sealed_reference, "since": since_us, "until": until_us}
+
+
+def place_hold(connection: Connection, row: dict[str, Any]) -> None:
+    connection.execute(insert(tables.hold), row)
+
+
+def due(kernel: Kernel, connection: Connection) -> list[tuple[str, str]]:
+    """(category, object) whose time has come and which nothing holds."""
+    now = kernel.clock.now_us()
+    rows = connection.execute(
+        select(tables.retained).where(tables.retained.c.state == "sealed", tables.retained.c.erase_at <= now).limit(100)
+    ).all()
+    return [(row.category, row.object) for row in rows if not _held(connection, row.id, now)]
+
+
+class Keeper:
+    """Looks at what is due and has it erased, through the door."""
+
+    def __init__(self, kernel: Kernel, act: str) -> None:
+        self._kernel = kernel
+        self._act = act
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="retention")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def tick(self) -> int:
+        """Erases what is due now; returns how many objects."""
+
+
+        done = 0
+        for category, object_ in due(self._kernel, self._kernel.store.reader()):
+            raw = msgspec.json.encode({"category": category, "object": object_})
+            try:
+                await self._kernel.perform(self._act, raw, self._kernel.system("retention"))
+            except EgideError as error:
+                log.error("erasure of %s is late: %s", category, error)
+                continue
+            done += 1
+        return done
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.tick()
+            except EgideError as error:
+                log.error("retention: %s", error)
+            await asyncio.sleep(LOOK_S)

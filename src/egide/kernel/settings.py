@@ -1,0 +1,80 @@
+"""Settings: `egide.toml` in the data folder, overridden by `EGIDE_*` variables; a wrong name or type stops the start.
+
+Every setting has a safe default, so an empty folder starts; secrets are never settings (they are generated at first start).
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from egide.kernel.errors import StartupError, Text
+
+FILE = "egide.toml"
+PREFIX = "EGIDE_"
+# Variables with our prefix that belong to tests and tools, not to the platform.
+FOREIGN = frozenset({"EGIDE_REQUIRED", "EGIDE_FUZZ", "EGIDE_SHARED_DATA", "EGIDE_TOWN", "EGIDE_CHROMIUM", "EGIDE_NODE", "EGIDE_PROOF"})
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What an operator may set. Units are in the names."""
+
+    data: str = "var"
+    host: str = "127.0.0.1"
+    port: int = 8620
+    # The name people type: passkeys are bound to it (WebAuthn rp id), so it is `localhost`, never 127.0.0.1.
+    public_name: str = "localhost"
+    tls: bool = False
+    jurisdiction: str = "fr"
+    realm: str = "police"
+    controller: str = "Préfecture — service de police (exercice)"
+    service: str = "police"
+    demo: bool = False
+    # Cameras in the air at once, all services of the department together (annex of the order of 19 April 2023).
+    department_cap: int = 4
+    acts_per_s: int = 200
+    town: str = ""
+    # Accepted plug-ins: "entry point name" = "sha256 of its distribution".
+    plugins: dict[str, str] = {}
+
+    @property
+    def folder(self) -> Path:
+        """The data folder."""
+        return Path(self.data)
+
+    @property
+    def origin(self) -> str:
+        """The only origin from which a browser may act."""
+        return f"{'https' if self.tls else 'http'}://{self.public_name}:{self.port}"
+
+
+def load(folder: Path | None = None, **given: Any) -> Settings:
+    """Reads `egide.toml` in `folder` (or `$EGIDE_DATA`, or ./var), then variables, then `given`. Raises `StartupError`."""
+    names = {field.name: field for field in msgspec.structs.fields(Settings)}
+    place = folder or Path(os.environ.get(PREFIX + "DATA", "var"))
+    values: dict[str, Any] = {}
+    file = place / FILE
+    if file.exists():
+        try:
+            values = tomllib.loads(file.read_text("utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise StartupError(Text(f"Réglages illisibles : {error}", f"Unreadable settings: {error}"), file=str(file)) from error
+    for variable, value in os.environ.items():
+        if variable.startswith(PREFIX) and variable not in FOREIGN:
+            values[variable.removeprefix(PREFIX).lower()] = value
+    values |= {"data": str(place)} | {name: value for name, value in given.items() if value is not None}
+    for name in values:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, 1)
+            raise StartupError(
+                Text(f"Réglage inconnu : {name}", f"Unknown setting: {name}"), file=str(file), suggestion=near[0] if near else None
+            )
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise StartupError(Text(f"Réglage incorrect : {error}", f"Wrong setting: {error}"), file=str(file)) from error

@@ -1,0 +1,174 @@
+"""The kernel's tables. Personal content is never in a clear column: it is in `entry.body`, sealed by the vault.
+
+`entry` is at once the ledger's leaf, the audit record and the outbox of `act.done` / `act.refused`; one row an act.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
+
+metadata = MetaData()
+BIG = BigInteger().with_variant(Integer, "sqlite")
+
+entry = Table(
+    "entry",
+    metadata,
+    Column("realm", String(32), primary_key=True),
+    Column("idx", BIG, primary_key=True),
+    Column("leaf", LargeBinary, nullable=False),  # exactly the bytes that were hashed
+    Column("body", LargeBinary),  # sealed input, facts and motive; null once erased
+    Column("id", String(32), nullable=False),
+    Column("at", BIG, nullable=False),  # µs since 1970 UTC
+    Column("act", String(80), nullable=False),
+    Column("outcome", String(12), nullable=False),
+    Column("actor", String(40)),  # person id: the link that erasure removes
+    Column("order_id", String(40)),
+    Index("entry_by_act", "realm", "act", "idx"),
+    Index("entry_by_actor", "actor"),
+    sqlite_with_rowid=False,
+)
+
+tile = Table(
+    "ledger_tile",
+    metadata,
+    Column("realm", String(32), primary_key=True),
+    Column("level", Integer, primary_key=True),
+    Column("number", BIG, primary_key=True),
+    Column("hashes", LargeBinary, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+)
+
+checkpoint = Table(
+    "checkpoint",
+    metadata,
+    Column("realm", String(32), primary_key=True),
+    Column("size", BIG, primary_key=True),
+    Column("at", BIG, nullable=False),
+    Column("note", Text, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("seq", BIG, primary_key=True, autoincrement=True),
+    Column("at", BIG, nullable=False),
+    Column("realm", String(32), nullable=False),
+    Column("entry", String(32), nullable=False),  # id of the act that caused it
+    Column("name", String(64), nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+)
+
+consumer = Table(
+    "consumer",
+    metadata,
+    Column("name", String(80), primary_key=True),
+    Column("seq", BIG, nullable=False),
+)
+
+job = Table(
+    "job",
+    metadata,
+    Column("id", String(64), primary_key=True),  # (cause, act): doing it twice is doing it once
+    Column("due", BIG, nullable=False),
+    Column("act", String(80), nullable=False),
+    Column("input", LargeBinary, nullable=False),
+    Column("cause", String(32), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("state", String(12), nullable=False),
+    Index("job_due", "state", "due"),
+)
+
+unit = Table("unit", metadata, Column("id", String(40), primary_key=True), Column("name", String(200), nullable=False))
+
+person = Table(
+    "person",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("name", LargeBinary, nullable=False),  # sealed
+    Column("unit", String(40)),
+    Column("roles", String(200), nullable=False),  # space-separated
+    Column("active", Boolean, nullable=False),
+    Column("added", BIG, nullable=False),
+)
+
+passkey = Table(
+    "passkey",
+    metadata,
+    Column("id", String(400), primary_key=True),  # credential id, base64url
+    Column("person", String(40), nullable=False),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("sign_count", BIG, nullable=False),
+    Column("label", String(80), nullable=False),
+    Column("added", BIG, nullable=False),
+    Column("revoked", BIG),
+)
+
+invitation = Table(
+    "invitation",
+    metadata,
+    Column("hash", String(64), primary_key=True),  # SHA-256 of the code; the code itself is shown once
+    Column("person", String(40), nullable=False),
+    Column("until", BIG, nullable=False),
+    Column("used", BIG),
+)
+
+session = Table(
+    "session",
+    metadata,
+    Column("hash", String(64), primary_key=True),  # SHA-256 of the cookie
+    Column("person", String(40), nullable=False),
+    Column("started", BIG, nullable=False),
+    Column("until", BIG, nullable=False),
+    Column("strength", String(12), nullable=False),  # passkey | demo
+    Column("ended", BIG),
+)
+
+habilitation = Table(
+    "habilitation",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("person", String(40), nullable=False),
+    Column("scope", String(80), nullable=False),  # an activity id, or * for the realm
+    Column("until", BIG, nullable=False),
+    Column("withdrawn", BIG),
+    Index("habilitation_by_person", "person"),
+)
+
+order = Table(
+    "authorisation",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("draft", LargeBinary, nullable=False),  # canonical JSON of OrderBody: the bytes that are signed
+    Column("signature", LargeBinary),
+    Column("vkey", String(200)),
+    Column("issuer", String(40), nullable=False),
+    Column("signed", BIG),
+    Column("revoked", BIG),
+    Column("revocation", LargeBinary),  # signature over (id, time, reason hash)
+    Column("reason", LargeBinary),  # sealed
+    Column("paper", LargeBinary),  # reference, sha256 and importer of a paper original, JSON
+    Column("document", LargeBinary),  # the paper original, sealed
+)
+
+retained = Table(
+    "retained",
+    metadata,
+    Column("id", String(64), primary_key=True),  # "<category>/<object id>"
+    Column("category", String(64), nullable=False),
+    Column("object", String(64), nullable=False),
+    Column("trigger", BIG),  # when the clock starts; null while the trigger has not happened
+    Column("erase_at", BIG),
+    Column("state", String(12), nullable=False),  # open | sealed | erased
+    Index("retained_due", "state", "erase_at"),
+)
+
+hold = Table(
+    "hold",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("retained", String(64), nullable=False),
+    Column("reference", LargeBinary, nullable=False),  # sealed procedure reference
+    Column("since", BIG, nullable=False),
+    Column("until", BIG),
+    Index("hold_by_object", "retained"),
+)

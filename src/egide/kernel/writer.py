@@ -1,0 +1,342 @@
+"""The one writer: takes decided acts from a queue and makes each durable, many in one commit (group commit).
+
+Contract, after tessera's: *a durably assigned ledger index, or an error*. In one transaction per batch: volatile facts are
+gathered again and decided again where another act may have changed them, rows are applied (one savepoint per act that needs
+one), bodies sealed, leaves hashed, events put in the outbox, a checkpoint signed when due. Nothing is half-written: an error
+rolls the whole batch back, and every act in it is told.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+import sqlite3
+import threading
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from sqlalchemy import Connection, Table, insert
+from sqlalchemy.exc import DatabaseError, IntegrityError
+
+from egide.kernel import tables
+from egide.kernel.act import Act, Ctx, Effect, Facts, Receipt
+from egide.kernel.errors import Conflict, EgideError, Refused, Text, Unavailable
+from egide.kernel.store import unavailable
+
+if TYPE_CHECKING:
+    from asyncio import Future
+
+    from egide.kernel.door import Kernel
+    from egide.kernel.guard import Decision
+
+BATCH = 256  # acts a commit, tessera's constant
+CHECKPOINT_S = 0.25  # s, tessera's constant; also the longest an entry waits for a signed root
+
+
+class Leaf(msgspec.Struct, omit_defaults=True):
+    """What is hashed into the log: ciphertext hashes and random ids, never a person (EDPB 02/2025)."""
+
+    v: int
+    id: str
+    at: int
+    realm: str
+    act: str
+    verb: str
+    activity: str
+    outcome: str
+    law: str
+    body: str
+    actor: str = ""
+    rules: tuple[str, ...] = ()
+    order: str = ""
+    cause: str = ""
+    rows: int = 0
+    sub: str = ""
+
+
+class Body(msgspec.Struct, omit_defaults=True):
+    """What is sealed beside the leaf: enough to decide the act again under another law (replay)."""
+
+    input: msgspec.Raw
+    facts: Facts
+    purpose: str = ""
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Work:
+    """One decided act on its way to the ledger."""
+
+    act: Act
+    ctx: Ctx
+    given: Any
+    raw: bytes
+    facts: Facts
+    decision: Decision
+    effect: Effect | None
+    outcome: str
+    epoch: int
+    id: str
+    future: Future[Any]
+    error: EgideError | None = None
+    receipt: Receipt | None = None
+
+
+Pending = dict[tuple[Table, tuple[str, ...]], list[dict[str, Any]]]  # rows to insert, by table and columns
+
+_encode = msgspec.json.Encoder().encode
+_insert_entry = insert(tables.entry)
+_insert_outbox = insert(tables.outbox)
+
+
+class Writer:
+    """The writer thread of one process."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._queue: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="egide-writer", daemon=True)
+        self._unsigned = 0
+        self._signed_at = monotonic()
+        self.failed: str | None = None  # the last batch's failure in words, for the health page
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finishes what is queued, signs, and ends."""
+        self._queue.put(None)
+        self._thread.join(timeout=10)
+
+    def submit(self, work: Work) -> None:
+        self._queue.put(work)
+
+    def _run(self) -> None:
+        ending = False
+        while not ending:
+            batch: list[Work] = []
+            try:
+                first = self._queue.get(timeout=CHECKPOINT_S)
+                while first is not None:
+                    batch.append(first)
+                    if len(batch) >= BATCH:
+                        break
+                    first = self._queue.get_nowait()
+                ending = first is None
+            except queue.Empty:
+                pass
+            if batch:
+                self._commit(batch)
+            elif self._unsigned:
+                self._sign_alone()
+
+    def _commit(self, batch: list[Work]) -> None:
+        try:
+            self._transaction(batch, careful=False)
+            self.failed = None
+        except IntegrityError:
+            # One act's rows collided: again, each under its own savepoint, so that only that act fails.
+            for work in batch:
+                work.error = work.receipt = None
+            self._guarded(batch)
+        except (DatabaseError, sqlite3.Error, OSError, EgideError) as error:
+            self._fail(batch, error)
+        self._kernel.committed(batch)
+
+    def _guarded(self, batch: list[Work]) -> None:
+        try:
+            self._transaction(batch, careful=True)
+            self.failed = None
+        except (DatabaseError, sqlite3.Error, OSError, EgideError) as error:
+            self._fail(batch, error)
+
+    def _fail(self, batch: list[Work], error: DatabaseError | sqlite3.Error | OSError | EgideError) -> None:
+        reason = error if isinstance(error, Unavailable) else unavailable(error)  # type: ignore[arg-type]  # EgideErrors here are Unavailable
+        self.failed = reason.what.en
+        for work in batch:
+            work.error = reason
+            work.receipt = None
+
+    def _transaction(self, batch: list[Work], *, careful: bool) -> None:
+        kernel = self._kernel
+        connection = kernel.store.writer
+        at = kernel.clock.now_us()
+        with connection.begin():
+            epoch = kernel.epoch
+            pending: Pending = {}
+            kept: list[Work] = []
+            for work in batch:
+                effect = work.effect
+                touched = careful or work.epoch != epoch or work.act.recheck is not None
+                if effect is not None and (touched or effect.apply is not None):
+                    _flush(connection, pending)
+                    if not self._apply(connection, work, epoch):
+                        continue
+                elif effect is not None:
+                    for table, row in effect.rows:
+                        pending.setdefault((table, tuple(row)), []).append(row)
+                if work.effect is not None and work.effect.rights_changed:
+                    epoch += 1
+                kept.append(work)
+            _flush(connection, pending)
+            adopt = self._append(connection, kept, at)
+        adopt()
+        kernel.epoch = epoch
+
+    def _apply(self, connection: Connection, work: Work, epoch: int) -> bool:
+        """Decides again on what may have changed, then applies; False when the act ends here with an error."""
+        savepoint = connection.begin_nested()
+        try:
+            if not self._still_allowed(connection, work, epoch):
+                savepoint.rollback()
+                return True
+            effect = work.effect
+            if effect is not None:
+                for table, row in effect.rows:
+                    connection.execute(insert(table), row)
+                if effect.apply is not None:
+                    effect.apply(connection)
+        except IntegrityError:
+            savepoint.rollback()
+            work.error = Conflict(
+                Text("Cela existe déjà ou a changé entre-temps.", "This exists already or has changed meanwhile."),
+                Text("Actualisez la page, puis recommencez.", "Refresh the page, then try again."),
+            )
+            return False
+        except EgideError as error:
+            savepoint.rollback()
+            work.error = error
+            return False
+        savepoint.commit()
+        return True
+
+    def _still_allowed(self, connection: Connection, work: Work, epoch: int) -> bool:
+        act = work.act
+        if work.epoch == epoch and act.recheck is None:
+            return True
+        ctx = Ctx(self._kernel, work.ctx.principal, act, work.ctx.now_us, connection, work.ctx.purpose, work.ctx.cause)
+        if work.epoch != epoch:
+            facts = self._kernel.facts(ctx, work.given, fresh=True)
+        else:
+            assert act.recheck is not None
+            facts = work.facts | dict(act.recheck(ctx, work.given))
+        if facts == work.facts:
+            return True
+        decision = self._kernel.guard.decide(act.name, facts)
+        work.facts, work.decision = facts, decision
+        if decision.allowed:
+            return True
+        work.effect, work.outcome = None, "refused"
+        work.error = Refused(decision)
+        return False
+
+    def _append(self, connection: Connection, batch: list[Work], at: int) -> Any:
+        kernel = self._kernel
+        realm = kernel.settings.realm
+        log = kernel.log
+        leaves: list[bytes] = []
+        rows: list[dict[str, Any]] = []
+        events: list[dict[str, Any]] = []
+        for offset, work in enumerate(batch):
+            index = log.size + offset
+            sealed, leaf = self._leaf(work, at, realm)
+            leaves.append(leaf)
+            effect = work.effect
+            actor = (effect.actor if effect is not None else None) or work.ctx.principal.id
+            rows.append(
+                {
+                    "realm": realm, "idx": index, "leaf": leaf, "body": sealed, "id": work.id, "at": at, "act": work.act.name,
+                    "outcome": work.outcome, "actor": actor or None, "order_id": effect.order if effect is not None else None,
+                }
+            )  # fmt: skip
+            work.receipt = Receipt(realm, index, work.id)
+            if effect is not None:
+                events.extend(
+                    {"at": at, "realm": realm, "entry": work.id, "name": name, "payload": _encode(payload)}
+                    for name, payload in effect.events
+                )
+        if not rows:
+            return _nothing
+        connection.execute(_insert_entry, rows)
+        if events:
+            connection.execute(_insert_outbox, events)
+        prepared = log.prepare(leaves)
+        tiles = [
+            {"realm": realm, "level": level, "number": number, "hashes": hashes, "root": root}
+            for level, number, hashes, root in prepared.tiles
+        ]
+        if tiles:
+            connection.execute(insert(tables.tile), tiles)
+        unsigned = self._unsigned + len(rows)
+        due = unsigned >= BATCH or monotonic() - self._signed_at >= CHECKPOINT_S
+        if due:
+            self._write_checkpoint(connection, prepared.size, prepared.root, at)
+
+        def adopt() -> None:
+            log.adopt(prepared)
+            self._unsigned = 0 if due else unsigned
+            if due:
+                self._signed_at = monotonic()
+
+        return adopt
+
+    def _leaf(self, work: Work, at: int, realm: str) -> tuple[bytes, bytes]:
+        kernel = self._kernel
+        principal = work.ctx.principal
+        effect = work.effect
+        person = (effect.actor if effect is not None else None) or principal.id or "nobody"
+        purpose = work.act.activity
+        body = Body(
+            input=msgspec.Raw(work.raw or b"{}"),
+            facts=work.facts,
+            purpose=work.ctx.purpose,
+            reasons=tuple(reason.rule for reason in work.decision.reasons),
+        )
+        sealed = kernel.vault.seal(person, purpose, _encode(body), work.id.encode())
+        leaf = Leaf(
+            v=1,
+            id=work.id,
+            at=at,
+            realm=realm,
+            act=work.act.name,
+            verb=work.act.verb,
+            activity=purpose,
+            outcome=work.outcome,
+            law=work.decision.law_hash,
+            body=hashlib.sha256(sealed).hexdigest(),
+            actor=kernel.vault.subject_id(person, purpose),
+            rules=body.reasons,
+            order=(effect.order or "") if effect is not None else "",
+            cause=work.ctx.cause,
+            rows=effect.bulk[0] if effect is not None and effect.bulk else 0,
+            sub=effect.bulk[1].hex() if effect is not None and effect.bulk else "",
+        )
+        return sealed, _encode(leaf)
+
+    def _write_checkpoint(self, connection: Connection, size: int, root: bytes, at: int) -> None:
+        note = self._kernel.sign_checkpoint(size, root)
+        connection.execute(insert(tables.checkpoint), {"realm": self._kernel.settings.realm, "size": size, "at": at, "note": note})
+
+    def _sign_alone(self) -> None:
+        """Nothing came for 250 ms: sign what is there."""
+        try:
+            with self._kernel.store.writer.begin():
+                log = self._kernel.log
+                self._write_checkpoint(self._kernel.store.writer, log.size, log.root(), self._kernel.clock.now_us())
+        except (DatabaseError, sqlite3.Error, OSError, Unavailable) as error:
+            self.failed = str(error)
+            return
+        self._unsigned = 0
+        self._signed_at = monotonic()
+
+
+def _flush(connection: Connection, pending: Pending) -> None:
+    for (table, _columns), rows in pending.items():
+        connection.execute(insert(table), rows)
+    pending.clear()
+
+
+def _nothing() -> None:
+    return

@@ -1,0 +1,357 @@
+"""Cameras in the air: sources, missions and their rosters, starting and stopping — each an act the law decides."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, insert, select, update
+
+from egide.kernel.act import Act, Ctx, Effect, Facts, Input, Nothing, Receipt, act
+from egide.kernel.errors import BadInput, Conflict, Text
+from egide.kernel.identity import new_id
+from egide.kernel.retention import keep, trigger
+from egide.operations import tables
+from egide.operations.archive import CATEGORY, recorder_for
+from egide.operations.facts import aerial, caps, deployment_row, mission_row, source_row
+from egide.operations.media.source import SourceSpec
+from egide.operations.relay import push_picture, relay
+
+KINDS = ("file", "udp", "rtsp")
+SERVICES = ("police", "gendarmerie", "army", "customs", "municipal", "fire", "other")
+TAGS = ("face-recognition", "off-board-face-recognition", "interconnection", "permanent", "sensitive-selection", "loop")
+
+
+class NewSource(Input):
+    """A source: one line of configuration. `url` is a path, udp://host:port or rtsp://…; lat, lon the take-off point."""
+
+    name: str
+    kind: str
+    url: str
+    aerial: bool = True
+    aircraft: str = ""
+    pilot: str = ""
+    service: str = "police"
+    tags: list[str] = []
+    lat: float | None = None
+    lon: float | None = None
+
+
+class Id(msgspec.Struct):
+    """The id of what was made."""
+
+    id: str
+
+
+class SourceRef(Input):
+    """A source."""
+
+    source: str
+
+
+class Checked(msgspec.Struct):
+    """What a source showed when looked at."""
+
+    state: str
+    detail: dict[str, str] | None
+    has_audio: bool
+    has_klv: bool
+    codec: str
+
+
+class NewMission(Input):
+    """A mission under an order, and who conducts it."""
+
+    title: str
+    order: str
+    roster: list[str] = []
+
+
+class MissionRef(Input):
+    """A mission."""
+
+    mission: str
+
+
+class RosterChange(Input):
+    """Who joins and who leaves."""
+
+    mission: str
+    add: list[str] = []
+    remove: list[str] = []
+
+
+class Start(Input):
+    """Start this source for this mission."""
+
+    source: str
+    mission: str
+    purpose: str | None = None
+    emergency: bool = False
+
+
+class Started(msgspec.Struct):
+    """The camera in service."""
+
+    deployment: str
+
+
+class Stop(Input):
+    """Stop a camera, and why."""
+
+    deployment: str
+    reason: str
+
+
+class DeploymentRef(Input):
+    """A camera in service."""
+
+    deployment: str
+
+
+def spec_of(ctx: Ctx, row: Any) -> SourceSpec:
+    """The media layer's view of a source row."""
+    url = ctx.kernel.vault.open_(f"source:{row.id}", "sources", bytes(row.url), row.id.encode()).decode()
+    return SourceSpec(row.id, row.kind, url, loop="loop" in row.tags.split())
+
+
+@act(
+    "operations.source.add", verb="administer", activity="operations-means", roles=["command", "administrator"], duty=True,
+    input=NewSource, output=Id, fr="Ajouter une source vidéo", en="Add a video source",
+)  # fmt: skip
+def add_source(ctx: Ctx, given: NewSource) -> Effect:
+    unknown = [tag for tag in given.tags if tag not in TAGS]
+    if given.kind not in KINDS or given.service not in SERVICES or unknown:
+        raise BadInput(
+            Text("Type, service ou étiquette de source inconnu.", "Unknown kind, service or tag of source."),
+            Text(f"Types : {', '.join(KINDS)} ; étiquettes : {', '.join(TAGS)}.", f"Kinds: {', '.join(KINDS)}; tags: {', '.join(TAGS)}."),
+        )
+    if not given.aerial:
+        raise BadInput(
+            Text("Aucun texte n’est encore encodé pour une caméra au sol : elle reste fermée.", "No text is encoded yet for a camera on the ground: it stays closed."),
+            Text("Déclarez une caméra aéroportée.", "Declare an airborne camera."),
+        )
+    id_ = new_id()
+    vault = ctx.kernel.vault
+    row = {
+        "id": id_, "name": given.name.strip()[:200] or given.kind, "kind": given.kind, "aerial": given.aerial,
+        "url": vault.seal(f"source:{id_}", "sources", given.url.encode(), id_.encode()), "aircraft": given.aircraft[:120],
+        "pilot": vault.seal(f"source:{id_}", "sources", given.pilot.encode(), id_.encode()), "service": given.service,
+        "tags": " ".join(given.tags), "lat": given.lat, "lon": given.lon, "removed": None,
+    }  # fmt: skip
+    return Effect(Id(id_), rows=[(tables.source, row)], after=lambda _receipt: push_picture(ctx.kernel))
+
+
+@act(
+    "operations.source.remove", verb="administer", activity="operations-means", roles=["command", "administrator"], duty=True,
+    input=SourceRef, fr="Retirer une source vidéo", en="Remove a video source",
+)  # fmt: skip
+def remove_source(ctx: Ctx, given: SourceRef) -> Effect:
+    row = source_row(ctx, given.source)
+    if relay(ctx.kernel).state(row.id).deployment is not None:
+        raise Conflict(Text("Cette source est en service.", "This source is in service."), Text("Arrêtez-la d’abord.", "Stop it first."))
+
+    def apply(connection: Connection) -> None:
+        connection.execute(update(tables.source).where(tables.source.c.id == row.id).values(removed=ctx.now_us))
+
+    return Effect(Nothing(), apply=apply, after=lambda _receipt: push_picture(ctx.kernel))
+
+
+async def _look(ctx: Ctx, given: Any) -> None:
+    """Probes the source before the law is asked: sound, telemetry, what it is."""
+    row = source_row(ctx, given.source)
+    await relay(ctx.kernel).look(spec_of(ctx, row))
+
+
+@act(
+    "operations.source.check", verb="view", activity="operations-means", roles=["command", "administrator"], duty=True, prepare=_look,
+    input=SourceRef, output=Checked, fr="Vérifier une source vidéo", en="Check a video source",
+)  # fmt: skip
+def check_source(ctx: Ctx, given: SourceRef) -> Effect:
+    state = relay(ctx.kernel).state(given.source)
+    detail = {"fr": state.detail[0], "en": state.detail[1]} if state.detail else None
+    facts = state.facts
+    return Effect(Checked(state.state, detail, state.has_audio, facts.has_klv if facts else False, facts.codec if facts else ""))
+
+
+@act(
+    "operations.mission.open", verb="collect", activity="operations-means", roles=["command"], duty=True, input=NewMission, output=Id,
+    fr="Ouvrir une mission", en="Open a mission",
+)  # fmt: skip
+def open_mission(ctx: Ctx, given: NewMission) -> Effect:
+    order = ctx.kernel.orders.get(given.order, ctx.db)
+    id_ = new_id()
+    rows: list[tuple[Any, dict[str, Any]]] = [
+        (tables.mission, {"id": id_, "title": given.title.strip()[:200], "order_id": order.body.id, "opened": ctx.now_us, "closed": None})
+    ]
+    rows += [(tables.roster, {"mission": id_, "person": p, "since": ctx.now_us, "gone": None}) for p in dict.fromkeys(given.roster)]
+    return Effect(Id(id_), rows=rows, order=order.body.id, events=[("roster.changed", {"mission": id_})], after=lambda _r: push_picture(ctx.kernel))
+
+
+@act(
+    "operations.mission.close", verb="alter", activity="operations-means", roles=["command"], duty=True, input=MissionRef,
+    fr="Clore une mission", en="Close a mission",
+)  # fmt: skip
+def close_mission(ctx: Ctx, given: MissionRef) -> Effect:
+    row = mission_row(ctx, given.mission)
+    flying = ctx.db.execute(
+        select(tables.deployment).where(tables.deployment.c.mission == row.id, tables.deployment.c.ended.is_(None))
+    ).all()
+
+    def apply(connection: Connection) -> None:
+        connection.execute(update(tables.mission).where(tables.mission.c.id == row.id).values(closed=ctx.now_us))
+        for deployment in flying:
+            _end(ctx, connection, deployment.id)
+
+    async def stop(_receipt: Receipt) -> None:
+        for deployment in flying:
+            await relay(ctx.kernel).stop(deployment.source, "La mission est close.", "The mission is closed.")
+        push_picture(ctx.kernel)
+
+    return Effect(
+        Nothing(), apply=apply, after=stop, order=row.order_id, rights_changed=True,
+        events=[("mission.closed", {"mission": row.id}), ("roster.changed", {"mission": row.id})],
+    )  # fmt: skip
+
+
+@act(
+    "operations.roster.change", verb="alter", activity="operations-means", roles=["command"], duty=True, input=RosterChange,
+    fr="Modifier l’équipe d’une mission", en="Change a mission’s roster",
+)  # fmt: skip
+def change_roster(ctx: Ctx, given: RosterChange) -> Effect:
+    row = mission_row(ctx, given.mission)
+
+    def apply(connection: Connection) -> None:
+        table = tables.roster
+        for person in given.remove:
+            connection.execute(update(table).where(table.c.mission == row.id, table.c.person == person).values(gone=ctx.now_us))
+        for person in given.add:
+            again = connection.execute(update(table).where(table.c.mission == row.id, table.c.person == person).values(gone=None))
+            if again.rowcount == 0:
+                connection.execute(insert(table).values(mission=row.id, person=person, since=ctx.now_us, gone=None))
+
+    return Effect(
+        Nothing(), apply=apply, rights_changed=True, events=[("roster.changed", {"mission": row.id})], after=lambda _r: push_picture(ctx.kernel)
+    )
+
+
+def _start_facts(ctx: Ctx, given: Start) -> Facts:
+    source, mission = source_row(ctx, given.source), mission_row(ctx, given.mission)
+    order = ctx.kernel.orders.get(mission.order_id, ctx.db)
+    return aerial(ctx, source, mission, order, since=None, starting=True, purpose=given.purpose, emergency=given.emergency)
+
+
+def _start_counters(ctx: Ctx, given: Start) -> Facts:
+    return caps(ctx, ctx.kernel.orders.get(mission_row(ctx, given.mission).order_id, ctx.db), starting=True)
+
+
+@act(
+    "operations.camera.start", verb="collect", activity="aerial-surveillance", roles=["command", "pilot"], duty=True,
+    groups=["aerial-camera"], prepare=_look, gather=_start_facts, recheck=_start_counters, input=Start, output=Started,
+    fr="Mettre une caméra aéroportée en service", en="Put an airborne camera into service",
+)  # fmt: skip
+def start_camera(ctx: Ctx, given: Start) -> Effect:
+    kernel, runtime = ctx.kernel, relay(ctx.kernel)
+    source, mission = source_row(ctx, given.source), mission_row(ctx, given.mission)
+    state = runtime.state(source.id)
+    if state.deployment is not None:
+        raise Conflict(Text("Cette caméra est déjà en service.", "This camera is in service already."))
+    if state.facts is None:
+        fr, en = state.detail or ("Cette source ne montre rien.", "This source shows nothing.")
+        raise Conflict(Text(fr, en))
+    id_, recording = new_id(), new_id()
+    spec, facts = spec_of(ctx, source), state.facts
+    state.home_interior = False
+    deployment = {
+        "id": id_, "source": source.id, "mission": mission.id, "order_id": mission.order_id, "started": ctx.now_us, "ended": None,
+        "home_interior": None,
+    }  # fmt: skip
+    row = {
+        "id": recording, "deployment": id_, "source": source.id, "started": ctx.now_us, "ended": None, "codec": facts.codec,
+        "chain": "", "segments": 0, "bytes": 0, "erased": None,
+    }  # fmt: skip
+
+    def start(_receipt: Receipt) -> None:
+        if runtime.state(source.id).deployment is not None:
+            return
+        runtime.start(spec, id_, source.name, recorder_for(kernel, recording, source.id))
+        push_picture(kernel)
+
+    return Effect(
+        Started(id_),
+        rows=[(tables.deployment, deployment), (tables.recording, row)],
+        apply=lambda connection: _keep_recording(connection, recording),
+        order=mission.order_id,
+        after=start,
+        events=[("camera.started", {"deployment": id_})],
+    )
+
+
+def _keep_recording(connection: Connection, recording: str) -> None:
+    from egide.kernel.tables import retained  # noqa: PLC0415 — the kernel's table, written here only
+
+    connection.execute(insert(retained).values(**keep(CATEGORY, recording)))
+
+
+def _end(ctx: Ctx, connection: Connection, deployment: str) -> None:
+    """Ends a deployment in the store: from now its recording is sealed (L242-4, R242-11)."""
+    table = tables.deployment
+    connection.execute(update(table).where(table.c.id == deployment, table.c.ended.is_(None)).values(ended=ctx.now_us))
+    for row in connection.execute(select(tables.recording.c.id).where(tables.recording.c.deployment == deployment)).all():
+        connection.execute(
+            update(tables.recording).where(tables.recording.c.id == row.id, tables.recording.c.ended.is_(None)).values(ended=ctx.now_us)
+        )
+        trigger(ctx.kernel, connection, CATEGORY, row.id, ctx.now_us)
+
+
+@act(
+    "operations.camera.stop", verb="alter", activity="operations-means", roles=["command", "pilot"], input=Stop,
+    fr="Arrêter une caméra aéroportée", en="Stop an airborne camera",
+)  # fmt: skip
+def stop_camera(ctx: Ctx, given: Stop) -> Effect:
+    row = deployment_row(ctx, given.deployment)
+    if row.ended is not None:
+        raise Conflict(Text("Cette caméra est déjà arrêtée.", "This camera is stopped already."))
+
+    async def stop(_receipt: Receipt) -> None:
+        await relay(ctx.kernel).stop(row.source, "La caméra a été arrêtée.", "The camera was stopped.")
+        push_picture(ctx.kernel)
+
+    return Effect(
+        Nothing(), apply=lambda connection: _end(ctx, connection, row.id), order=row.order_id, after=stop, rights_changed=True,
+        events=[("camera.stopped", {"deployment": row.id})],
+    )  # fmt: skip
+
+
+@act(
+    "operations.camera.interrupted", verb="alter", activity="operations-means", roles=["system"], system=True, duty=True, input=DeploymentRef,
+    fr="Noter qu’une caméra s’est arrêtée avec la plateforme", en="Note that a camera stopped with the platform",
+)  # fmt: skip
+def interrupted(ctx: Ctx, given: DeploymentRef) -> Effect:
+    row = deployment_row(ctx, given.deployment)
+    return Effect(Nothing(), apply=lambda connection: _end(ctx, connection, row.id), order=row.order_id, rights_changed=True)
+
+
+@act(
+    "operations.camera.home_seen", verb="alter", activity="operations-means", roles=["command", "pilot", "officer"], duty=True,
+    input=DeploymentRef, fr="Signaler l’intérieur d’un domicile : l’enregistrement s’arrête", en="Report the inside of a home: recording stops",
+)  # fmt: skip
+def home_seen(ctx: Ctx, given: DeploymentRef) -> Effect:
+    row = deployment_row(ctx, given.deployment)
+
+    def apply(connection: Connection) -> None:
+        connection.execute(update(tables.deployment).where(tables.deployment.c.id == row.id).values(home_interior=ctx.now_us))
+
+    async def stop(_receipt: Receipt) -> None:
+        recorder = relay(ctx.kernel).stop_recording(row.source)
+        if recorder is not None:
+            await asyncio.to_thread(recorder.close)
+        ctx.kernel.leases.renew()
+
+    return Effect(Nothing(), apply=apply, after=stop, rights_changed=True, events=[("recording.stopped", {"deployment": row.id})])
+
+
+ACTS: tuple[Act, ...] = (
+    add_source, remove_source, check_source, open_mission, close_mission, change_roster, start_camera, stop_camera, interrupted, home_seen,
+)  # fmt: skip

@@ -1,0 +1,130 @@
+"""The facts L242 asks of a camera in the air and of whoever looks through it; gathered fresh, decided by the law packs.
+
+Only booleans and bands leave this file: the law sees `in_perimeter`, never a position (design, “Memo”).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from egide.kernel.act import Ctx, Facts
+from egide.kernel.clock import from_us, to_us
+from egide.kernel.errors import NotFound, Text
+from egide.kernel.law import add_duration
+from egide.kernel.orders import Order
+from egide.operations import tables
+from egide.operations.relay import Relay, relay
+
+PERMANENT_US = 24 * 3600 * 1_000_000  # µs: a camera up for a day on end is a permanent one (our reading of L242-4 al. 1)
+AERIAL_PURPOSES = ("places", "gathering", "terrorism", "transport", "border", "rescue")
+
+
+def purpose_lawful(purpose: str, service: str) -> bool:
+    """L242-5 I names six aims for police, gendarmerie and army; II gives customs its own."""
+    if service == "customs":
+        return purpose in ("customs", "border")
+    return service in ("police", "gendarmerie", "army") and purpose in AERIAL_PURPOSES
+
+
+def one(ctx: Ctx, table: Any, id_: str, fr: str, en: str) -> Any:
+    """The row with this id; raises `NotFound` with the given words."""
+    row = ctx.db.execute(select(table).where(table.c.id == id_)).first()
+    if row is None:
+        raise NotFound(Text(fr, en))
+    return row
+
+
+def source_row(ctx: Ctx, id_: str) -> Any:
+    return one(ctx, tables.source, id_, "Cette source n’existe pas.", "This source does not exist.")
+
+
+def mission_row(ctx: Ctx, id_: str) -> Any:
+    return one(ctx, tables.mission, id_, "Cette mission n’existe pas.", "This mission does not exist.")
+
+
+def deployment_row(ctx: Ctx, id_: str) -> Any:
+    return one(ctx, tables.deployment, id_, "Cette caméra n’est pas en service.", "This camera is not in service.")
+
+
+def active(db: Connection, order: str | None = None) -> int:
+    """Cameras in the air now, under one order or in all."""
+    query = select(func.count()).select_from(tables.deployment).where(tables.deployment.c.ended.is_(None))
+    if order is not None:
+        query = query.where(tables.deployment.c.order_id == order)
+    return int(db.execute(query).scalar_one())
+
+
+def caps(ctx: Ctx, order: Order, *, starting: bool) -> Facts:
+    """Counters that another act may change meanwhile; the writer asks them again in its own transaction (L242-5 IV, VII)."""
+    more = 1 if starting else 0
+    return {
+        "within_cap_order": active(ctx.db, order.body.id) + more <= order.body.cap,
+        "within_cap_department": active(ctx.db) + more <= ctx.kernel.settings.department_cap,
+    }
+
+
+def on_roster(ctx: Ctx, mission: str) -> bool:
+    """Whether the one who asks conducts this mission now (L242-2)."""
+    found = ctx.db.execute(
+        select(tables.roster.c.since).where(
+            tables.roster.c.mission == mission, tables.roster.c.person == ctx.principal.id, tables.roster.c.gone.is_(None)
+        )
+    ).first()
+    return found is not None
+
+
+def in_perimeter(runtime: Relay, order: Order, source: Any) -> bool:
+    """Last known place of the aircraft, else its declared take-off point; unknown counts as outside."""
+    place = runtime.position(source.id) or ((source.lat, source.lon) if source.lat is not None else None)
+    return place is not None and order.contains(*place)
+
+
+def has_pilot(ctx: Ctx, source: Any) -> bool:
+    """Whether the flight log names a remote pilot (R242-9)."""
+    return bool(ctx.kernel.vault.open_(f"source:{source.id}", "sources", bytes(source.pilot), source.id.encode()).strip())
+
+
+def register_current(ctx: Ctx) -> bool:
+    """R242-12: the register goes to the prefect every week; true while no finished intervention waits for longer."""
+    sent = ctx.db.execute(select(func.max(tables.register.c.sent))).scalar() or 0
+    oldest = ctx.db.execute(
+        select(func.min(tables.deployment.c.ended)).where(tables.deployment.c.ended.is_not(None), tables.deployment.c.ended > sent)
+    ).scalar()
+    if oldest is None:
+        return True
+    interval = ctx.kernel.book.duration("csi-l242.register_interval", from_us(ctx.now_us))
+    return ctx.now_us <= to_us(add_duration(from_us(oldest), interval))
+
+
+def aerial(ctx: Ctx, source: Any, mission: Any, order: Order, *, since: int | None, starting: bool, purpose: str | None, emergency: bool) -> Facts:
+    """Every fact of the group `aerial-camera` for one source under one order."""
+    runtime = relay(ctx.kernel)
+    state = runtime.state(source.id)
+    tags = set(source.tags.split())
+    body = order.body
+    found: Facts = {
+        "order_in_force": order.in_force(ctx.now_us),
+        "order_signed": order.signed is not None and order.authentic,
+        "purpose_lawful": purpose_lawful(purpose or body.purpose, source.service),
+        "purpose_in_order": (purpose or body.purpose) == body.purpose,
+        "aerial_purpose": (purpose or body.purpose) if (purpose or body.purpose) in (*AERIAL_PURPOSES, "customs") else "other",
+        "in_perimeter": in_perimeter(runtime, order, source),
+        "mission_open": mission.closed is None,
+        "service": source.service,
+        "public_information": body.public_information,
+        "emergency_claim": emergency,
+        "audio_track": state.has_audio,
+        "face_recognition": "face-recognition" in tags,
+        "live_remote_identification": "face-recognition" in tags,
+        "off_board_face_recognition": "off-board-face-recognition" in tags,
+        "interconnection": "interconnection" in tags,
+        "permanent": "permanent" in tags or (since is not None and ctx.now_us - since > PERMANENT_US),
+        "home_interior": state.home_interior,
+        "sensitive_selection": "sensitive-selection" in tags,
+        "flight_log_complete": bool(source.aircraft.strip()) and has_pilot(ctx, source) and bool(body.place.strip()),
+        "register_sent_this_week": register_current(ctx),
+    }
+    found.update(caps(ctx, order, starting=starting))
+    return found

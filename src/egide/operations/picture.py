@@ -1,0 +1,150 @@
+"""The console's picture: missions, sources, what may be watched and, where not, why; notes; the map; positions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import select
+
+from egide.kernel import tables as kernel_tables
+from egide.kernel.act import Act, Ctx, Effect, Input, Nothing, act
+from egide.kernel.clock import iso
+from egide.kernel.door import reasons
+from egide.kernel.errors import BadInput, Text
+from egide.kernel.identity import new_id
+from egide.operations import tables
+from egide.operations.facts import mission_row
+from egide.operations.relay import relay, words
+from egide.operations.watching import Watch
+
+
+class Picture(msgspec.Struct):
+    """All a console needs to draw itself."""
+
+    missions: list[dict[str, Any]]
+    sources: list[dict[str, Any]]
+    people: list[dict[str, str]]
+    orders: list[dict[str, Any]]
+    map: dict[str, Any]
+
+
+class NewNote(Input):
+    """A field note at a place (WGS84 degrees)."""
+
+    mission: str
+    text: str
+    lat: float
+    lon: float
+
+
+class NoteId(msgspec.Struct):
+    """The id of a note."""
+
+    id: str
+
+
+class TrackMinute(Input):
+    """What passed on the positions wire in a minute: a count and the sub-root of its frames."""
+
+    records: int
+    terminals: int
+    root: str
+
+
+class RegisterWeek(Input):
+    """The register goes to the prefect."""
+
+    motive: str = "R242-12"
+
+
+@act(
+    "operations.picture", verb="view", activity="picture", roles=["officer", "command", "pilot"], duty=True, output=Picture,
+    fr="Voir la situation", en="See the picture",
+)  # fmt: skip
+def picture(ctx: Ctx, _given: Nothing) -> Effect:
+    db, kernel, runtime = ctx.db, ctx.kernel, relay(ctx.kernel)
+    held = kernel.orders
+    shown = {order.body.id: held.show(order, ctx.now_us) for order in held.all(db)}
+    flying = {row.source: row for row in db.execute(select(tables.deployment).where(tables.deployment.c.ended.is_(None)))}
+    missions = []
+    for row in db.execute(select(tables.mission).where(tables.mission.c.closed.is_(None)).order_by(tables.mission.c.opened)):
+        team = db.execute(select(tables.roster.c.person).where(tables.roster.c.mission == row.id, tables.roster.c.gone.is_(None))).all()
+        cameras = [
+            {"id": d.id, "source": d.source, "state": runtime.state(d.source).state, "started": iso(d.started), "order": d.order_id}
+            for d in flying.values() if d.mission == row.id
+        ]  # fmt: skip
+        roster = [{"id": person, "name": kernel.identity.name(person)} for (person,) in team]
+        missions.append({"id": row.id, "title": row.title, "order": shown.get(row.order_id), "state": "open", "roster": roster, "cameras": cameras})
+    sources = []
+    for row in db.execute(select(tables.source).where(tables.source.c.removed.is_(None)).order_by(tables.source.c.name)):
+        state, deployed = runtime.state(row.id), flying.get(row.id)
+        sources.append(
+            {
+                "id": row.id, "name": row.name, "kind": row.kind, "aerial": row.aerial, "aircraft": row.aircraft, "service": row.service,
+                "tags": row.tags.split(), "state": state.state, "detail": words(state.detail), "deployment": deployed.id if deployed else None,
+                "can_watch": _can_watch(ctx, deployed.id) if deployed else None,
+            }
+        )  # fmt: skip
+    command = "command" in ctx.principal.roles
+    people = [{"id": p, "name": kernel.identity.name(p)} for (p,) in db.execute(select(kernel_tables.person.c.id)).all()] if command else []
+    signed = [order for order in shown.values() if order["state"] in ("in_force", "signed")] if command else []
+    return Effect(Picture(missions, sources, people, signed, kernel.things.get("map", {"pmtiles": None})))
+
+
+def _can_watch(ctx: Ctx, deployment: str) -> dict[str, Any]:
+    """Why-grey: what the law would answer now. A preview is not an act; opening asks again."""
+    watch = ctx.kernel.acts["operations.watch.open"]
+    given = Watch(deployment=deployment)
+    preview = Ctx(ctx.kernel, ctx.principal, watch, ctx.now_us, ctx.db)
+    preview.purpose = ctx.kernel.activities[watch.activity].purposes[0].id
+    decision = ctx.kernel.guard.decide(watch.name, ctx.kernel.facts(preview, given))
+    return {"allowed": decision.allowed, "reasons": reasons(decision)}
+
+
+@act(
+    "operations.note.add", verb="collect", activity="field-notes", roles=["officer", "command", "pilot"], duty=True, input=NewNote, output=NoteId,
+    fr="Ajouter une note de terrain", en="Add a field note",
+)  # fmt: skip
+def add_note(ctx: Ctx, given: NewNote) -> Effect:
+    if not given.text.strip() or len(given.text) > 10_000 or not (-90 <= given.lat <= 90 and -180 <= given.lon <= 180):
+        raise BadInput(Text("Note vide, trop longue, ou lieu hors de la Terre.", "Empty or too long note, or a place off the Earth."))
+    id_ = new_id()
+    sealed = ctx.kernel.vault.seal(ctx.principal.id, "field-notes", given.text.encode(), id_.encode())
+    row = {
+        "id": id_, "mission": given.mission, "person": ctx.principal.id, "at": ctx.now_us, "lat": given.lat, "lon": given.lon, "body": sealed,
+    }  # fmt: skip
+    order = str(mission_row(ctx, given.mission).order_id)
+    return Effect(NoteId(id_), rows=[(tables.note, row)], order=order)
+
+
+@act(
+    "operations.track.subscribe", verb="view", activity="picture", roles=["officer", "command", "pilot"], duty=True, live=True,
+    fr="Suivre les positions", en="Follow positions",
+)  # fmt: skip
+def subscribe(ctx: Ctx, _given: Nothing) -> Effect:
+    positions, channel = relay(ctx.kernel).positions, ctx.channel
+    channel.on_close(lambda: positions.leave(channel))
+    return Effect(Nothing(), started=lambda: positions.join(channel))
+
+
+@act(
+    "operations.track.seal", verb="view", activity="picture", roles=["system"], system=True, duty=True, input=TrackMinute,
+    fr="Sceller la minute écoulée des positions", en="Seal the past minute of positions",
+)  # fmt: skip
+def seal_minute(_ctx: Ctx, given: TrackMinute) -> Effect:
+    return Effect(Nothing(), bulk=(given.records, bytes.fromhex(given.root)))
+
+
+@act(
+    "operations.register.send", verb="disclose", activity="operations-means", roles=["command"], input=RegisterWeek, output=NoteId,
+    fr="Transmettre le registre au préfet", en="Send the register to the prefect",
+)  # fmt: skip
+def send_register(ctx: Ctx, _given: RegisterWeek) -> Effect:
+    ended = ctx.db.execute(select(tables.deployment.c.id).where(tables.deployment.c.ended.is_not(None))).all()
+    id_ = new_id()
+    row = {"id": id_, "sent": ctx.now_us, "interventions": len(ended)}
+    return Effect(NoteId(id_), rows=[(tables.register, row)], events=[("register.sent", {"id": id_})])
+
+
+ACTS: tuple[Act, ...] = (picture, add_note, subscribe, seal_minute, send_register)

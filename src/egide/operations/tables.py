@@ -1,0 +1,106 @@
+"""Operations' tables. Who watched, who was on the roster, which aircraft flew: rows; what people wrote or said: sealed."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table
+
+from egide.kernel.tables import BIG
+
+metadata = MetaData()
+
+source = Table(
+    "source",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("kind", String(8), nullable=False),
+    Column("url", LargeBinary, nullable=False),  # sealed: camera addresses may hold passwords
+    Column("aerial", Boolean, nullable=False),
+    Column("aircraft", String(120), nullable=False),
+    Column("pilot", LargeBinary, nullable=False),  # sealed
+    Column("service", String(20), nullable=False),
+    Column("tags", String(400), nullable=False),  # space-separated
+    Column("lat", Float),  # declared take-off point, used until telemetry speaks
+    Column("lon", Float),
+    Column("removed", BIG),
+)
+
+mission = Table(
+    "mission",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("title", String(200), nullable=False),
+    Column("order_id", String(40), nullable=False),
+    Column("opened", BIG, nullable=False),
+    Column("closed", BIG),
+)
+
+roster = Table(
+    "roster",
+    metadata,
+    Column("mission", String(40), primary_key=True),
+    Column("person", String(40), primary_key=True),
+    Column("since", BIG, nullable=False),
+    Column("gone", BIG),
+    Index("roster_by_person", "person"),
+)
+
+deployment = Table(
+    "deployment",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("source", String(40), nullable=False),
+    Column("mission", String(40), nullable=False),
+    Column("order_id", String(40), nullable=False),
+    Column("started", BIG, nullable=False),
+    Column("ended", BIG),
+    Column("home_interior", BIG),  # when the inside of a home was seen, and recording stopped
+    Index("deployment_active", "ended"),
+)
+
+watch = Table(
+    "watch",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("deployment", String(40), nullable=False),
+    Column("person", String(40), nullable=False),
+    Column("order_id", String(40), nullable=False),
+    Column("opened", BIG, nullable=False),
+    Column("closed", BIG),
+    Index("watch_open", "closed"),
+)
+
+recording = Table(
+    "recording",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("deployment", String(40), nullable=False),
+    Column("source", String(40), nullable=False),
+    Column("started", BIG, nullable=False),
+    Column("ended", BIG),
+    Column("codec", String(40), nullable=False),
+    Column("chain", String(64), nullable=False),  # the hash chain's last link
+    Column("segments", Integer, nullable=False),
+    Column("bytes", BIG, nullable=False),
+    Column("erased", BIG),
+)
+
+note = Table(
+    "note",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("mission", String(40), nullable=False),
+    Column("person", String(40), nullable=False),
+    Column("at", BIG, nullable=False),
+    Column("lat", Float, nullable=False),
+    Column("lon", Float, nullable=False),
+    Column("body", LargeBinary, nullable=False),  # sealed
+)
+
+register = Table(
+    "register_sending",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("sent", BIG, nullable=False),
+    Column("interventions", Integer, nullable=False),
+)

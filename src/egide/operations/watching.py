@@ -1,0 +1,181 @@
+"""Watching: a picture opens by an act, lives on a lease, and is replaced by the article when the law closes it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, select, update
+
+from egide.kernel.act import Act, Ctx, Effect, Facts, Input, Nothing, act
+from egide.kernel.clock import iso
+from egide.kernel.door import reasons
+from egide.kernel.errors import NotFound, Text
+from egide.kernel.guard import Decision
+from egide.kernel.identity import new_id
+from egide.kernel.leases import TTL_S, Lease
+from egide.operations import tables
+from egide.operations.facts import aerial, caps, deployment_row, mission_row, on_roster, source_row
+from egide.operations.relay import relay
+
+
+class Watch(Input):
+    """Watch this camera; `purpose` defaults to the order's."""
+
+    deployment: str
+    purpose: str | None = None
+    emergency: bool = False
+
+
+class Watching(msgspec.Struct):
+    """An open picture: its stream number on the socket, the order above it."""
+
+    watch: str
+    stream: int
+    source: str
+    source_name: str
+    order: dict[str, Any]
+    articles: list[str]
+    lease_s: float
+    obligations: list[dict[str, str]]
+
+
+class WatchRef(Input):
+    """An open picture."""
+
+    watch: str
+
+
+def watch_facts(ctx: Ctx, given: Watch) -> Facts:
+    """The facts of looking through a camera: its own, and whether the one who looks conducts the mission."""
+    deployment = deployment_row(ctx, given.deployment)
+    source, mission = source_row(ctx, deployment.source), mission_row(ctx, deployment.mission)
+    order = ctx.kernel.orders.get(deployment.order_id, ctx.db)
+    found = aerial(ctx, source, mission, order, since=deployment.started, starting=False, purpose=given.purpose, emergency=given.emergency)
+    found["on_roster"] = on_roster(ctx, mission.id)
+    found["mission_open"] = mission.closed is None and deployment.ended is None
+    return found
+
+
+def _counters(ctx: Ctx, given: Watch) -> Facts:
+    deployment = deployment_row(ctx, given.deployment)
+    return caps(ctx, ctx.kernel.orders.get(deployment.order_id, ctx.db), starting=False)
+
+
+class _Sink:
+    """Between hub and terminal: a frame passes only while the lease lives."""
+
+    def __init__(self, lease: Lease, channel: Any) -> None:
+        self._lease = lease
+        self._send = channel.send
+        self.pending = channel.pending
+
+    def send(self, data: bytes) -> None:
+        if self._lease.alive():
+            self._send(data)
+
+
+@act(
+    "operations.watch.open", verb="view", activity="aerial-surveillance", roles=["officer", "command", "pilot"], duty=True, live=True,
+    groups=["aerial-camera", "aerial-view"], gather=watch_facts, recheck=_counters, input=Watch, output=Watching,
+    fr="Regarder une caméra aéroportée en direct", en="Watch an airborne camera live",
+)  # fmt: skip
+def open_watch(ctx: Ctx, given: Watch) -> Effect:
+    kernel, channel, runtime = ctx.kernel, ctx.channel, relay(ctx.kernel)
+    deployment = deployment_row(ctx, given.deployment)
+    source = source_row(ctx, deployment.source)
+    order = kernel.orders.get(deployment.order_id, ctx.db)
+    watch, stream = new_id(), runtime.hub.stream(source.id)
+    loop = asyncio.get_running_loop()
+    attachment: Any = None
+    over = False
+
+    def close(why: str) -> None:
+        nonlocal over
+        if over:
+            return
+        over = True
+        kernel.leases.close(watch)
+        if attachment is not None:
+            attachment.close()
+        task = loop.create_task(_close(kernel, ctx.principal, watch, why))
+        kernel.things.setdefault("closing", set()).add(task)
+        task.add_done_callback(kernel.things["closing"].discard)
+
+    def ended(decision: Decision) -> None:
+        refusal = {
+            "code": "refused", "title": {"fr": "L’image a été coupée : la loi ne la permet plus.", "en": "The picture was closed: the law no longer allows it."},
+            "act": "operations.watch.open", "receipt": None, "reasons": reasons(decision),
+        }  # fmt: skip
+        channel.push({"push": "watch.ended", "watch": watch, "stream": stream, "refusal": refusal})
+        close("refused")
+
+    lease = Lease(watch, ctx.act, given, ctx.principal, ctx.purpose, ended)
+    lease.about = {
+        "source": source.id, "source_name": source.name, "order": order.body.id, "articles": ["L242-2", "L242-5"], "since": iso(ctx.now_us),
+    }  # fmt: skip
+
+    def started() -> None:
+        nonlocal attachment
+        if over or channel.closed:
+            close("gone")
+            return
+        kernel.leases.open(lease)
+        attachment = runtime.hub.attach(source.id, _Sink(lease, channel), on_end=lambda: close("ended"))
+
+    channel.on_close(lambda: close("gone"))
+    channel.watches = {**getattr(channel, "watches", {}), watch: close}
+    row = {
+        "id": watch, "deployment": deployment.id, "person": ctx.principal.id, "order_id": order.body.id, "opened": ctx.now_us, "closed": None,
+    }  # fmt: skip
+    decision = kernel.guard.decide(ctx.act.name, kernel.facts(ctx, given))
+    return Effect(
+        Watching(
+            watch, stream, source.id, source.name, kernel.orders.show(order, ctx.now_us),
+            ["L242-2", "L242-5"], TTL_S, [{"kind": o.kind, "detail": o.detail, "rule": o.rule} for o in decision.obligations],
+        ),
+        rows=[(tables.watch, row)],
+        order=order.body.id,
+        started=started,
+        events=[("watch.changed", {"watch": watch})],
+    )  # fmt: skip
+
+
+class Closed(Input):
+    """A picture that closed, and why (gone, ended, refused, closed)."""
+
+    watch: str
+    why: str
+
+
+@act(
+    "operations.watch.end", verb="view", activity="aerial-surveillance-log", roles=["system"], system=True, duty=True, input=Closed,
+    fr="Noter la fin d’une image en direct", en="Note the end of a live picture",
+)  # fmt: skip
+def end_watch(ctx: Ctx, given: Closed) -> Effect:
+    order = ctx.db.execute(select(tables.watch.c.order_id).where(tables.watch.c.id == given.watch)).scalar()
+
+    def apply(connection: Connection) -> None:
+        connection.execute(update(tables.watch).where(tables.watch.c.id == given.watch, tables.watch.c.closed.is_(None)).values(closed=ctx.now_us))
+
+    return Effect(Nothing(), apply=apply, order=order, events=[("watch.changed", {"watch": given.watch})])
+
+
+@act(
+    "operations.watch.close", verb="view", activity="operations-means", roles=["officer", "command", "pilot"], duty=True, live=True, input=WatchRef,
+    fr="Fermer une image", en="Close a picture",
+)  # fmt: skip
+def close_watch(ctx: Ctx, given: WatchRef) -> Effect:
+    close = getattr(ctx.channel, "watches", {}).pop(given.watch, None)
+    if close is None:
+        raise NotFound(Text("Cette image n’est pas ouverte ici.", "This picture is not open here."))
+    return Effect(Nothing(), after=lambda _receipt: close("closed"))
+
+
+async def _close(kernel: Any, _principal: Any, watch: str, why: str) -> None:
+    given = msgspec.json.encode({"watch": watch, "why": why})
+    await kernel.perform("operations.watch.end", given, kernel.system("aerial-surveillance-log"), cause=watch)
+
+
+ACTS: tuple[Act, ...] = (open_watch, end_watch, close_watch)

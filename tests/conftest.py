@@ -1,0 +1,43 @@
+"""What every test may use: real inputs where they are, a kernel of its own in a temporary folder, people to act."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.world import World
+
+REQUIRED = os.environ.get("EGIDE_REQUIRED") == "1"
+
+
+def missing(reason: str) -> None:
+    """Skips where a thing may be absent (a developer's machine), fails where it is required (CI)."""
+    if REQUIRED:
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real inputs ($EGIDE_SHARED_DATA or ../shared/data)."""
+    place = Path(os.environ.get("EGIDE_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    if not (place / "MANIFEST.md").exists():
+        missing(f"real inputs are not at {place}: set EGIDE_SHARED_DATA")
+    return place
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    """A whole platform in demo mode, in this process, with a clock one can move."""
+    made = World(tmp_path / "data")
+    await made.start()
+    yield made
+    await made.stop()

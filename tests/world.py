@@ -1,0 +1,147 @@
+"""A platform to test against: a real kernel with all capabilities, personas, an order, a mission, and terminals that are lists."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from egide.app import build
+from egide.kernel.capability import Capability
+from egide.kernel.clock import Clock, iso
+from egide.kernel.door import Kernel, Outcome
+from egide.kernel.errors import Refused
+from egide.kernel.identity import Principal
+from egide.kernel.settings import Settings
+from tests.footage import footage
+
+SQUARE = {"type": "Polygon", "coordinates": [[[24.92, 60.15], [24.98, 60.15], [24.98, 60.19], [24.92, 60.19], [24.92, 60.15]]]}
+INSIDE = (60.17, 24.945)  # lat, lon
+OUTSIDE = (60.30, 25.20)
+DAY_US = 86_400_000_000
+
+
+class Terminal:
+    """What a socket would be: remembers what was sent to it."""
+
+    def __init__(self, principal: Principal) -> None:
+        self.principal = principal
+        self.frames: list[bytes] = []
+        self.pushed: list[dict[str, Any]] = []
+        self.closed = False
+        self._closing: list[Callable[[], None]] = []
+
+    def send(self, data: bytes) -> None:
+        self.frames.append(data)
+
+    def push(self, message: dict[str, Any]) -> None:
+        self.pushed.append(message)
+
+    def pending(self) -> int:
+        return 0
+
+    def on_close(self, callback: Callable[[], None]) -> None:
+        self._closing.append(callback)
+
+    def leave(self) -> None:
+        self.closed = True
+        for callback in self._closing:
+            callback()
+
+
+class World:
+    """Start it, act as people, move its clock, stop it, start it again on the same data."""
+
+    def __init__(self, folder: Path, extra: tuple[Capability, ...] = (), **settings: Any) -> None:
+        self.folder = folder
+        self.clock = Clock()
+        self.settings = Settings(**{"data": str(folder), "demo": True, "acts_per_s": 100_000} | settings)
+        self.extra = extra
+        self.kernel: Kernel
+        self.application: Any
+
+    async def start(self) -> None:
+        self.kernel, self.application = build(self.settings, clock=self.clock, extra=self.extra)
+        await self.kernel.start()
+
+    async def stop(self) -> None:
+        await self.kernel.stop()
+
+    def person(self, persona: str) -> Principal:
+        found = self.kernel.identity.person(persona, self.kernel.store.reader(), strong=True)
+        assert found is not None, persona
+        return found
+
+    async def act(self, who: str, name: str, channel: Terminal | None = None, /, **given: Any) -> Any:
+        """The act's result as plain data; raises what the door raises."""
+        outcome = await self.perform(who, name, channel, **given)
+        return msgspec.to_builtins(outcome.result)
+
+    async def perform(self, who: str, name: str, channel: Terminal | None = None, /, **given: Any) -> Outcome:
+        outcome = await self.kernel.perform(name, msgspec.json.encode(given), self.person(who), channel=channel)
+        if channel is not None and outcome.effect.started is not None:
+            outcome.effect.started()
+        return outcome
+
+    async def refused(self, who: str, name: str, channel: Terminal | None = None, /, **given: Any) -> list[str]:
+        """The ids of the broken rules; fails when the act was allowed."""
+        try:
+            await self.perform(who, name, channel, **given)
+        except Refused as refusal:
+            assert refusal.receipt is not None
+            for reason in refusal.decision.reasons:
+                assert reason.fr and reason.en and reason.article and reason.remedy_fr and reason.remedy_en, reason
+            return [reason.rule for reason in refusal.decision.reasons]
+        raise AssertionError(f"{name} was allowed")
+
+    def draft(self, **changed: Any) -> dict[str, Any]:
+        """A lawful draft from an hour ago to tomorrow."""
+        now = self.clock.now_us()
+        given: dict[str, Any] = {
+            "title": "Marché de Noël", "purpose": "places", "place": "Helsinki, centre", "perimeter": SQUARE, "cap": 2,
+            "starts": iso(now - 3600_000_000), "ends": iso(now + DAY_US), "service": "police", "necessity": "Foule dense, rues étroites",
+            "less_intrusive": "Rondes à pied insuffisantes : pas de vue d’ensemble", "public_information": "given",
+        }  # fmt: skip
+        return given | changed
+
+    async def order(self, **changed: Any) -> str:
+        """A signed order."""
+        drafted = await self.act("prefect", "orders.draft", **self.draft(**changed))
+        await self.act("prefect", "orders.sign", order=drafted["id"])
+        return str(drafted["id"])
+
+    async def mission(self, order: str, *roster: str) -> str:
+        found = await self.act("command", "operations.mission.open", title="Sécurisation", order=order, roster=list(roster or ("officer", "command")))
+        return str(found["id"])
+
+    async def source(self, *, audio: bool = False, at: tuple[float, float] = INSIDE, tags: tuple[str, ...] = (), **changed: Any) -> str:
+        """A looped file source with telemetry at a place."""
+        file = footage(self.folder.parent, at=at, audio=audio)
+        given: dict[str, Any] = {
+            "name": "Drone 1", "kind": "file", "url": str(file), "aircraft": "UAS-FR-1", "pilot": "Télépilote 7", "tags": ["loop", *tags],
+            "lat": at[0], "lon": at[1],
+        }  # fmt: skip
+        return str((await self.act("command", "operations.source.add", **(given | changed)))["id"])
+
+    async def flying(self, **order: Any) -> tuple[str, str, str]:
+        """(order, mission, deployment) of a drone in the air."""
+        signed = await self.order(**order)
+        mission = await self.mission(signed)
+        started = await self.act("command", "operations.camera.start", source=await self.source(), mission=mission)
+        return signed, mission, str(started["deployment"])
+
+    def move(self, **by: float) -> None:
+        """Moves the clock."""
+        self.clock.shift(timedelta(**by))
+
+    async def until(self, condition: Callable[[], Any], seconds: float = 5.0) -> None:
+        """Waits for a condition; fails when it does not come."""
+        for _ in range(int(seconds / 0.02)):
+            if condition():
+                return
+            await asyncio.sleep(0.02)
+        raise AssertionError("it did not come")

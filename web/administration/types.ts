@@ -1,0 +1,37 @@
+/** What `administration.people.list` gives. */
+
+export interface Habilitation {
+  id: string;
+  scope: string;
+  until: string;
+}
+
+export interface Passkey {
+  id: string;
+  label: string;
+  added: string;
+}
+
+export interface Officer {
+  id: string;
+  name: string;
+  /** The unit's name. */
+  unit: string;
+  roles: string[];
+  habilitations: Habilitation[];
+  passkeys: Passkey[];
+  active: boolean;
+}
+
+export interface Scope {
+  id: string;
+  fr: string;
+  en: string;
+}
+
+export interface People {
+  people: Officer[];
+  units: { id: string; name: string }[];
+  roles: string[];
+  scopes: Scope[];
+}

@@ -1,0 +1,4 @@
+import { start } from '../kit/mount';
+import Desk from './Desk.svelte';
+
+start(Desk, 'console');

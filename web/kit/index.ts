@@ -1,0 +1,37 @@
+/** The kit: everything a console needs, from one address. A page's `main.ts` imports `../kit/mount` first. */
+export * from './announce';
+export * from './api';
+export * from './frames';
+export * from './geo';
+export * from './i18n.svelte';
+export type { Icon } from './icon';
+export * from './live.svelte';
+export * from './refusal';
+export * from './roles';
+export * from './session.svelte';
+export * from './theme.svelte';
+export * from './time.svelte';
+export * from './types';
+export * from './verify';
+
+export { default as Banner } from './Banner.svelte';
+export { default as Button } from './Button.svelte';
+export { default as ConfirmWithReason } from './ConfirmWithReason.svelte';
+export { default as CopyButton } from './CopyButton.svelte';
+export { default as Dialog } from './Dialog.svelte';
+export { default as EmptyState } from './EmptyState.svelte';
+export { default as Field } from './Field.svelte';
+export { default as Freshness } from './Freshness.svelte';
+export { default as HashPath } from './HashPath.svelte';
+export { default as Input } from './Input.svelte';
+export { default as OrderStrip } from './OrderStrip.svelte';
+export { default as Personas } from './Personas.svelte';
+export { default as ReasonLines } from './ReasonLines.svelte';
+export { default as ReceiptChip } from './ReceiptChip.svelte';
+export { default as RefusalCard } from './RefusalCard.svelte';
+export { default as Select } from './Select.svelte';
+export { default as Shell } from './Shell.svelte';
+export { default as Tag } from './Tag.svelte';
+export { default as Time } from './Time.svelte';
+export { default as Trouble } from './Trouble.svelte';
+export { default as WhyGrey } from './WhyGrey.svelte';

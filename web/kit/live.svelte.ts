@@ -1,0 +1,218 @@
+/**
+ * The live link: one WebSocket at /live, opened when first needed and reopened by itself when it is lost.
+ *
+ * It carries acts (`live.act`), subscriptions that are made again after each reconnection (`live.keep`), pushes as typed
+ * events (`live.on`) and binary frames (`live.onFrame`, `live.onStream`). `live.state` is reactive.
+ */
+import { failure, Problem, type Done } from './api';
+import { parseFrame, type Frame } from './frames';
+import type { Receipt, RefusalBody, RiverEntry, Text } from './types';
+
+export interface EntityName {
+  number: number;
+  id: string;
+  name: string;
+  kind: string;
+}
+
+export interface Pushes {
+  act: { push: 'act'; entry: RiverEntry };
+  watches: { push: 'watches' };
+  'watch.ended': { push: 'watch.ended'; watch: string; stream: number; refusal: RefusalBody };
+  picture: { push: 'picture' };
+  source: { push: 'source'; source: string; state: string; detail: Text | null };
+  entities: { push: 'entities'; entities: EntityName[] };
+}
+
+export type LinkState = 'idle' | 'connecting' | 'open' | 'lost';
+type Off = () => void;
+
+interface Waiting {
+  resolve: (done: Done<unknown>) => void;
+  reject: (error: Error) => void;
+}
+
+const FIRST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 10_000;
+const ANSWER_WITHIN_MS = 20_000;
+
+const LOST = new Problem(0, {
+  code: 'link-lost',
+  title: { fr: 'Le lien avec la plateforme est coupé.', en: 'The link to the platform is lost.' },
+  do: { fr: 'Il se rétablit tout seul. Recommencez ensuite.', en: 'It comes back by itself. Then try again.' },
+});
+
+class Live {
+  /** `lost` once a link that was open (or could not open) is being retried. */
+  state = $state<LinkState>('idle');
+  /** When the present state began, milliseconds since 1970. */
+  since = $state(Date.now());
+
+  #socket: WebSocket | null = null;
+  #next = 1;
+  #wait = FIRST_WAIT_MS;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #waiting = new Map<number, Waiting>();
+  #kept = new Map<symbol, () => void>();
+  #pushes = new Map<string, Set<(push: never) => void>>();
+  #frames = new Set<(frame: Frame) => void>();
+  #streams = new Map<number, Set<(frame: Frame) => void>>();
+  #opening: Promise<void> | null = null;
+
+  /** Perform an act through the live door. Throws Refusal or Problem, as `act` does. */
+  async act<T = unknown>(name: string, input: object = {}): Promise<Done<T>> {
+    await this.open();
+    const socket = this.#socket;
+    if (!socket || socket.readyState !== WebSocket.OPEN) throw LOST;
+    const id = this.#next++;
+    return new Promise<Done<T>>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#waiting.delete(id);
+        reject(LOST);
+      }, ANSWER_WITHIN_MS);
+      this.#waiting.set(id, {
+        resolve: (done) => {
+          clearTimeout(timer);
+          resolve(done as Done<T>);
+        },
+        reject: (error) => {
+          clearTimeout(timer);
+          reject(error);
+        },
+      });
+      socket.send(JSON.stringify({ id, act: name, input }));
+    });
+  }
+
+  /** Perform a subscription now and again after every reconnection, until the returned function is called. */
+  keep(name: string, input: object = {}, onerror?: (error: unknown) => void): Off {
+    const key = Symbol(name);
+    const ask = () => {
+      this.act(name, input).catch((error: unknown) => {
+        if (error !== LOST) onerror?.(error);
+      });
+    };
+    this.#kept.set(key, ask);
+    if (this.state === 'open') ask();
+    else void this.open().catch(() => undefined);
+    return () => {
+      this.#kept.delete(key);
+    };
+  }
+
+  /** Follow one kind of push. */
+  on<K extends keyof Pushes>(kind: K, listener: (push: Pushes[K]) => void): Off {
+    const set = this.#pushes.get(kind) ?? new Set();
+    set.add(listener as (push: never) => void);
+    this.#pushes.set(kind, set);
+    return () => set.delete(listener as (push: never) => void);
+  }
+
+  /** Follow every binary frame (positions have no stream of their own). */
+  onFrame(listener: (frame: Frame) => void): Off {
+    this.#frames.add(listener);
+    return () => this.#frames.delete(listener);
+  }
+
+  /** Follow the binary frames of one stream. */
+  onStream(stream: number, listener: (frame: Frame) => void): Off {
+    const set = this.#streams.get(stream) ?? new Set();
+    set.add(listener);
+    this.#streams.set(stream, set);
+    return () => {
+      set.delete(listener);
+      if (set.size === 0) this.#streams.delete(stream);
+    };
+  }
+
+  /** Open the link if it is not; settles when it is open, rejects when this attempt failed. */
+  open(): Promise<void> {
+    if (this.#socket?.readyState === WebSocket.OPEN) return Promise.resolve();
+    if (this.#opening) return this.#opening;
+    clearTimeout(this.#timer);
+    if (this.state !== 'lost') this.#become('connecting');
+    this.#opening = new Promise<void>((resolve, reject) => {
+      const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
+      const socket = new WebSocket(`${scheme}://${location.host}/live`);
+      socket.binaryType = 'arraybuffer';
+      this.#socket = socket;
+      socket.onopen = () => {
+        this.#opening = null;
+        this.#wait = FIRST_WAIT_MS;
+        this.#become('open');
+        resolve();
+        for (const ask of this.#kept.values()) ask();
+      };
+      socket.onmessage = (event: MessageEvent<string | ArrayBuffer>) => this.#receive(event.data);
+      socket.onclose = () => {
+        this.#opening = null;
+        if (this.#socket === socket) this.#lost();
+        reject(LOST);
+      };
+    });
+    // A caller may not be listening: the failure is also told by `state`.
+    this.#opening.catch(() => undefined);
+    return this.#opening;
+  }
+
+  /** Close the link for good (the person signed out). */
+  close(): void {
+    clearTimeout(this.#timer);
+    const socket = this.#socket;
+    this.#socket = null;
+    this.#opening = null;
+    socket?.close();
+    this.#failWaiting();
+    this.#become('idle');
+  }
+
+  #become(state: LinkState): void {
+    if (this.state === state) return;
+    this.state = state;
+    this.since = Date.now();
+  }
+
+  #failWaiting(): void {
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const one of waiting) one.reject(LOST);
+  }
+
+  #lost(): void {
+    this.#socket = null;
+    this.#become('lost');
+    this.#failWaiting();
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.open().catch(() => undefined), this.#wait * (0.75 + Math.random() / 2));
+    this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT_MS);
+  }
+
+  #receive(data: string | ArrayBuffer): void {
+    if (typeof data !== 'string') {
+      const frame = parseFrame(data);
+      if (!frame) return;
+      for (const listener of this.#frames) listener(frame);
+      for (const listener of this.#streams.get(frame.stream) ?? []) listener(frame);
+      return;
+    }
+    let message: { id?: number; push?: string; result?: unknown; receipt?: Receipt | null; error?: unknown };
+    try {
+      message = JSON.parse(data);
+    } catch {
+      console.warn('live: a message could not be read');
+      return;
+    }
+    if (typeof message.push === 'string') {
+      for (const listener of this.#pushes.get(message.push) ?? []) listener(message as never);
+      return;
+    }
+    const waiting = this.#waiting.get(message.id ?? -1);
+    if (!waiting) return;
+    this.#waiting.delete(message.id ?? -1);
+    if (message.error !== undefined) waiting.reject(failure(message.error));
+    else waiting.resolve({ result: message.result, receipt: message.receipt ?? null });
+  }
+}
+
+/** The page's one live link. */
+export const live = new Live();

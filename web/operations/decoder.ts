@@ -1,0 +1,168 @@
+/**
+ * H.264 access units into a canvas, newest picture first.
+ *
+ * What: WebCodecs with Annex B and in-band parameter sets (no description), tuned for latency. Late pictures are dropped
+ * until the next key frame rather than queued: an officer acts on what is happening now.
+ * Source: W3C WebCodecs; AVC (H.264) registration, "annexb" format.
+ */
+import type { Frame } from '../kit/frames';
+
+export interface VideoConfig {
+  codec: string;
+  width: number;
+  height: number;
+}
+
+export interface Shown {
+  pts: number;
+  /** When it was captured, microseconds since 1970. */
+  capture: number;
+}
+
+export interface DecoderEvents {
+  shown: (picture: Shown) => void;
+  sized: (width: number, height: number) => void;
+  /** This browser cannot decode this stream at all. */
+  unsupported: (codec: string) => void;
+}
+
+/** Pictures waiting in the decoder above which we skip to the next key frame: under a second at 30 a second. */
+const LONGEST_QUEUE = 24;
+/** Captures remembered for pictures inside the decoder. */
+const LONGEST_PENDING = 64;
+
+export class Decoder {
+  dropped = 0;
+  #canvas: HTMLCanvasElement;
+  #surface: CanvasRenderingContext2D | null;
+  #events: DecoderEvents;
+  #decoder: VideoDecoder | null = null;
+  #config: VideoConfig | null = null;
+  #awaitKey = true;
+  #captures = new Map<number, number>();
+  #closed = false;
+
+  constructor(canvas: HTMLCanvasElement, events: DecoderEvents) {
+    this.#canvas = canvas;
+    this.#surface = canvas.getContext('2d', { alpha: false });
+    this.#events = events;
+  }
+
+  /** The stream's codec and size; may come again when they change. */
+  configure(config: VideoConfig): void {
+    if (this.#closed) return;
+    this.#config = config;
+    if (typeof VideoDecoder === 'undefined') {
+      this.#events.unsupported(config.codec);
+      return;
+    }
+    this.#start();
+    void VideoDecoder.isConfigSupported(this.#settings(config)).then(
+      ({ supported }) => {
+        if (!supported && !this.#closed) this.#events.unsupported(config.codec);
+      },
+      () => this.#events.unsupported(config.codec),
+    );
+  }
+
+  /** One access unit. Pictures before the first key frame, and after an error, are skipped. */
+  push(frame: Frame): void {
+    if (this.#closed || !this.#config) return;
+    let decoder = this.#decoder;
+    if (!decoder || decoder.state !== 'configured') {
+      if (!frame.key) return;
+      decoder = this.#start();
+      if (!decoder) return;
+    }
+    const late = decoder.decodeQueueSize > LONGEST_QUEUE;
+    if (frame.key && late) {
+      // Everything queued is older than this key frame and no longer worth decoding.
+      decoder.reset();
+      decoder.configure(this.#settings(this.#config));
+      this.#captures.clear();
+    } else if (late) {
+      this.#awaitKey = true;
+    }
+    if (this.#awaitKey && !frame.key) {
+      this.dropped += 1;
+      return;
+    }
+    this.#awaitKey = false;
+    this.#captures.set(frame.pts, frame.capture);
+    if (this.#captures.size > LONGEST_PENDING) {
+      const oldest = this.#captures.keys().next();
+      if (!oldest.done) this.#captures.delete(oldest.value);
+    }
+    try {
+      decoder.decode(new EncodedVideoChunk({ type: frame.key ? 'key' : 'delta', timestamp: frame.pts, data: frame.payload }));
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  /** Stop, and leave nothing of the picture behind. */
+  close(): void {
+    this.#closed = true;
+    this.#stop();
+    this.wipe();
+  }
+
+  /** Empty the canvas: no picture without a lease. */
+  wipe(): void {
+    this.#surface?.clearRect(0, 0, this.#canvas.width, this.#canvas.height);
+  }
+
+  #settings(config: VideoConfig): VideoDecoderConfig {
+    return { codec: config.codec, optimizeForLatency: true, hardwareAcceleration: 'no-preference' };
+  }
+
+  #start(): VideoDecoder | null {
+    this.#stop();
+    if (!this.#config) return null;
+    const decoder = new VideoDecoder({
+      output: (picture) => this.#draw(picture),
+      error: (error) => this.#failed(error),
+    });
+    try {
+      decoder.configure(this.#settings(this.#config));
+    } catch (error) {
+      console.warn('video:', error);
+      this.#events.unsupported(this.#config.codec);
+      return null;
+    }
+    this.#decoder = decoder;
+    this.#awaitKey = true;
+    return decoder;
+  }
+
+  #stop(): void {
+    if (this.#decoder && this.#decoder.state !== 'closed') this.#decoder.close();
+    this.#decoder = null;
+    this.#captures.clear();
+  }
+
+  /** A decoding error closes the decoder: the next key frame starts another. */
+  #failed(error: unknown): void {
+    console.warn('video: waiting for the next key frame after', error);
+    this.#stop();
+  }
+
+  #draw(picture: VideoFrame): void {
+    if (this.#closed) {
+      picture.close();
+      return;
+    }
+    const { displayWidth: width, displayHeight: height, timestamp } = picture;
+    const canvas = this.#canvas;
+    if (canvas.width !== width || canvas.height !== height) {
+      canvas.width = width;
+      canvas.height = height;
+      this.#events.sized(width, height);
+    }
+    this.#surface?.drawImage(picture, 0, 0, width, height);
+    picture.close();
+    const capture = this.#captures.get(timestamp) ?? 0;
+    this.#captures.delete(timestamp);
+    this.#events.shown({ pts: timestamp, capture });
+  }
+}

@@ -1,0 +1,4 @@
+import { start } from '../kit/mount';
+import Operations from './Operations.svelte';
+
+start(Operations);

@@ -1,0 +1,159 @@
+/**
+ * What the room knows: the shared picture, who and what has a position, the marks, the recordings, and the one live view.
+ *
+ * One object for the page, so that the list, the map, the video and the time line always speak of the same thing.
+ */
+import { act, asFailure, type Problem, type Refusal } from '../kit/api';
+import { FRAME, parsePositions } from '../kit/frames';
+import { live, type EntityName } from '../kit/live.svelte';
+import type { Camera, Entity, LatLon, Mark, Mission, Order, Picture, Recording, Source } from './types';
+import { Watch } from './watch.svelte';
+
+/** Changes come in bursts; the picture is asked for once after them. */
+const SETTLE_MS = 120;
+/** Positions are drawn at most this often. */
+const DRAW_EVERY_MS = 200;
+const MARKS_KEPT = 20;
+
+export class Room {
+  picture = $state.raw<Picture | null>(null);
+  /** When the picture was received, milliseconds since 1970. */
+  pictureAt = $state<number | null>(null);
+  failure = $state<Refusal | Problem | null>(null);
+  recordings = $state.raw<Recording[]>([]);
+  recordingsFailure = $state<Refusal | Problem | null>(null);
+  entities = $state.raw<Entity[]>([]);
+  marks = $state<Mark[]>([]);
+  selected = $state<string | null>(null);
+  /** The source whose view was taken away, so that it can be offered again. */
+  interrupted = $state<string | null>(null);
+  watch = new Watch();
+
+  #names = new Map<number, EntityName>();
+  #positions = new Map<number, Entity>();
+  #reload: ReturnType<typeof setTimeout> | undefined;
+  #draw: ReturnType<typeof setTimeout> | undefined;
+  #mark = 1;
+
+  get source(): Source | null {
+    return this.picture?.sources.find((s) => s.id === this.selected) ?? null;
+  }
+
+  /** Follow the server; the returned function stops. */
+  start(): () => void {
+    const offs = [
+      live.on('picture', () => this.refreshSoon()),
+      live.on('source', (push) => {
+        if (!this.picture) return;
+        const sources = this.picture.sources.map((s) =>
+          s.id === push.source ? { ...s, state: push.state, detail: push.detail } : s,
+        );
+        this.picture = { ...this.picture, sources };
+      }),
+      live.on('watch.ended', (push) => {
+        if (push.watch === this.watch.id || this.watch.ending === 'refused') this.interrupted = this.watch.source;
+        this.refreshSoon();
+      }),
+      live.on('entities', (push) => {
+        for (const one of push.entities) this.#names.set(one.number, one);
+        this.#drawSoon();
+      }),
+      live.onFrame((frame) => {
+        if (frame.kind !== FRAME.positions) return;
+        const at = Date.now();
+        for (const p of parsePositions(frame)) {
+          const named = this.#names.get(p.number);
+          this.#positions.set(p.number, { ...p, id: named?.id ?? String(p.number), name: named?.name ?? '', kind: named?.kind ?? '', at });
+        }
+        this.#drawSoon();
+      }),
+      live.keep('operations.track.subscribe', {}, (error) => console.info('track.subscribe:', error)),
+    ];
+    void this.refresh();
+    return () => {
+      for (const off of offs) off();
+      clearTimeout(this.#reload);
+      clearTimeout(this.#draw);
+      void this.watch.close();
+    };
+  }
+
+  refreshSoon(): void {
+    clearTimeout(this.#reload);
+    this.#reload = setTimeout(() => void this.refresh(), SETTLE_MS);
+  }
+
+  async refresh(): Promise<void> {
+    try {
+      this.picture = (await act<Picture>('operations.picture')).result;
+      this.pictureAt = Date.now();
+      this.failure = null;
+      const { sources } = this.picture;
+      if (!sources.some((s) => s.id === this.selected)) {
+        this.selected = (sources.find((s) => s.deployment) ?? sources[0])?.id ?? null;
+      }
+    } catch (error) {
+      this.failure = asFailure(error);
+      return;
+    }
+    await this.refreshRecordings();
+  }
+
+  async refreshRecordings(): Promise<void> {
+    try {
+      this.recordings = (await act<{ recordings: Recording[] }>('operations.recordings.list')).result.recordings;
+      this.recordingsFailure = null;
+    } catch (error) {
+      this.recordingsFailure = asFailure(error);
+    }
+  }
+
+  /** The mission a source films for, and the deployment that says so. */
+  deploymentOf(source: Source | null): { mission: Mission; camera: Camera } | null {
+    if (!source?.deployment || !this.picture) return null;
+    for (const mission of this.picture.missions) {
+      const camera = mission.cameras.find((c) => c.id === source.deployment);
+      if (camera) return { mission, camera };
+    }
+    return null;
+  }
+
+  orderOf(source: Source | null): Order | null {
+    return this.deploymentOf(source)?.mission.order ?? null;
+  }
+
+  /** Start or resume watching a source. */
+  async look(source: Source): Promise<void> {
+    if (!source.deployment) return;
+    this.interrupted = null;
+    this.selected = source.id;
+    await this.watch.open(source.id, source.deployment, this.orderOf(source)?.purpose ?? null);
+  }
+
+  select(id: string): void {
+    if (this.selected === id) return;
+    this.selected = id;
+    // One view at a time: a lease that nobody looks at is a view too many.
+    if (this.watch.source !== id) void this.watch.close();
+  }
+
+  mark(at: LatLon, from: Mark['from']): Mark {
+    const mark: Mark = { ...at, id: this.#mark++, at: Date.now(), from, source: this.selected, note: null };
+    this.marks = [mark, ...this.marks].slice(0, MARKS_KEPT);
+    return mark;
+  }
+
+  unmark(id: number): void {
+    this.marks = this.marks.filter((m) => m.id !== id);
+  }
+
+  #drawSoon(): void {
+    this.#draw ??= setTimeout(() => {
+      this.#draw = undefined;
+      this.entities = [...this.#positions.values()].map((e) => {
+        const named = this.#names.get(e.number);
+        return named ? { ...e, id: named.id, name: named.name, kind: named.kind } : e;
+      });
+    }, DRAW_EVERY_MS);
+  }
+}

@@ -1,0 +1,4 @@
+import { start } from '../kit/mount';
+import Oversight from './Oversight.svelte';
+
+start(Oversight, 'console');

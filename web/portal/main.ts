@@ -1,0 +1,4 @@
+import { start } from '../kit/mount';
+import Portal from './Portal.svelte';
+
+start(Portal, 'resident');

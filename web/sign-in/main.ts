@@ -1,0 +1,4 @@
+import { start } from '../kit/mount';
+import SignIn from './SignIn.svelte';
+
+start(SignIn, 'resident');

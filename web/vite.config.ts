@@ -1,0 +1,37 @@
+/**
+ * One HTML entry per page, built into the Python package's static folder.
+ *
+ * The pages are served under a policy that admits no inline script or style and no outside host, so nothing is inlined
+ * and every font, worker and picture is a file of our own.
+ */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { defineConfig } from 'vite';
+import { firstScript } from './build/first.ts';
+import { builtManifest } from './build/manifest.ts';
+
+const root = import.meta.dirname;
+
+/** Pages whose folder holds a `main.ts`: a page that is not there is left out, not broken. */
+const pages = ['portal', 'sign-in', 'operations', 'desk', 'oversight', 'administration']
+  .filter((page) => existsSync(resolve(root, page, 'main.ts')))
+  .map((page) => resolve(root, page === 'portal' ? 'index.html' : `${page}.html`));
+
+export default defineConfig({
+  root,
+  base: '/',
+  publicDir: resolve(root, 'public'),
+  plugins: [svelte(), firstScript(root), builtManifest(root)],
+  build: {
+    outDir: resolve(root, '../src/egide/static'),
+    emptyOutDir: true,
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    target: 'es2022',
+    sourcemap: false,
+    reportCompressedSize: false,
+    chunkSizeWarningLimit: 1300,
+    rolldownOptions: { input: pages },
+  },
+});
