@@ -18,6 +18,9 @@ const pages = ['portal', 'sign-in', 'operations', 'desk', 'oversight', 'administ
   .filter((page) => existsSync(resolve(root, page, 'main.ts')))
   .map((page) => resolve(root, page === 'portal' ? 'index.html' : `${page}.html`));
 
+/** `EGIDE_GALLERY=1 npm run build -- --outDir …` adds a page that shows every part of the kit; it is never shipped. */
+if (process.env['EGIDE_GALLERY']) pages.push(resolve(root, 'dev/gallery.html'));
+
 export default defineConfig({
   root,
   base: '/',

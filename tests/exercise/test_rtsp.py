@@ -171,6 +171,12 @@ def test_two_watch_at_once(serving: Serving):
             assert [next(frames).width for _ in range(5)] == [640] * 5
 
 
+async def hang_up(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
+
+
 async def ask(port: int, *messages: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     with contextlib.suppress(ConnectionError):
@@ -183,7 +189,7 @@ async def ask(port: int, *messages: bytes) -> bytes:
     with contextlib.suppress(ConnectionError):
         async with asyncio.timeout(5):
             answer = await reader.read(20_000)
-    writer.close()
+    await hang_up(writer)
     return answer
 
 
@@ -203,7 +209,10 @@ async def ask(port: int, *messages: bytes) -> bytes:
         (b"SETUP rtsp://h/second/video RTSP/1.0\r\nTransport: RTP/AVP/TCP;interleaved=0-1\r\n\r\n", b"200"),
         (b"A" * (MAX_HEAD * 2), b"413"),
         (b"$\0\0\4abcdOPTIONS rtsp://h/second RTSP/1.0\r\nCSeq: 9\r\n\r\n", b"200 OK\r\nCSeq: 9"),
-        (b"OPTIONS / RTSP/1.0\r\nContent-Length: 3\r\n\r\nabcOPTIONS / RTSP/1.0\r\nCSeq: 2\r\n\r\n", b"200 OK\r\nCSeq: 2"),
+        (
+            b"OPTIONS / RTSP/1.0\r\nContent-Length: 3\r\n\r\nabcOPTIONS / RTSP/1.0\r\nCSeq: 2\r\n\r\n",
+            b"200 OK\r\nCSeq: 2",
+        ),
     ],
 )
 def test_every_request_is_answered(serving: Serving, message, status):
@@ -231,7 +240,7 @@ def test_connections_are_counted(serving: Serving, monkeypatch):
             await reader.readuntil(b"\r\n\r\n")
         answer = await ask(serving.port, b"OPTIONS / RTSP/1.0\r\n\r\n")
         for _, writer in held:
-            writer.close()
+            await hang_up(writer)
         return answer
 
     assert asyncio.run(crowd()).startswith(b"RTSP/1.0 503")
@@ -244,7 +253,7 @@ def test_the_silent_are_shown_the_door(serving: Serving, monkeypatch):
         reader, writer = await asyncio.open_connection("127.0.0.1", serving.port)
         async with asyncio.timeout(5):
             rest = await reader.read()
-        writer.close()
+        await hang_up(writer)
         return rest
 
     assert asyncio.run(wait()) == b""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -84,7 +83,7 @@ def test_one_fact_too_few_or_too_many_refuses(guard):
     assert reasons(guard.decide("operations.watch.open", swapped)) == ["FACTS-MISSING"]
 
 
-@pytest.mark.parametrize("value", [1, 0, 1.0, None, "false", [], {}, object()], ids=repr)
+@pytest.mark.parametrize("value", [1, 0, 1.0, None, "false", [], {}, object()], ids=lambda value: type(value).__name__)
 def test_a_boolean_is_a_boolean_even_after_the_right_one_was_remembered(guard, value):
     facts = lawful(guard)
     assert guard.decide("operations.watch.open", facts).allowed
@@ -204,18 +203,12 @@ def test_a_memory_that_is_full_forgets_the_oldest(monkeypatch):
     assert guard.decide(act, {"log_purpose": "lawfulness"}) == first[0]
 
 
-@pytest.mark.proof
-@pytest.mark.skipif("EGIDE_PROOF" not in os.environ, reason="measures time: needs an idle core (make proof)")
-def test_speed(guard):
-    """On a core that calls an empty function in 40 ns: 1 µs remembered and 250 µs asked of Cedar for an act of the usual size.
-
-    The act with most facts (48, judged by 53 rules) may take half as long again.
-    """
-    slack = max(1.0, best_us(lambda: None, 100_000) / 0.040)
-    for act, remembered in (("operations.note.add", 1.0), ("operations.watch.open", 1.5)):
-        facts, cold = lawful(guard, act), remembered * 250
-        assert best_us(lambda act=act, facts=facts: guard.decide(act, facts), 20_000) <= remembered * slack
-        assert best_us(lambda act=act, facts=facts: guard.decide_cold(act, facts), 300) <= cold * slack
+def test_a_remembered_decision_costs_a_small_part_of_a_new_one(guard):
+    """About 1 µs against 150–250 µs; the ratio is asked, because it does not depend on how busy the machine is."""
+    for act in ("operations.note.add", "operations.watch.open"):
+        facts = lawful(guard, act)
+        cold = best_us(lambda act=act, facts=facts: guard.decide_cold(act, facts), 100)
+        assert best_us(lambda act=act, facts=facts: guard.decide(act, facts), 2_000) < cold / 30
 
 
 def best_us(call, times):

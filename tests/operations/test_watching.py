@@ -79,3 +79,13 @@ async def test_two_asking_for_the_last_camera_of_a_cap(world: World) -> None:
     refused = [r for r in results if isinstance(r, BaseException)]
     assert len(refused) == 1, results
     assert "CSI-242-5-IV-cap" in [reason.rule for reason in refused[0].decision.reasons]  # type: ignore[attr-defined]
+
+
+async def test_a_renewal_takes_the_place_of_the_order_it_renews(world: World) -> None:
+    order, _mission, deployment = await world.flying()
+    await world.act("prefect", "orders.revoke", order=order, reason="Fin")
+    renewed = await world.act("prefect", "orders.extend", order=order, ends=world.draft()["ends"], reason="La menace persiste")
+    terminal = Terminal(world.person("officer"))
+    opened = await world.act("officer", "operations.watch.open", terminal, deployment=deployment)
+    assert opened["order"]["id"] == renewed["id"]
+    await world.until(lambda: pictures(terminal) > 5)

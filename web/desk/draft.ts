@@ -7,8 +7,8 @@ export interface Draft {
   service: string;
   necessity: string;
   lessIntrusive: string;
-  informed: 'yes' | 'no';
-  information: string;
+  /** A code of the order: given, exempt-urgency, exempt-aim. */
+  informed: Information;
   exemption: string;
   place: string;
   perimeter: Polygon | null;
@@ -26,7 +26,11 @@ export type Faults = Partial<Record<keyof Draft, Fault>>;
 const HOUR_MS = 3_600_000;
 /** Three months at most (CSI L242-5, IV), counted generously here: the law pack decides to the second. */
 const LONGEST_MS = 93 * 24 * HOUR_MS;
-export const LARGEST_FILE = 10 * 1024 * 1024;
+/** Bytes of a scanned order. */
+export const LARGEST_FILE = 8 * 1024 * 1024;
+export const INFORMATION = ['given', 'exempt-urgency', 'exempt-aim'] as const;
+export type Information = (typeof INFORMATION)[number];
+export const SERVICES = ['police', 'gendarmerie', 'army', 'customs'] as const;
 
 /** An empty request, from the next full hour for four hours. */
 export function blank(now: number): Draft {
@@ -34,11 +38,10 @@ export function blank(now: number): Draft {
   return {
     title: '',
     purpose: '',
-    service: '',
+    service: 'police',
     necessity: '',
     lessIntrusive: '',
-    informed: 'yes',
-    information: '',
+    informed: 'given',
     exemption: '',
     place: '',
     perimeter: null,
@@ -57,9 +60,8 @@ export function faults(draft: Draft, paper: boolean, gathering: boolean): Faults
   for (const key of ['title', 'purpose', 'service', 'necessity', 'lessIntrusive', 'place', 'starts', 'ends'] as const) {
     if (!draft[key].trim()) found[key] = 'eMissing';
   }
-  const told = draft.informed === 'yes' ? 'information' : 'exemption';
-  if (!draft[told].trim()) found[told] = 'eMissing';
-  if (!/^[1-9]\d{0,3}$/.test(draft.cap.trim())) found.cap = 'eCap';
+  if (draft.informed !== 'given' && !draft.exemption.trim()) found.exemption = 'eMissing';
+  if (!/^([1-9]\d?|100)$/.test(draft.cap.trim())) found.cap = 'eCap';
   if (areaKm2(draft.perimeter) <= 0) found.perimeter = 'ePerimeter';
   const length = Date.parse(draft.ends) - Date.parse(draft.starts);
   if (!found.ends && length <= 0) found.ends = 'eOrder';
@@ -71,7 +73,7 @@ export function faults(draft: Draft, paper: boolean, gathering: boolean): Faults
 }
 
 /** The input of `orders.draft`. */
-export function input(draft: Draft): object {
+export function input(draft: Draft, gathering: boolean): object {
   return {
     title: draft.title.trim(),
     purpose: draft.purpose,
@@ -80,12 +82,12 @@ export function input(draft: Draft): object {
     cap: Number(draft.cap),
     starts: fromLocalInput(draft.starts),
     ends: fromLocalInput(draft.ends),
-    service: draft.service.trim(),
+    service: draft.service,
     necessity: draft.necessity.trim(),
     less_intrusive: draft.lessIntrusive.trim(),
-    public_information: draft.informed === 'yes' ? draft.information.trim() : '',
-    information_exemption: draft.informed === 'no' ? draft.exemption.trim() : null,
-    event_ends: draft.eventEnds ? fromLocalInput(draft.eventEnds) : null,
+    public_information: draft.informed,
+    information_exemption: draft.informed === 'given' ? '' : draft.exemption.trim(),
+    event_ends: gathering && draft.eventEnds ? fromLocalInput(draft.eventEnds) : null,
     renewal_of: null,
   };
 }
@@ -133,7 +135,7 @@ export type Group = 'toSign' | 'running' | 'coming' | 'past';
 
 /** Where an order stands for the person who reads the list. */
 export function groupOf(order: Order, now: number): Group {
-  if (['ended', 'revoked', 'expired'].includes(order.state) || Date.parse(order.ends) <= now) return 'past';
+  if (['ended', 'revoked', 'expired', 'altered'].includes(order.state) || Date.parse(order.ends) <= now) return 'past';
   if (order.state === 'draft') return 'toSign';
   return Date.parse(order.starts) > now ? 'coming' : 'running';
 }

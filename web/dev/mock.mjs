@@ -11,7 +11,7 @@ import { extname, join, normalize } from 'node:path';
 
 const PORT = Number(process.env.PORT ?? 8799);
 const ROOT = process.env.STATIC ?? join(import.meta.dirname, '../../src/egide/static');
-const PAGES = { '/': 'index', '/sign-in': 'sign-in', '/operations': 'operations', '/desk': 'desk', '/oversight': 'oversight', '/administration': 'administration' };
+const PAGES = { '/gallery': 'dev/gallery', '/': 'index', '/sign-in': 'sign-in', '/operations': 'operations', '/desk': 'desk', '/oversight': 'oversight', '/administration': 'administration' };
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.mjs': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.woff2': 'font/woff2', '.json': 'application/json' };
 const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; worker-src 'self'; connect-src 'self'; img-src 'self' data: blob:; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types default svelte-trusted-html dompurify";
 
@@ -41,7 +41,7 @@ function note() {
 }
 function record(entry) {
   const index = entries.length;
-  const full = { index, at: new Date().toISOString(), order: null, order_title: null, articles: [], reasons: [], actor: null, ...entry };
+  const full = { index, at: new Date().toISOString(), summary: { fr: entry.act, en: entry.act }, order: null, order_title: null, articles: [], reasons: [], actor: null, ...entry };
   entries.push(full);
   leaves.push(Buffer.from(JSON.stringify({ index, at: full.at, act: full.act, outcome: full.outcome, body: sha(Buffer.from(String(index))).toString('hex') })));
   push({ push: 'act', entry: full });
@@ -67,13 +67,13 @@ const PERSONAS = [
 ];
 const square = (lon, lat, d = 0.004) => ({ type: 'Polygon', coordinates: [[[lon - d, lat - d], [lon + d, lat - d], [lon + d, lat + d], [lon - d, lat + d], [lon - d, lat - d]]] });
 const PURPOSES = [
-  { code: 'public-gatherings', article: 'L242-5, I, 2°', label: { fr: 'Sécurité des rassemblements sur la voie publique', en: 'Safety of gatherings on the public road' } },
+  { code: 'gathering', article: 'L242-5, I, 2°', label: { fr: 'Sécurité des rassemblements sur la voie publique', en: 'Safety of gatherings on the public road' } },
   { code: 'property-persons', article: 'L242-5, I, 1°', label: { fr: 'Prévention des atteintes aux personnes et aux biens', en: 'Prevention of harm to persons and property' } },
   { code: 'rescue', article: 'L242-5, I, 6°', label: { fr: 'Secours aux personnes', en: 'Rescue of persons' } },
 ];
 const order = (o) => ({
-  purpose: 'public-gatherings', perimeter: square(24.941, 60.17), cap: 2, issuer: 'p1', issuer_name: 'Claire Delmas', necessity: 'Afflux de 12 000 personnes attendu sur la place, axes de secours étroits.',
-  less_intrusive: 'Caméras fixes insuffisantes : deux angles morts au nord de la place.', public_information: 'Affichage sur place, site de la préfecture, réseaux sociaux.', information_exemption: null,
+  purpose: 'gathering', perimeter: square(24.941, 60.17), cap: 2, issuer: 'p1', issuer_name: 'Claire Delmas', necessity: 'Afflux de 12 000 personnes attendu sur la place, axes de secours étroits.',
+  less_intrusive: 'Caméras fixes insuffisantes : deux angles morts au nord de la place.', public_information: 'given', information_exemption: '', service: 'police',
   signed_at: at(-300), revoked_at: null, reason: null, renewal_of: null, paper: null, ...o,
 });
 const ORDERS = [
@@ -98,12 +98,12 @@ const RECORD = {
   activities: [{
     id: 'drone-images', title: { fr: 'Captation d’images par drone', en: 'Images captured by drone' }, regime: 'LED', controller: 'Préfecture — ministère de l’intérieur',
     purposes: [{ fr: 'Sécurité des rassemblements', en: 'Safety of gatherings' }, { fr: 'Secours aux personnes', en: 'Rescue of persons' }],
-    bases: [{ text: 'Code de la sécurité intérieure', article: 'L242-5', in_force: '2022-01-26', until: null }], subjects: ['Personnes présentes dans le périmètre'], data: ['Images, sans son', 'Jour, heure, lieu'],
+    bases: [{ text: 'Code de la sécurité intérieure', article: 'L242-5', in_force: true, until: null }], subjects: ['Personnes présentes dans le périmètre'], data: ['Images, sans son', 'Jour, heure, lieu'],
     recipients: ['Agents habilités du service'], retention: [{ category: 'Enregistrement', rule: { fr: 'Effacé 7 jours après la fin de l’arrêté, sauf procédure.', en: 'Erased 7 days after the order ends, except for a procedure.' } }],
     security: ['Scellement AES-256', 'Registre de Merkle signé'], acts: [{ name: 'operations.watch.open', verb: 'view', allowed: 42, refused: 3 }, { name: 'operations.recording.open', verb: 'consult', allowed: 2, refused: 1 }],
   }, {
     id: 'accounts', title: { fr: 'Comptes et habilitations', en: 'Accounts and clearances' }, regime: 'GDPR', controller: 'Direction départementale',
-    purposes: [{ fr: 'Savoir qui a le droit de quoi', en: 'Know who may do what' }], bases: [{ text: 'RGPD', article: 'art. 6, 1, e', in_force: '2018-05-25', until: null }], subjects: ['Agents'], data: ['Nom, unité, rôles', 'Clés d’accès publiques'],
+    purposes: [{ fr: 'Savoir qui a le droit de quoi', en: 'Know who may do what' }], bases: [{ text: 'RGPD', article: 'art. 6, 1, e', in_force: false, until: null }], subjects: ['Agents'], data: ['Nom, unité, rôles', 'Clés d’accès publiques'],
     recipients: ['Administrateur'], retention: [{ category: 'Compte', rule: { fr: 'Un an après le départ.', en: 'One year after departure.' } }], security: ['Clés d’accès sans mot de passe'], acts: [{ name: 'administration.person.add', verb: 'administer', allowed: 6, refused: 0 }],
   }],
 };
@@ -122,6 +122,9 @@ const ACTS = {
   'administration.habilitation.withdraw': ({ habilitation }) => { for (const p of PEOPLE.people) p.habilitations = p.habilitations.filter((h) => h.id !== habilitation); return {}; },
   'administration.passkey.revoke': ({ passkey }) => { for (const p of PEOPLE.people) p.passkeys = p.passkeys.filter((k) => k.id !== passkey); return {}; },
   'administration.sign_in.begin': () => ({ ceremony: 'c', options: { challenge: 'AAAA', rpId: 'localhost', timeout: 60000, userVerification: 'required', allowCredentials: [] } }),
+  'administration.sign_in.finish': () => { person = PERSONAS[0]; return { person }; },
+  'administration.passkey.begin': () => ({ ceremony: 'c', options: { rp: { id: 'localhost', name: 'Égide' }, user: { id: 'cDE', name: 'Claire', displayName: 'Claire' }, challenge: 'AAAA', pubKeyCredParams: [{ type: 'public-key', alg: -7 }], timeout: 60000, authenticatorSelection: { residentKey: 'required', userVerification: 'required' } } }),
+  'administration.passkey.finish': ({ credential }) => { if (!credential.response.attestationObject) throw new Error('no attestation'); person = PERSONAS[0]; return { person }; },
   'orders.list': () => ({ orders: ORDERS, purposes: PURPOSES, department_cap: 8, sources_count: 3 }),
   'orders.draft': (d) => { const o = order({ ...d, id: id(), state: 'draft', signed_at: null, issuer: null, issuer_name: null }); ORDERS.unshift(o); return { id: o.id }; },
   'orders.import_paper': (d) => { const o = order({ ...d, id: id(), state: 'signed', paper: { reference: d.reference, sha256: sha(Buffer.from(d.document, 'base64')).toString('hex'), imported_by: 'p6' } }); delete o.document; ORDERS.unshift(o); return { id: o.id }; },

@@ -19,6 +19,11 @@ export function lang(): Lang {
   return state.lang;
 }
 
+/** The locale for dates and numbers: British English, because the day has 24 hours here. */
+export function locale(): string {
+  return state.lang === 'fr' ? 'fr-FR' : 'en-GB';
+}
+
 /** Change the language of this device: the page, `<html lang>` and the next visit. */
 export function setLang(next: Lang): void {
   state.lang = next;
@@ -36,7 +41,7 @@ export function say(text: Text | null | undefined): string {
   return text[state.lang] || text.fr || text.en;
 }
 
-/** A reason's plain sentence in the reader's language. */
+/** The words of a page: `t(key)` in the reader's language, checked by the compiler. */
 export function dictionary<D extends Record<string, Line>>(lines: D) {
   return <K extends keyof D>(key: K, ...values: Values<D[K]>): string => {
     const line: Line = lines[key] as Line;
@@ -46,7 +51,7 @@ export function dictionary<D extends Record<string, Line>>(lines: D) {
 
 /** A number as people of this language write it. */
 export function number(value: number, digits = 0): string {
-  return new Intl.NumberFormat(state.lang, { maximumFractionDigits: digits }).format(value);
+  return new Intl.NumberFormat(locale(), { maximumFractionDigits: digits }).format(value);
 }
 
 /** "1 order", "2 orders": zero counts as singular in French and plural in English. */

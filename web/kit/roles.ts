@@ -14,6 +14,19 @@ const ROLES: Record<string, Text> = {
   resident: { fr: 'habitant', en: 'resident' },
 };
 
+/** Whom one turns to, after "ask": French needs the article. */
+const TO_ROLE: Record<string, Text> = {
+  prefect: { fr: 'au préfet', en: 'the prefect' },
+  administrator: { fr: 'à l’administrateur', en: 'the administrator' },
+  dpo: { fr: 'au délégué à la protection des données', en: 'the data protection officer' },
+  magistrate: { fr: 'au magistrat', en: 'the magistrate' },
+};
+
+/** "au préfet", "the prefect": what follows "Demander" or "Ask". */
+export function toRole(role: string): string {
+  return say(TO_ROLE[role] ?? { fr: `à : ${roleName(role)}`, en: `the ${roleName(role)}` });
+}
+
 /** A role's everyday name in the reader's language. */
 export function roleName(role: string): string {
   return say(ROLES[role] ?? { fr: role.replaceAll('_', ' '), en: role.replaceAll('_', ' ') });

@@ -1,6 +1,6 @@
 /** Time as people say it: a clock that components can follow, ages, exact times and time left. */
 import { createSubscriber } from 'svelte/reactivity';
-import { lang } from './i18n.svelte';
+import { lang, locale } from './i18n.svelte';
 
 const TICK_MS = 1000;
 /** The HTTP date has whole seconds: a smaller difference says nothing about the device's clock. */
@@ -33,12 +33,12 @@ function sameDay(a: Date, b: Date): boolean {
 
 /** "14:05". */
 export function hour(at: string | number): string {
-  return new Intl.DateTimeFormat(lang(), { hour: '2-digit', minute: '2-digit' }).format(new Date(at));
+  return new Intl.DateTimeFormat(locale(), { hour: '2-digit', minute: '2-digit' }).format(new Date(at));
 }
 
 /** "mardi 3 mars 2026 à 14:05:09 UTC+1": for titles and readers. */
 export function exact(at: string | number): string {
-  return new Intl.DateTimeFormat(lang(), {
+  return new Intl.DateTimeFormat(locale(), {
     weekday: 'long',
     day: 'numeric',
     month: 'long',
@@ -61,7 +61,7 @@ export function moment(at: string | number, from: number = Date.now() + skew): s
   if (sameDay(then, new Date(from - day))) return french ? `hier à ${clock}` : `yesterday at ${clock}`;
   if (sameDay(then, new Date(from + day))) return french ? `demain à ${clock}` : `tomorrow at ${clock}`;
   const year = then.getFullYear() === today.getFullYear() ? undefined : 'numeric';
-  const date = new Intl.DateTimeFormat(lang(), { day: 'numeric', month: 'long', year }).format(then);
+  const date = new Intl.DateTimeFormat(locale(), { day: 'numeric', month: 'long', year }).format(then);
   return french ? `${date} à ${clock}` : `${date} at ${clock}`;
 }
 

@@ -73,7 +73,7 @@ export interface Polygon {
   coordinates: number[][][];
 }
 
-export type OrderState = 'draft' | 'signed' | 'in_force' | 'ended' | 'revoked' | 'expired';
+export type OrderState = 'draft' | 'signed' | 'in_force' | 'ended' | 'revoked' | 'expired' | 'altered';
 
 export interface Order {
   id: string;
@@ -111,7 +111,7 @@ export interface RiverEntry {
   at: string;
   act: string;
   /** The act in words, when the server says it. */
-  title?: Text;
+  summary?: Text | null;
   verb: string;
   activity: string;
   outcome: 'allowed' | 'refused';

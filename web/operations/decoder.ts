@@ -26,8 +26,10 @@ export interface DecoderEvents {
   unsupported: (codec: string) => void;
 }
 
-/** Pictures waiting in the decoder above which we skip to the next key frame: under a second at 30 a second. */
-const LONGEST_QUEUE = 24;
+/** What was received may be ahead of what is shown by this much (microseconds); beyond, we skip to the next key frame. */
+const FURTHEST_BEHIND_US = 600_000;
+/** Fewer pictures than this in the decoder are not a queue: the stream itself is slow. */
+const SHORT_QUEUE = 4;
 /** Captures remembered for pictures inside the decoder. */
 const LONGEST_PENDING = 64;
 
@@ -41,6 +43,8 @@ export class Decoder {
   #awaitKey = true;
   #captures = new Map<number, number>();
   #closed = false;
+  /** Presentation time of the picture on the screen, or of the first one asked of a fresh decoder. */
+  #lastShown = 0;
 
   constructor(canvas: HTMLCanvasElement, events: DecoderEvents) {
     this.#canvas = canvas;
@@ -74,12 +78,13 @@ export class Decoder {
       decoder = this.#start();
       if (!decoder) return;
     }
-    const late = decoder.decodeQueueSize > LONGEST_QUEUE;
+    const late = decoder.decodeQueueSize > SHORT_QUEUE && frame.pts - this.#lastShown > FURTHEST_BEHIND_US;
     if (frame.key && late) {
       // Everything queued is older than this key frame and no longer worth decoding.
       decoder.reset();
       decoder.configure(this.#settings(this.#config));
       this.#captures.clear();
+      this.#lastShown = frame.pts;
     } else if (late) {
       this.#awaitKey = true;
     }
@@ -87,6 +92,7 @@ export class Decoder {
       this.dropped += 1;
       return;
     }
+    if (this.#awaitKey) this.#lastShown = frame.pts;
     this.#awaitKey = false;
     this.#captures.set(frame.pts, frame.capture);
     if (this.#captures.size > LONGEST_PENDING) {
@@ -161,6 +167,7 @@ export class Decoder {
     }
     this.#surface?.drawImage(picture, 0, 0, width, height);
     picture.close();
+    this.#lastShown = timestamp;
     const capture = this.#captures.get(timestamp) ?? 0;
     this.#captures.delete(timestamp);
     this.#events.shown({ pts: timestamp, capture });

@@ -89,6 +89,8 @@ export class Room {
       this.pictureAt = Date.now();
       this.failure = null;
       const { sources } = this.picture;
+      const watched = sources.find((s) => s.id === this.watch.source);
+      if (this.watch.on && watched?.deployment !== this.watch.deployment) this.watch.stopped();
       if (!sources.some((s) => s.id === this.selected)) {
         this.selected = (sources.find((s) => s.deployment) ?? sources[0])?.id ?? null;
       }

@@ -133,13 +133,20 @@ export class Watch {
     if (!this.on) return;
     const { id } = this;
     this.#end('closed', null);
-    if (!id) return;
+    if (!id || live.state !== 'open') return;
     try {
       await live.act('operations.watch.close', { watch: id });
     } catch (error) {
       // The lease ends by itself within two seconds; nothing for the person to do.
       console.info('watch.close:', error);
     }
+  }
+
+  /** The camera films no more for the deployment being watched. */
+  stopped(): void {
+    if (!this.on) return;
+    this.#attempt += 1;
+    this.#end('stream', null);
   }
 
   /** The live link is lost, and the lease with it. True when there was something to lose. */

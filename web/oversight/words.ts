@@ -54,7 +54,7 @@ export const t = dictionary({
   controller: { fr: 'Responsable', en: 'Controller' },
   purposes: { fr: 'Finalités', en: 'Purposes' },
   bases: { fr: 'Bases légales', en: 'Legal bases' },
-  inForce: (from: string) => ({ fr: `depuis ${from}`, en: `since ${from}` }),
+  notInForce: { fr: 'pas en vigueur', en: 'not in force' },
   until: (to: string) => ({ fr: `jusqu’à ${to}`, en: `until ${to}` }),
   subjects: { fr: 'Personnes concernées', en: 'People concerned' },
   data: { fr: 'Données', en: 'Data' },
@@ -105,57 +105,9 @@ export const t = dictionary({
   download: { fr: 'Télécharger', en: 'Download' },
 });
 
-const ACTS: Record<string, Text> = {
-  'administration.demo.enter': { fr: 'prendre un rôle de démonstration', en: 'take a demonstration role' },
-  'administration.habilitation.grant': { fr: 'habiliter un agent', en: 'grant a clearance' },
-  'administration.habilitation.withdraw': { fr: 'retirer une habilitation', en: 'withdraw a clearance' },
-  'administration.passkey.finish': { fr: 'enregistrer une clé d’accès', en: 'register a passkey' },
-  'administration.passkey.revoke': { fr: 'révoquer une clé d’accès', en: 'revoke a passkey' },
-  'administration.people.list': { fr: 'consulter les agents', en: 'consult officers' },
-  'administration.person.add': { fr: 'ajouter un agent', en: 'add an officer' },
-  'administration.person.invite': { fr: 'inviter un agent', en: 'invite an officer' },
-  'administration.sign_in.finish': { fr: 's’identifier', en: 'sign in' },
-  'administration.sign_out': { fr: 'se déconnecter', en: 'sign out' },
-  'administration.unit.add': { fr: 'ajouter une unité', en: 'add a unit' },
-  'operations.camera.start': { fr: 'faire filmer une caméra', en: 'start a camera' },
-  'operations.camera.stop': { fr: 'arrêter une caméra', en: 'stop a camera' },
-  'operations.mission.close': { fr: 'clore une mission', en: 'close a mission' },
-  'operations.mission.open': { fr: 'ouvrir une mission', en: 'open a mission' },
-  'operations.note.add': { fr: 'écrire une note', en: 'write a note' },
-  'operations.picture': { fr: 'consulter la situation', en: 'consult the situation' },
-  'operations.recording.open': { fr: 'ouvrir un enregistrement', en: 'open a recording' },
-  'operations.recordings.list': { fr: 'consulter la liste des enregistrements', en: 'consult the list of recordings' },
-  'operations.roster.change': { fr: 'changer l’équipe d’une mission', en: 'change a mission’s roster' },
-  'operations.source.add': { fr: 'déclarer une source', en: 'declare a source' },
-  'operations.source.remove': { fr: 'retirer une source', en: 'remove a source' },
-  'operations.track.subscribe': { fr: 'suivre les positions', en: 'follow positions' },
-  'operations.watch.close': { fr: 'fermer une image', en: 'close a picture' },
-  'operations.watch.open': { fr: 'regarder une image', en: 'watch a picture' },
-  'orders.draft': { fr: 'préparer un arrêté', en: 'draft an order' },
-  'orders.extend': { fr: 'prolonger un arrêté', en: 'extend an order' },
-  'orders.import_paper': { fr: 'importer un arrêté papier', en: 'import a paper order' },
-  'orders.list': { fr: 'consulter les arrêtés', en: 'consult the orders' },
-  'orders.revoke': { fr: 'retirer un arrêté', en: 'revoke an order' },
-  'orders.sign': { fr: 'signer un arrêté', en: 'sign an order' },
-  'oversight.follow': { fr: 'suivre le fil des actes', en: 'follow the river of acts' },
-  'oversight.ledger.export': { fr: 'exporter le registre', en: 'export the ledger' },
-  'oversight.ledger.proof': { fr: 'demander une preuve', en: 'ask for a proof' },
-  'oversight.record': { fr: 'lire le registre des traitements', en: 'read the record of processing' },
-  'oversight.river': { fr: 'lire le fil des actes', en: 'read the river of acts' },
-  'oversight.watches': { fr: 'voir qui regarde', en: 'see who watches' },
-};
-
-/** Acts that a filter can name. */
-export const KNOWN_ACTS = Object.keys(ACTS);
-
-/** An act by its everyday name; an unknown one as it is declared. */
-export function actName(name: string): string {
-  return say(ACTS[name] ?? { fr: name, en: name });
-}
-
-/** The entry's act in words: the server's own title when it gives one. */
+/** The entry's act in words, as the act itself is declared; its name when it no longer exists. */
 export function entryName(entry: RiverEntry): string {
-  return entry.title ? say(entry.title) : actName(entry.act);
+  return entry.summary ? say(entry.summary) : entry.act;
 }
 
 const VERBS: Record<string, Text> = {

@@ -21,9 +21,10 @@ export const t = dictionary({
   anyone: { fr: 'Ou prenez le rôle de votre choix', en: 'Or take the role you like' },
   status: { fr: 'État de la plateforme', en: 'Platform status' },
   working: { fr: 'Tout fonctionne.', en: 'Everything works.' },
-  trouble: { fr: 'La plateforme signale un défaut. L’administrateur est prévenu par sa page.', en: 'The platform reports a fault. The administrator’s page shows it.' },
+  trouble: { fr: 'La plateforme signale un défaut.', en: 'The platform reports a fault.' },
   silent: { fr: 'La plateforme ne répond pas.', en: 'The platform does not answer.' },
   asking: { fr: 'Question posée…', en: 'Asking…' },
+  entries: (n: string) => ({ fr: `Registre : ${n} entrées,`, en: `Ledger: ${n} entries,` }),
   checked: { fr: 'vérifié', en: 'checked' },
 });
 
@@ -78,6 +79,11 @@ const DRAFT: Errand = {
   title: { fr: 'Préparer une demande d’arrêté', en: 'Prepare a request for an order' },
   about: { fr: 'Les huit points de la demande', en: 'The eight items of the request' },
 };
+const SEALED: Errand = {
+  href: '/operations',
+  title: { fr: 'Demander un enregistrement scellé', en: 'Ask for a sealed recording' },
+  about: { fr: 'Avec la référence de la procédure', en: 'With the reference of the procedure' },
+};
 const ENTER: Errand = {
   href: '/sign-in',
   title: { fr: 'M’identifier', en: 'Sign in' },
@@ -90,20 +96,20 @@ const INVITED: Errand = {
 };
 
 const BY_ROLE: [string, Errand[]][] = [
-  ['prefect', [SIGN, WATCH, RIVER]],
+  ['prefect', [SIGN, WATCH, RECORD]],
   ['command', [WATCH, DRAFT, ORDERS]],
-  ['pilot', [WATCH, ORDERS, DRAFT]],
-  ['officer', [WATCH, ORDERS, DRAFT]],
+  ['pilot', [WATCH, ORDERS, RECORD]],
+  ['officer', [WATCH, ORDERS, RECORD]],
   ['dpo', [RIVER, RECORD, WATCHES]],
   ['inspector', [WATCHES, PROVE, RECORD]],
-  ['magistrate', [RIVER, WATCHES, PROVE]],
-  ['administrator', [PEOPLE, ORDERS, PROVE]],
+  ['magistrate', [SEALED, RECORD, PROVE]],
+  ['administrator', [PEOPLE, RECORD, PROVE]],
 ];
 
 /** The three things most done by someone with these roles; two doors for someone who is not signed in. */
 export function errands(roles: string[] | null): Errand[] {
   if (roles === null) return [ENTER, INVITED];
-  return BY_ROLE.find(([role]) => roles.includes(role))?.[1] ?? [WATCH, ORDERS, RIVER];
+  return BY_ROLE.find(([role]) => roles.includes(role))?.[1] ?? [ORDERS, RECORD, PROVE];
 }
 
 export interface StoryStep {
@@ -111,6 +117,8 @@ export interface StoryStep {
   about: Text;
   /** Who lives this step: the first of these roles that someone has. */
   roles: string[];
+  /** Someone in particular, when that person exists. */
+  persona?: string;
   href: string;
 }
 
@@ -136,10 +144,11 @@ export const STORY: StoryStep[] = [
   {
     title: { fr: 'Un refus, et pourquoi', en: 'A refusal, and why' },
     about: {
-      fr: 'Essayez une source hors de l’arrêté : la plateforme cite l’article et dit ce qui serait légal.',
-      en: 'Try a source outside the order: the platform cites the article and says what would be lawful.',
+      fr: 'Quelqu’un d’une autre équipe demande la même image : la plateforme cite l’article et dit ce qui serait légal.',
+      en: 'Someone of another team asks for the same picture: the platform cites the article and says what would be lawful.',
     },
-    roles: ['command', 'officer', 'pilot'],
+    persona: 'other-officer',
+    roles: ['officer', 'pilot', 'command'],
     href: '/operations',
   },
   {
@@ -154,7 +163,7 @@ export const STORY: StoryStep[] = [
   {
     title: { fr: 'Qui a regardé quoi', en: 'Who watched what' },
     about: {
-      fr: 'La déléguée à la protection des données lit le fil des actes, refus compris.',
+      fr: 'La protection des données lit le fil des actes, refus compris.',
       en: 'The data protection officer reads the river of acts, refusals included.',
     },
     roles: ['dpo'],

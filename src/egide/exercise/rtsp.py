@@ -176,8 +176,8 @@ class RtspServer:
             pass  # The server closes; ending the task quietly is what was asked.
         finally:
             self._clients.discard(client)
+            await _hang_up(writer)
             self._connections.discard(task)
-            writer.close()
 
     async def _converse(self, client: _Client, reader: asyncio.StreamReader) -> None:
         while True:
@@ -269,6 +269,16 @@ async def _read_request(reader: asyncio.StreamReader) -> Request | None:
     if length:
         await reader.readexactly(length)
     return request
+
+
+async def _hang_up(writer: asyncio.StreamWriter) -> None:
+    """Close, give what waits a second to leave, then drop it."""
+    writer.close()
+    try:
+        async with asyncio.timeout(1.0):
+            await writer.wait_closed()
+    except (OSError, TimeoutError):
+        writer.transport.abort()
 
 
 def _clock(t: float) -> int:

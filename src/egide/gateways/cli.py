@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from egide.gateways.composition import composed
 from egide.kernel.errors import EgideError
 from egide.kernel.settings import Settings, load
 
@@ -84,9 +85,7 @@ def bench(
     json_file: Annotated[Path | None, typer.Option("--json", help="Fichier JSON / JSON file")] = None,
 ) -> None:
     """Mesure une capacité à côté d’un pair ou d’une limite. / Measure a capability beside a peer or a limit."""
-    from egide.bench import run  # noqa: PLC0415
-
-    raise typer.Exit(run(capability, quick=quick, json_file=json_file))
+    raise typer.Exit(composed().bench(capability, quick, json_file))
 
 
 @ledger_app.command("verify")

@@ -10,15 +10,14 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from egide.gateways.composition import composed
 from egide.kernel.act import Act
 from egide.kernel.errors import BadInput, NotFound, Text
 from egide.kernel.settings import Settings
 
 
 def _acts(settings: Settings) -> dict[str, Act]:
-    from egide.app import capabilities  # noqa: PLC0415 — the composition root is asked, not imported by the doors
-
-    return {act.name: act for capability in capabilities(settings) for act in capability.acts if not act.system and not act.live}
+    return {act.name: act for capability in composed().capabilities(settings) for act in capability.acts if not act.system and not act.live}
 
 
 def listing(settings: Settings, console: Console) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import uvicorn
 
+from egide.gateways.composition import composed
 from egide.kernel.settings import Settings
 
 GRACE_S = 3  # s that open sockets get at shutdown
@@ -30,9 +31,7 @@ def config(settings: Settings, application: Any) -> uvicorn.Config:
 
 async def serving(settings: Settings, ready: Callable[[Any], Any] | None = None, *, stop: asyncio.Event | None = None) -> None:
     """Builds, starts and serves until a signal (or `stop`) comes; `ready(kernel)` is called once requests are answered."""
-    from egide.app import build  # noqa: PLC0415 — the composition root is asked at start, not imported by the doors
-
-    kernel, application = build(settings)
+    kernel, application = composed().build(settings)
     await kernel.start()
     server = uvicorn.Server(config(settings, application))
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # ours below: they also stop the kernel
@@ -45,13 +44,16 @@ async def serving(settings: Settings, ready: Callable[[Any], Any] | None = None,
     try:
         while not server.started and not task.done():
             await asyncio.sleep(0.01)
-        if ready is not None and not task.done():
-            told = ready(kernel)
-            if asyncio.iscoroutine(told):
-                await told
+        told = ready(kernel) if ready is not None and not task.done() else None
+        under_way = {asyncio.ensure_future(told)} if asyncio.iscoroutine(told) else set()
         waiting = asyncio.create_task(over.wait())
-        await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
+        while not (task.done() or waiting.done()):
+            done, _ = await asyncio.wait({task, waiting, *under_way}, return_when=asyncio.FIRST_COMPLETED)
+            for finished in done & under_way:
+                under_way.discard(finished)
+                finished.result()
+        for other in (waiting, *under_way):
+            other.cancel()
     finally:
         server.should_exit = True
         with contextlib.suppress(SystemExit):

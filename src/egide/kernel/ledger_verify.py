@@ -18,7 +18,6 @@ import msgspec
 
 from egide.kernel import checkpoint, merkle
 from egide.kernel.checkpoint import CheckpointError
-from egide.kernel.errors import Text
 from egide.kernel.ledger_export import (
     CHECKPOINTS,
     CONSISTENCY,

@@ -56,6 +56,9 @@ class OrderBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     renewal_of: str | None = None
 
 
+# Everything but the scanned original, which may be megabytes.
+_light = select(*(column for column in tables.order.c if column.name != "document"))
+
 State = Literal["draft", "signed", "in_force", "ended", "revoked", "altered"]
 
 
@@ -127,13 +130,32 @@ class Orders:
 
     def get(self, order: str, db: Connection) -> Order:
         """One order; raises `NotFound`."""
-        row = db.execute(select(tables.order).where(tables.order.c.id == order)).first()
+        row = db.execute(_light.where(tables.order.c.id == order)).first()
         if row is None:
             raise NotFound(Text("Cet ordre n’existe pas.", "This order does not exist."))
         return self._read(row)
 
     def all(self, db: Connection) -> list[Order]:
-        return [self._read(row) for row in db.execute(select(tables.order).order_by(tables.order.c.id))]
+        return [self._read(row) for row in db.execute(_light.order_by(tables.order.c.id))]
+
+    def current(self, order: str, db: Connection, now_us: int) -> Order:
+        """The order itself while it is in force, else the one among its renewals that is; itself again when none is."""
+        first = self.get(order, db)
+        if first.in_force(now_us):
+            return first
+        everything = self.all(db)
+        family = self.lineage(order, everything)
+        return next((found for found in everything if found.body.id in family and found.in_force(now_us)), first)
+
+    def lineage(self, order: str, everything: list[Order]) -> set[str]:
+        """An order, those it renews and those that renew it: cameras under any of them count together against the cap."""
+        family = {order}
+        while True:
+            more = {o.body.id for o in everything if o.body.renewal_of in family}
+            more |= {o.body.renewal_of for o in everything if o.body.id in family and o.body.renewal_of}
+            if more <= family:
+                return family
+            family |= more
 
     def _read(self, row: Any) -> Order:
         key = (row.id, bytes(row.draft), bytes(row.signature or b""))

@@ -14,7 +14,7 @@ from egide.kernel.identity import new_id
 from egide.kernel.retention import keep, trigger
 from egide.operations import tables
 from egide.operations.archive import CATEGORY, recorder_for
-from egide.operations.facts import aerial, caps, deployment_row, mission_row, source_row
+from egide.operations.facts import aerial, caps, deployment_row, mission_row, order_of, source_row
 from egide.operations.media.source import SourceSpec
 from egide.operations.relay import push_picture, relay
 
@@ -238,12 +238,12 @@ def change_roster(ctx: Ctx, given: RosterChange) -> Effect:
 
 def _start_facts(ctx: Ctx, given: Start) -> Facts:
     source, mission = source_row(ctx, given.source), mission_row(ctx, given.mission)
-    order = ctx.kernel.orders.get(mission.order_id, ctx.db)
+    order = order_of(ctx, mission.order_id)
     return aerial(ctx, source, mission, order, since=None, starting=True, purpose=given.purpose, emergency=given.emergency)
 
 
 def _start_counters(ctx: Ctx, given: Start) -> Facts:
-    return caps(ctx, ctx.kernel.orders.get(mission_row(ctx, given.mission).order_id, ctx.db), starting=True)
+    return caps(ctx, order_of(ctx, mission_row(ctx, given.mission).order_id), starting=True)
 
 
 @act(

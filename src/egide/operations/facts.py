@@ -48,19 +48,26 @@ def deployment_row(ctx: Ctx, id_: str) -> Any:
     return one(ctx, tables.deployment, id_, "Cette caméra n’est pas en service.", "This camera is not in service.")
 
 
-def active(db: Connection, order: str | None = None) -> int:
-    """Cameras in the air now, under one order or in all."""
+def active(db: Connection, family: set[str] | None = None) -> int:
+    """Cameras in the air now, under one order and its renewals, or in all."""
     query = select(func.count()).select_from(tables.deployment).where(tables.deployment.c.ended.is_(None))
-    if order is not None:
-        query = query.where(tables.deployment.c.order_id == order)
+    if family is not None:
+        query = query.where(tables.deployment.c.order_id.in_(family))
     return int(db.execute(query).scalar_one())
+
+
+def order_of(ctx: Ctx, order: str) -> Order:
+    """The order under which something runs now: its own, or the renewal that took its place."""
+    return ctx.kernel.orders.current(order, ctx.db, ctx.now_us)
 
 
 def caps(ctx: Ctx, order: Order, *, starting: bool) -> Facts:
     """Counters that another act may change meanwhile; the writer asks them again in its own transaction (L242-5 IV, VII)."""
     more = 1 if starting else 0
+    held = ctx.kernel.orders
+    family = held.lineage(order.body.id, held.all(ctx.db))
     return {
-        "within_cap_order": active(ctx.db, order.body.id) + more <= order.body.cap,
+        "within_cap_order": active(ctx.db, family) + more <= order.body.cap,
         "within_cap_department": active(ctx.db) + more <= ctx.kernel.settings.department_cap,
     }
 

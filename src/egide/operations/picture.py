@@ -14,7 +14,7 @@ from egide.kernel.door import reasons
 from egide.kernel.errors import BadInput, Text
 from egide.kernel.identity import new_id
 from egide.operations import tables
-from egide.operations.facts import mission_row
+from egide.operations.facts import mission_row, order_of
 from egide.operations.relay import relay, words
 from egide.operations.watching import Watch
 
@@ -75,7 +75,7 @@ def picture(ctx: Ctx, _given: Nothing) -> Effect:
             for d in flying.values() if d.mission == row.id
         ]  # fmt: skip
         roster = [{"id": person, "name": kernel.identity.name(person)} for (person,) in team]
-        missions.append({"id": row.id, "title": row.title, "order": shown.get(row.order_id), "state": "open", "roster": roster, "cameras": cameras})
+        missions.append({"id": row.id, "title": row.title, "order": shown.get(order_of(ctx, row.order_id).body.id), "state": "open", "roster": roster, "cameras": cameras})
     sources = []
     for row in db.execute(select(tables.source).where(tables.source.c.removed.is_(None)).order_by(tables.source.c.name)):
         state, deployed = runtime.state(row.id), flying.get(row.id)

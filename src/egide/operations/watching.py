@@ -16,7 +16,7 @@ from egide.kernel.guard import Decision
 from egide.kernel.identity import new_id
 from egide.kernel.leases import TTL_S, Lease
 from egide.operations import tables
-from egide.operations.facts import aerial, caps, deployment_row, mission_row, on_roster, source_row
+from egide.operations.facts import aerial, caps, deployment_row, mission_row, on_roster, order_of, source_row
 from egide.operations.relay import relay
 
 
@@ -51,7 +51,7 @@ def watch_facts(ctx: Ctx, given: Watch) -> Facts:
     """The facts of looking through a camera: its own, and whether the one who looks conducts the mission."""
     deployment = deployment_row(ctx, given.deployment)
     source, mission = source_row(ctx, deployment.source), mission_row(ctx, deployment.mission)
-    order = ctx.kernel.orders.get(deployment.order_id, ctx.db)
+    order = order_of(ctx, deployment.order_id)
     found = aerial(ctx, source, mission, order, since=deployment.started, starting=False, purpose=given.purpose, emergency=given.emergency)
     found["on_roster"] = on_roster(ctx, mission.id)
     found["mission_open"] = mission.closed is None and deployment.ended is None
@@ -60,7 +60,7 @@ def watch_facts(ctx: Ctx, given: Watch) -> Facts:
 
 def _counters(ctx: Ctx, given: Watch) -> Facts:
     deployment = deployment_row(ctx, given.deployment)
-    return caps(ctx, ctx.kernel.orders.get(deployment.order_id, ctx.db), starting=False)
+    return caps(ctx, order_of(ctx, deployment.order_id), starting=False)
 
 
 class _Sink:
@@ -85,7 +85,7 @@ def open_watch(ctx: Ctx, given: Watch) -> Effect:
     kernel, channel, runtime = ctx.kernel, ctx.channel, relay(ctx.kernel)
     deployment = deployment_row(ctx, given.deployment)
     source = source_row(ctx, deployment.source)
-    order = kernel.orders.get(deployment.order_id, ctx.db)
+    order = order_of(ctx, deployment.order_id)
     watch, stream = new_id(), runtime.hub.stream(source.id)
     loop = asyncio.get_running_loop()
     attachment: Any = None

@@ -238,3 +238,51 @@ def test_any_table_with_a_right_crc_is_survived(body):
         psi.parse_pat(section)
         streams = psi.parse_pmt(section)
         assert streams is None or len(streams) <= psi.MAX_STREAMS
+
+
+def test_two_programs_with_their_maps_on_one_pid(synthetic, plain):
+    """Legal and seen in the field: the second program's map must not push the first's pictures out."""
+    pat = bytes.fromhex("00b011 0001 c1 00 00 0001f000 0002f000".replace(" ", ""))
+    muxed = synthetic.packets(plain)
+    first = next(p for p in muxed if p[1] & 0x1F == 0x10 and p[2] == 0)
+    size = 3 + ((first[6] & 15) << 8 | first[7])
+    second = bytearray(first[5 : 5 + size - 4])
+    second[3:5] = b"\x00\x02"
+    second[-5] = 0x06  # private data instead of pictures, on another PID
+    second[-4:-2] = b"\xe3\x33"
+
+    def packet(pid, section, counter):
+        whole = section + psi.crc32_mpeg2(section).to_bytes(4, "big")
+        return (bytes((0x47, 0x40 | pid >> 8, pid & 255, 0x10 | counter)) + b"\x00" + whole).ljust(188, b"\xff")
+
+    body = [p for p in muxed if not (p[1] & 0x1F == 0 and p[2] == 0)]
+    clip = packet(0, pat, 0) + first + b"".join(packet(0x1000, bytes(second), 1) + p for p in body)
+    demuxer, samples = demux(clip)
+    assert demuxer.known
+    assert len(demuxer.tracks) == 2
+    assert sum(s.kind == "video" for s in samples) == 30
+
+
+START = st.booleans().map(lambda pictures: b"\x00\x00\x01" + (b"\xe0" if pictures else b"\xbd"))
+
+
+@settings(max_examples=FUZZ, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.booleans(), st.sampled_from([0x100, 0x101, 0x155]), START, st.binary(max_size=183)), max_size=12
+    )
+)
+def test_any_pes_behind_right_tables_is_survived(pieces):
+    """The tables are right, so that every byte reaches the PES reader: short headers, wrong lengths, cut stamps."""
+    muxer = TsMuxer()
+    muxer.tables()
+    clip = muxer.take()
+    counters = dict.fromkeys((0x100, 0x101, 0x155), 0)
+    for start, pid, code, body in pieces:
+        payload = ((code if start else b"") + body)[:183] or b"\x00"
+        room = 184 - len(payload) - 1
+        field = bytes((room,)) + (b"\x00" + b"\xff" * (room - 1) if room else b"")
+        clip += bytes((0x47, start << 6 | pid >> 8, pid & 255, 0x30 | counters[pid])) + field + payload
+        counters[pid] = (counters[pid] + 1) & 15
+    for sample in demux(clip)[1]:
+        assert sample.data

@@ -31,8 +31,8 @@ STALL_S: Final = 3.0
 FIRST_BACKOFF_S: Final = 0.5
 MAX_BACKOFF_S: Final = 10.0
 OPEN_S: Final = 5.0
-MAX_RATE: Final = 1000
-"""Units in one second beyond which the sender is hostile: four times the fastest camera, with its metadata."""
+MAX_RATE: Final = 2000
+"""Units in one second beyond which the sender is hostile: ten times the fastest camera with its metadata."""
 LATE_US: Final = 1_000_000
 """A file that plays this late (the machine slept) goes on from now instead of rushing."""
 

@@ -18,7 +18,7 @@ MAX_STREAMS: Final = 64
 TrackKind = Literal["video", "audio", "klv", "data"]
 
 _VIDEO: Final = {
-    0x01: "MPEG-1", 0x02: "MPEG-2", 0x10: "MPEG-4 (partie 2)", 0x1B: "h264", 0x1F: "H.264 SVC", 0x20: "H.264 MVC",
+    0x01: "MPEG-1", 0x02: "MPEG-2", 0x10: "MPEG-4 Part 2", 0x1B: "h264", 0x1F: "H.264 SVC", 0x20: "H.264 MVC",
     0x21: "JPEG 2000", 0x24: "H.265 (HEVC)", 0x25: "H.265 (HEVC)", 0x33: "H.266 (VVC)", 0x42: "AVS", 0xD2: "AVS2",
     0xD4: "AVS3", 0xEA: "VC-1",
 }  # fmt: skip
@@ -95,16 +95,21 @@ class SectionReader:
         return section
 
 
-def parse_pat(section: bytes) -> list[int]:
-    """PIDs of the program map tables (2.4.4.3); [] when this is not a current PAT."""
+def parse_pat(section: bytes) -> dict[int, int]:
+    """PID of the map of each program, by program number (2.4.4.3); empty when this is not a current PAT."""
+    programs: dict[int, int] = {}
     if section[0] != 0x00 or not section[5] & 1:
-        return []
-    pids = []
+        return programs
     for at in range(8, len(section) - 7, 4):
         number = int.from_bytes(section[at : at + 2], "big")
-        if number:
-            pids.append(int.from_bytes(section[at + 2 : at + 4], "big") & 0x1FFF)
-    return pids[:MAX_PROGRAMS]
+        if number and len(programs) < MAX_PROGRAMS:
+            programs[number] = int.from_bytes(section[at + 2 : at + 4], "big") & 0x1FFF
+    return programs
+
+
+def program_number(section: bytes) -> int:
+    """The program that a PMT section describes."""
+    return int.from_bytes(section[3:5], "big")
 
 
 def parse_pmt(section: bytes) -> list[TsStream] | None:

@@ -81,7 +81,7 @@ def _look(spec: SourceSpec, reader: Reader, deadline: float) -> SourceFacts:
         codec=config.codec,
         width=config.width,
         height=config.height,
-        fps=_rate(stamps) or config.fps,
+        fps=_rate(stamps, config.fps),
     )
 
 
@@ -96,6 +96,10 @@ def _why_not(spec: SourceSpec, reader: Reader, assembler: Assembler, ended: bool
     return source_error("no_video")
 
 
-def _rate(stamps: list[int]) -> float | None:
+def _rate(stamps: list[int], told: float | None) -> float | None:
+    """The measured rate, or the one the camera tells when the measure agrees with it: a few live pictures are shaky."""
     steps = [b - a for a, b in pairwise(stamps) if b > a]
-    return round(1e6 / median(steps), 2) if len(steps) >= 3 else None
+    if len(steps) < 3:
+        return told
+    measured = 1e6 / median(steps)
+    return told if told is not None and 0.75 < measured / told < 1.33 else round(measured, 2)

@@ -23,6 +23,7 @@ from egide.operations.media.psi import (
     TsStream,
     parse_pat,
     parse_pmt,
+    program_number,
 )
 from egide.operations.media.timeline import Unwrapper
 from egide.operations.media.units import MAX_KLV, MAX_UNIT, Sample
@@ -71,6 +72,7 @@ class TsDemuxer:
         self._garbage = 0
         self._pat = SectionReader()
         self._pmts: dict[int, SectionReader] = {}
+        self._announced: dict[int, int] = {}
         self._programs: dict[int, list[TsStream]] = {}
         self._pes: dict[int, _Pes] = {}
         self._unwrap = Unwrapper()
@@ -94,7 +96,7 @@ class TsDemuxer:
     @property
     def known(self) -> bool:
         """True once every announced program has told its streams."""
-        return bool(self._pmts) and len(self._programs) == len(self._pmts)
+        return bool(self._announced) and len(self._programs) == len(self._announced)
 
     def push(self, data: bytes) -> list[Sample]:
         """The samples completed by `data` (any split).  Raises SourceError codec, encrypted or hostile."""
@@ -168,7 +170,7 @@ class TsDemuxer:
         self, pes: _Pes, payload: bytes, start: bool, counter: int, stuffed: bool, fresh: bool, samples: list[Sample]
     ) -> None:
         if pes.counter >= 0 and not fresh:
-            if counter == pes.counter and not start:
+            if counter == pes.counter and (not start or pes.chunks == [payload]):
                 return  # a packet sent twice, which 2.4.3.3 allows
             if counter != (pes.counter + 1) & 0x0F:
                 pes.lost = pes.damaged = True
@@ -214,11 +216,11 @@ class TsDemuxer:
         pes.open = False
         data = b"".join(pes.chunks)
         pes.chunks = []
-        if pes.lost or (pes.expected and len(data) < pes.expected) or len(data) < 9:
-            pes.damaged = True
-            return
         if pes.expected:
             data = data[: pes.expected]
+        if pes.lost or len(data) < max(9, pes.expected) or len(data) < 9 + data[8]:
+            pes.damaged = True
+            return
         stream_id = data[3]
         video = pes.stream.track.kind == "video"
         if video and not 0xE0 <= stream_id <= 0xEF and stream_id not in (0xBD, 0xFD):
@@ -257,7 +259,7 @@ class TsDemuxer:
         return False
 
     def _suspect(self, pid: int, first: bytes) -> None:
-        if first[:3] != b"\x00\x00\x01" or not 0xC0 <= first[3] <= 0xDF:
+        if len(first) < 4 or first[:3] != b"\x00\x00\x01" or not 0xC0 <= first[3] <= 0xDF:
             return
         if pid in self._suspects or len(self._suspects) < 256:
             self._suspects[pid] = self._suspects.get(pid, 0) + 1
@@ -270,15 +272,16 @@ class TsDemuxer:
         if section is None:
             return
         if pid == 0:
-            pids = parse_pat(section)
-            if pids:
-                self._pmts = {p: self._pmts.get(p) or SectionReader() for p in pids if p not in (0, _NULL)}
-                self._programs = {p: s for p, s in self._programs.items() if p in self._pmts}
+            programs = parse_pat(section)
+            if programs:
+                self._announced = programs
+                self._pmts = {p: self._pmts.get(p) or SectionReader() for p in programs.values() if p not in (0, _NULL)}
+                self._programs = {n: s for n, s in self._programs.items() if n in programs}
                 self._select()
             return
         streams = parse_pmt(section)
-        if streams is not None:
-            self._programs[pid] = streams
+        if streams is not None and program_number(section) in self._announced:
+            self._programs[program_number(section)] = streams
             self._select()
 
     def _select(self) -> None:

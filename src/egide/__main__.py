@@ -1,0 +1,39 @@
+"""The program `egide`: composes the platform and hands it to the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from egide.gateways import cli
+from egide.gateways.composition import Composition, compose
+from egide.kernel.capability import Capability
+from egide.kernel.settings import Settings
+
+
+def _build(settings: Settings) -> tuple[Any, Any]:
+    from egide.app import build  # noqa: PLC0415 — `egide --help` and `egide ledger verify` need no platform
+
+    return build(settings)
+
+
+def _capabilities(settings: Settings) -> tuple[Capability, ...]:
+    from egide.app import capabilities  # noqa: PLC0415
+
+    return capabilities(settings)
+
+
+def _bench(capability: str, quick: bool, file: Path | None) -> int:  # noqa: FBT001 — the command's own words
+    from egide.bench import run  # noqa: PLC0415
+
+    return run(capability, quick=quick, json_file=file)
+
+
+def main() -> None:
+    """The console script."""
+    compose(Composition(_build, _capabilities, _bench))
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,4 @@
+import { start } from '../kit/mount';
+import Gallery from './Gallery.svelte';
+
+start(Gallery);
