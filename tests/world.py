@@ -105,6 +105,7 @@ class World:
             "title": "Marché de Noël", "purpose": "places", "place": "Helsinki, centre", "perimeter": SQUARE, "cap": 2,
             "starts": iso(now - 3600_000_000), "ends": iso(now + DAY_US), "service": "police", "necessity": "Foule dense, rues étroites",
             "less_intrusive": "Rondes à pied insuffisantes : pas de vue d’ensemble", "public_information": "given",
+            "equipment": "Aéronef de 900 g, caméra 720p sans micro",
         }  # fmt: skip
         return given | changed
 

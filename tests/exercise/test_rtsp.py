@@ -188,7 +188,7 @@ async def ask(port: int, *messages: bytes) -> bytes:
     answer = b""
     with contextlib.suppress(ConnectionError):
         async with asyncio.timeout(5):
-            answer = await reader.read(20_000)
+            answer = await reader.read()
     await hang_up(writer)
     return answer
 

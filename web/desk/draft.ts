@@ -7,6 +7,7 @@ export interface Draft {
   service: string;
   necessity: string;
   lessIntrusive: string;
+  equipment: string;
   /** A code of the order: given, exempt-urgency, exempt-aim. */
   informed: Information;
   exemption: string;
@@ -41,6 +42,7 @@ export function blank(now: number): Draft {
     service: 'police',
     necessity: '',
     lessIntrusive: '',
+    equipment: '',
     informed: 'given',
     exemption: '',
     place: '',
@@ -57,7 +59,7 @@ export function blank(now: number): Draft {
 /** What keeps this request from being sent; empty when nothing does. */
 export function faults(draft: Draft, paper: boolean, gathering: boolean): Faults {
   const found: Faults = {};
-  for (const key of ['title', 'purpose', 'service', 'necessity', 'lessIntrusive', 'place', 'starts', 'ends'] as const) {
+  for (const key of ['title', 'purpose', 'service', 'necessity', 'lessIntrusive', 'equipment', 'place', 'starts', 'ends'] as const) {
     if (!draft[key].trim()) found[key] = 'eMissing';
   }
   if (draft.informed !== 'given' && !draft.exemption.trim()) found.exemption = 'eMissing';
@@ -85,6 +87,7 @@ export function input(draft: Draft, gathering: boolean): object {
     service: draft.service,
     necessity: draft.necessity.trim(),
     less_intrusive: draft.lessIntrusive.trim(),
+    equipment: draft.equipment.trim(),
     public_information: draft.informed,
     information_exemption: draft.informed === 'given' ? '' : draft.exemption.trim(),
     event_ends: gathering && draft.eventEnds ? fromLocalInput(draft.eventEnds) : null,

@@ -27,7 +27,6 @@ export const t = dictionary({
     fr: `Caméras permises en ce moment dans le département : ${used} sur ${cap}.`,
     en: `Cameras allowed at this time in the department: ${used} of ${cap}.`,
   }),
-  sources: (n: number) => ({ fr: `Sources déclarées : ${n}.`, en: `Declared sources: ${n}.` }),
   // One order
   purpose: { fr: 'But', en: 'Purpose' },
   where: { fr: 'Lieu', en: 'Place' },
@@ -37,6 +36,8 @@ export const t = dictionary({
   capValue: (n: number) => ({ fr: `${n} au plus`, en: `at most ${n}` }),
   necessity: { fr: 'Pourquoi c’est nécessaire', en: 'Why it is needed' },
   lessIntrusive: { fr: 'Pourquoi un moyen moins intrusif ne suffit pas', en: 'Why a less intrusive means is not enough' },
+  equipment: { fr: 'Matériel employé', en: 'Equipment used' },
+  equipmentHint: { fr: 'Nombre et type d’aéronefs, capteurs, absence de micro.', en: 'Number and type of aircraft, sensors, no microphone.' },
   information: { fr: 'Public informé', en: 'Public told' },
   exemption: { fr: 'Pourquoi le public n’est pas informé', en: 'Why the public is not told' },
   service: { fr: 'Service responsable', en: 'Service in charge' },

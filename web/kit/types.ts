@@ -88,6 +88,7 @@ export interface Order {
   issuer_name: string | null;
   necessity: string;
   less_intrusive: string;
+  equipment?: string;
   public_information: string;
   information_exemption: string | null;
   state: OrderState;

@@ -43,6 +43,9 @@ export class Decoder {
   #awaitKey = true;
   #captures = new Map<number, number>();
   #closed = false;
+  /** Whether the canvas is in sight. Drawing on one that is not piles up work which the browser never shows. */
+  #inSight = true;
+  #sight: IntersectionObserver;
   /** Presentation time of the picture on the screen, or of the first one asked of a fresh decoder. */
   #lastShown = 0;
 
@@ -50,6 +53,10 @@ export class Decoder {
     this.#canvas = canvas;
     this.#surface = canvas.getContext('2d', { alpha: false });
     this.#events = events;
+    this.#sight = new IntersectionObserver((seen) => {
+      this.#inSight = seen.at(-1)?.isIntersecting ?? true;
+    });
+    this.#sight.observe(canvas);
   }
 
   /** The stream's codec and size; may come again when they change. */
@@ -109,6 +116,7 @@ export class Decoder {
   /** Stop, and leave nothing of the picture behind. */
   close(): void {
     this.#closed = true;
+    this.#sight.disconnect();
     this.#stop();
     this.wipe();
   }
@@ -160,12 +168,13 @@ export class Decoder {
     }
     const { displayWidth: width, displayHeight: height, timestamp } = picture;
     const canvas = this.#canvas;
+    const draw = this.#inSight && !document.hidden;
     if (canvas.width !== width || canvas.height !== height) {
       canvas.width = width;
       canvas.height = height;
       this.#events.sized(width, height);
     }
-    this.#surface?.drawImage(picture, 0, 0, width, height);
+    if (draw) this.#surface?.drawImage(picture, 0, 0, width, height);
     picture.close();
     this.#lastShown = timestamp;
     const capture = this.#captures.get(timestamp) ?? 0;

@@ -6,6 +6,7 @@
 import { act, asFailure, type Problem, type Refusal } from '../kit/api';
 import { FRAME, parsePositions } from '../kit/frames';
 import { live, type EntityName } from '../kit/live.svelte';
+import { now } from '../kit/time.svelte';
 import type { Camera, Entity, LatLon, Mark, Mission, Order, Picture, Recording, Source } from './types';
 import { Watch } from './watch.svelte';
 
@@ -86,7 +87,7 @@ export class Room {
   async refresh(): Promise<void> {
     try {
       this.picture = (await act<Picture>('operations.picture')).result;
-      this.pictureAt = Date.now();
+      this.pictureAt = now();
       this.failure = null;
       const { sources } = this.picture;
       const watched = sources.find((s) => s.id === this.watch.source);
@@ -140,7 +141,7 @@ export class Room {
   }
 
   mark(at: LatLon, from: Mark['from']): Mark {
-    const mark: Mark = { ...at, id: this.#mark++, at: Date.now(), from, source: this.selected, note: null };
+    const mark: Mark = { ...at, id: this.#mark++, at: now(), from, source: this.selected, note: null };
     this.marks = [mark, ...this.marks].slice(0, MARKS_KEPT);
     return mark;
   }

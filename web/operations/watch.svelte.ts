@@ -8,6 +8,7 @@
 import { asFailure, failure, Refusal, type Problem } from '../kit/api';
 import { FRAME, frameJson, type Frame } from '../kit/frames';
 import { live } from '../kit/live.svelte';
+import { now } from '../kit/time.svelte';
 import type { Order, Receipt } from '../kit/types';
 import { Decoder, type Shown, type VideoConfig } from './decoder';
 import { projectorOf, type Projector } from './ground';
@@ -29,6 +30,8 @@ interface Opened {
 
 /** Frames that may come before the answer which names their stream. */
 const EARLY_FRAMES = 256;
+/** Without a picture for this long, the last one is not live any more. */
+const STALE_AFTER_MS = 2000;
 /** Latency is averaged over about this many pictures so that the figure can be read. */
 const LATENCY_SMOOTHING = 15;
 /** A clock difference larger than this (ms) makes the latency unknown rather than wrong. */
@@ -50,7 +53,7 @@ export class Watch {
   frames = $state(0);
   firstFrameMs = $state<number | null>(null);
   latencyMs = $state<number | null>(null);
-  /** When the last picture was drawn, milliseconds since 1970 by this device's clock. */
+  /** When the last picture was drawn, milliseconds since 1970 by the server's clock. */
   shownAt = $state<number | null>(null);
   width = $state(16);
   height = $state(9);
@@ -71,6 +74,11 @@ export class Watch {
   /** The projector of the picture on the screen; null when its telemetry is not enough. */
   get projector(): Projector | null {
     return projectorOf(this.klv, this.width / this.height);
+  }
+
+  /** Pictures came and have stopped coming: what is on the screen and on the map is the past. */
+  get stale(): boolean {
+    return this.shownAt !== null && now() - this.shownAt > STALE_AFTER_MS;
   }
 
   get on(): boolean {
@@ -218,12 +226,12 @@ export class Watch {
 
   #shown(picture: Shown): void {
     if (!this.on) return;
-    const now = Date.now();
+    const at = now();
     this.frames += 1;
-    this.shownAt = now;
+    this.shownAt = at;
     this.firstFrameMs ??= Math.round(performance.now() - this.#asked);
     this.state = 'live';
-    const latency = now - picture.capture / 1000;
+    const latency = at - picture.capture / 1000;
     if (picture.capture === 0 || latency < -1000 || latency > BELIEVABLE_MS) this.latencyMs = null;
     else this.latencyMs = this.latencyMs === null ? latency : this.latencyMs + (latency - this.latencyMs) / LATENCY_SMOOTHING;
     const klv = this.#telemetry.at(picture.pts);

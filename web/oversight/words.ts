@@ -1,5 +1,5 @@
 /** What oversight says, and the acts by the name people use. */
-import { dictionary, say, type RiverEntry, type Text } from '../kit';
+import { dictionary, number, plural, say, type RiverEntry, type Text } from '../kit';
 
 export const t = dictionary({
   title: { fr: 'Contrôle', en: 'Oversight' },
@@ -63,6 +63,8 @@ export const t = dictionary({
   security: { fr: 'Sécurité', en: 'Security' },
   acts: { fr: 'Actes', en: 'Acts' },
   verb: { fr: 'Verbe', en: 'Verb' },
+  totalAllowed: (n: number) => ({ fr: plural(n, 'accordé', 'accordés', 'fr'), en: `${number(n)} allowed` }),
+  totalRefused: (n: number) => ({ fr: plural(n, 'refusé', 'refusés', 'fr'), en: `${number(n)} refused` }),
   countAllowed: { fr: 'Accordés', en: 'Allowed' },
   countRefused: { fr: 'Refusés', en: 'Refused' },
   // Ledger

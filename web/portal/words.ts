@@ -1,6 +1,6 @@
 /** What the portal says, and the demonstration's story. */
 import type { Text } from '../kit';
-import { dictionary } from '../kit';
+import { dictionary, plural } from '../kit';
 
 export const t = dictionary({
   title: { fr: 'Bienvenue', en: 'Welcome' },
@@ -24,7 +24,7 @@ export const t = dictionary({
   trouble: { fr: 'La plateforme signale un défaut.', en: 'The platform reports a fault.' },
   silent: { fr: 'La plateforme ne répond pas.', en: 'The platform does not answer.' },
   asking: { fr: 'Question posée…', en: 'Asking…' },
-  entries: (n: string) => ({ fr: `Registre : ${n} entrées,`, en: `Ledger: ${n} entries,` }),
+  entries: (n: number) => ({ fr: `Registre : ${plural(n, 'entrée', 'entrées', 'fr')},`, en: `Ledger: ${plural(n, 'entry', 'entries', 'en')},` }),
   checked: { fr: 'vérifié', en: 'checked' },
 });
 

@@ -44,11 +44,11 @@ class OrderDraft(Input):
     service: str = "police"
     necessity: str = ""
     less_intrusive: str = ""
+    equipment: str = ""
     public_information: str = "given"
     information_exemption: str = ""
     event_ends: str | None = None
     renewal_of: str | None = None
-    emergency: bool = False
 
 
 class OrderRef(Input):
@@ -92,7 +92,6 @@ class OrderList(msgspec.Struct):
     orders: list[dict[str, Any]]
     purposes: list[dict[str, Any]]
     department_cap: int
-    sources_count: int
 
 
 def orders(ctx: Ctx) -> Orders:
@@ -115,13 +114,13 @@ def _body(ctx: Ctx, given: OrderDraft, id_: str) -> OrderBody:
     return OrderBody(
         id=id_, realm=ctx.kernel.settings.realm, activity=ACTIVITY, title=given.title[:200], purpose=given.purpose, place=given.place[:500],
         perimeter=given.perimeter, cap=given.cap, starts=starts, ends=ends, service=given.service, necessity=given.necessity[:4000],
-        less_intrusive=given.less_intrusive[:4000], public_information=given.public_information,
+        less_intrusive=given.less_intrusive[:4000], equipment=given.equipment[:1000], public_information=given.public_information,
         information_exemption=given.information_exemption[:1000], issuer=ctx.principal.id,
         event_ends=parse(given.event_ends) if given.event_ends else None, renewal_of=given.renewal_of,
     )  # fmt: skip
 
 
-def order_facts(ctx: Ctx, body: OrderBody, *, by_prefect: bool, emergency: bool = False, renewal_holds: bool = True) -> Facts:
+def order_facts(ctx: Ctx, body: OrderBody, *, by_prefect: bool, renewal_holds: bool = True) -> Facts:
     """What L242-5 IV asks of an order, from the order itself."""
     kernel = ctx.kernel
     start = from_us(body.starts)
@@ -129,19 +128,30 @@ def order_facts(ctx: Ctx, body: OrderBody, *, by_prefect: bool, emergency: bool 
     gathering = body.purpose == "gathering"
     return {
         "issuer_is_prefect": by_prefect,
-        "order_request_complete": all((body.title.strip(), body.place.strip(), body.necessity.strip(), body.cap, body.service)),
+        "order_request_complete": all(part.strip() for part in (body.title, body.place, body.necessity, body.service, body.equipment)),
         "duration_within_limit": body.ends <= longest,
         "ends_with_gathering": not gathering or (body.event_ends is not None and body.ends <= body.event_ends),
         "renewal_conditions_hold": renewal_holds,
-        "cap_within_department": body.cap <= kernel.settings.department_cap,
+        "cap_within_department": body.cap + _promised(ctx, body) <= kernel.settings.department_cap,
         "necessity_stated": bool(body.necessity.strip()),
         "less_intrusive_considered": bool(body.less_intrusive.strip()),
-        "emergency_claim": emergency,
         "aerial_purpose": body.purpose,
         "purpose_lawful": purpose_lawful(body.purpose, body.service),
         "service": body.service,
         "public_information": body.public_information,
     }
+
+
+def _promised(ctx: Ctx, body: OrderBody) -> int:
+    """Cameras that other orders already allow at the same time (L242-5 IV asks the prefect to count them)."""
+    held = orders(ctx)
+    everything = held.all(ctx.db)
+    family = held.lineage(body.id, everything) | ({body.renewal_of} if body.renewal_of else set())
+    others = [
+        o.body for o in everything
+        if o.body.id not in family and o.state(ctx.now_us) in ("signed", "in_force") and o.body.starts < body.ends and body.starts < o.body.ends
+    ]  # fmt: skip
+    return sum(other.cap for other in others)
 
 
 def purpose_lawful(purpose: str, service: str) -> bool:
@@ -163,10 +173,15 @@ def _extension_facts(ctx: Ctx, given: Extension) -> Facts:
 
 def _paper_facts(ctx: Ctx, given: PaperOrder) -> Facts:
     # The paper carries the prefect's own signature; the officer who takes it in answers for that with their name.
-    return order_facts(ctx, _body(ctx, given, "0"), by_prefect=bool(given.reference.strip() and given.document), emergency=given.emergency)
+    return order_facts(ctx, _body(ctx, given, "0"), by_prefect=bool(given.reference.strip() and given.document))
 
 
 def _extended(ctx: Ctx, given: Extension, order: Order) -> OrderBody:
+    if order.state(ctx.now_us) in ("draft", "altered"):
+        raise Conflict(
+            Text("Cet ordre n’est pas signé, ou a été modifié depuis : il ne peut être prolongé.", "This order is not signed, or was altered since: it cannot be extended."),
+            Text("Rédigez et signez un nouvel ordre.", "Draft and sign a new order."),
+        )
     ends = parse(given.ends)
     if ends <= ctx.now_us:
         raise BadInput(Text("La nouvelle fin est déjà passée.", "The new end is in the past."))
@@ -182,11 +197,9 @@ def list_orders(ctx: Ctx, _given: Nothing) -> Effect:
     held = orders(ctx)
     shown = [held.show(order, ctx.now_us) for order in held.all(ctx.db)]
     shown.sort(key=lambda order: str(order["starts"]), reverse=True)
-    activity = ctx.kernel.activities[ACTIVITY]
-    purposes = [
-        {"code": purpose.id, "article": "L242-5", "label": {"fr": purpose.fr, "en": purpose.en}} for purpose in activity.purposes if purpose.id in PURPOSES
-    ]
-    return Effect(OrderList(shown, purposes, ctx.kernel.settings.department_cap, len(shown)))
+    lawful = ctx.kernel.book.parameter("csi-l242.purposes", from_us(ctx.now_us))
+    purposes = [{"code": one["code"], "article": one["article"], "label": {"fr": one["fr"], "en": one["en"]}} for one in lawful]
+    return Effect(OrderList(shown, purposes, ctx.kernel.settings.department_cap))
 
 
 @act(
@@ -199,7 +212,7 @@ def draft(ctx: Ctx, given: OrderDraft) -> Effect:
 
 
 @act(
-    "orders.sign", verb="decide", activity="orders", roles=["prefect"], duty=True, groups=["aerial-order"], gather=_draft_facts,
+    "orders.sign", verb="decide", activity="orders", roles=["prefect"], duty=True, groups=["aerial-order"], gather=_draft_facts, recheck=_draft_facts,
     input=OrderRef, output=OrderId, fr="Signer un ordre", en="Sign an order",
 )  # fmt: skip
 def sign(ctx: Ctx, given: OrderRef) -> Effect:
@@ -220,7 +233,7 @@ def sign(ctx: Ctx, given: OrderRef) -> Effect:
 
 
 @act(
-    "orders.extend", verb="decide", activity="orders", roles=["prefect"], groups=["aerial-order"], gather=_extension_facts,
+    "orders.extend", verb="decide", activity="orders", roles=["prefect"], groups=["aerial-order"], gather=_extension_facts, recheck=_extension_facts,
     input=Extension, output=OrderId, fr="Prolonger un ordre", en="Extend an order",
 )  # fmt: skip
 def extend(ctx: Ctx, given: Extension) -> Effect:
@@ -240,7 +253,7 @@ def revoke(ctx: Ctx, given: Revocation) -> Effect:
         raise Conflict(Text("Cet ordre n’est pas signé, ou a déjà pris fin.", "This order is not signed, or has ended already."))
     statement = msgspec.json.encode({"revoked": order.body.id, "at": ctx.now_us, "by": ctx.principal.id})
     signature = held.issuer_key(ctx.principal.id).sign(statement)
-    reason = ctx.kernel.vault.seal(ctx.principal.id, "orders", given.reason.encode(), order.body.id.encode())
+    reason = ctx.kernel.vault.seal(f"order:{order.body.id}", "orders", given.reason.encode(), order.body.id.encode())
 
     def apply(connection: Connection) -> None:
         connection.execute(
@@ -251,7 +264,7 @@ def revoke(ctx: Ctx, given: Revocation) -> Effect:
 
 
 @act(
-    "orders.import_paper", verb="decide", activity="orders", roles=["prefect", "command"], duty=True, groups=["aerial-order"], gather=_paper_facts,
+    "orders.import_paper", verb="decide", activity="orders", roles=["prefect", "command"], duty=True, groups=["aerial-order"], gather=_paper_facts, recheck=_paper_facts,
     input=PaperOrder, output=OrderId, max_bytes=MAX_DOCUMENT * 4 // 3 + 64 * 1024,
     fr="Verser un ordre signé sur papier", en="Take in an order signed on paper",
 )  # fmt: skip

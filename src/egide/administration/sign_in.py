@@ -165,7 +165,10 @@ def finish_sign_in(ctx: Ctx, given: Answered) -> Effect:
         raise _unknown_key() from error
 
     def count(connection: Connection) -> None:
-        connection.execute(update(tables.passkey).where(tables.passkey.c.id == key.id).values(sign_count=verified.new_sign_count))
+        held = tables.passkey
+        counted = connection.execute(update(held).where(held.c.id == key.id, held.c.revoked.is_(None)).values(sign_count=verified.new_sign_count))
+        if counted.rowcount != 1:  # revoked since it answered
+            raise _unknown_key()
 
     secret = new_secret()
     return Effect(
@@ -243,7 +246,7 @@ def finish_passkey(ctx: Ctx, given: Answered) -> Effect:
     )
 
 
-@act("administration.sign_out", verb="administer", activity="access", roles=["*"], duty=True, fr="Se déconnecter", en="Sign out")
+@act("administration.sign_out", verb="administer", activity="access", roles=["self"], duty=True, fr="Se déconnecter", en="Sign out")
 def sign_out(ctx: Ctx, _given: Nothing) -> Effect:
     def end(connection: Connection) -> None:
         connection.execute(update(tables.session).where(tables.session.c.hash == ctx.principal.session).values(ended=ctx.now_us))

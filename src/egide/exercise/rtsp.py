@@ -42,6 +42,8 @@ STUCK = 15.0
 IDLE = 60.0
 """Seconds a connection may stay without a request before it plays; also the session's announced timeout."""
 REPORT_EVERY = 5.0
+LINGER = 1.0
+"""Seconds in which a connection that is being closed may still read its last answer."""
 PATH = "/second"
 METHODS = "OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER, TEARDOWN"
 
@@ -176,7 +178,7 @@ class RtspServer:
             pass  # The server closes; ending the task quietly is what was asked.
         finally:
             self._clients.discard(client)
-            await _hang_up(writer)
+            await _hang_up(reader, writer)
             self._connections.discard(task)
 
     async def _converse(self, client: _Client, reader: asyncio.StreamReader) -> None:
@@ -271,13 +273,18 @@ async def _read_request(reader: asyncio.StreamReader) -> Request | None:
     return request
 
 
-async def _hang_up(writer: asyncio.StreamWriter) -> None:
-    """Close, give what waits a second to leave, then drop it."""
-    writer.close()
+async def _hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Close, giving the last answer a second to arrive: bytes left unread would make the system drop it (RST)."""
     try:
-        async with asyncio.timeout(1.0):
+        async with asyncio.timeout(LINGER):
+            writer.write_eof()
+            while await reader.read(MAX_HEAD):
+                pass
+            writer.close()
             await writer.wait_closed()
     except (OSError, TimeoutError):
+        pass  # The other side is gone, or will not hear it.
+    finally:
         writer.transport.abort()
 
 

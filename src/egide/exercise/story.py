@@ -56,6 +56,7 @@ def draft(perimeter: dict[str, Any], *, hours: float = 8, cap: int = 2) -> dict[
         "starts": (now - timedelta(minutes=1)).isoformat(timespec="seconds"), "ends": (now + timedelta(hours=hours)).isoformat(timespec="seconds"),
         "service": "police", "necessity": "Affluence forte dans des rues étroites ; menace d’agressions répétées signalée cette semaine.",
         "less_intrusive": "Rondes à pied et caméras fixes : angles morts constatés les deux soirs précédents.", "public_information": "given",
+        "equipment": "Deux aéronefs de moins de 900 g, caméra stabilisée 720p sans micro",
         "information_exemption": "",
     }  # fmt: skip
 
@@ -64,6 +65,7 @@ async def set_scene(base: str, aircraft: list[Aircraft]) -> Scene:
     """Signs the order, opens the mission, puts both aircraft into service."""
     scene = Scene(base)
     prefect, command = await scene.person("prefect"), await scene.person("command")
+    await _clear(prefect, command)
     drafted = await prefect.act("orders.draft", **draft(aircraft[0].perimeter))
     await prefect.act("orders.sign", order=drafted["id"])
     scene.order = drafted["id"]
@@ -76,6 +78,18 @@ async def set_scene(base: str, aircraft: list[Aircraft]) -> Scene:
         started = await command.act("operations.camera.start", source=scene.sources[one.name], mission=scene.mission)
         scene.deployments[one.name] = started["deployment"]
     return scene
+
+
+async def _clear(prefect: Person, command: Person) -> None:
+    """What an earlier exercise left: its missions are closed, its sources removed, its orders ended."""
+    picture = await command.act("operations.picture")
+    for mission in picture["missions"]:
+        await command.act("operations.mission.close", mission=mission["id"])
+    for source in picture["sources"]:
+        await command.act("operations.source.remove", source=source["id"])
+    for order in (await prefect.act("orders.list"))["orders"]:
+        if order["state"] in ("in_force", "signed"):
+            await prefect.act("orders.revoke", order=order["id"], reason="Fin de l’exercice précédent")
 
 
 async def add(command: Person, one: Aircraft, **changed: Any) -> str:

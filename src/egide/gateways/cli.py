@@ -129,6 +129,8 @@ def map_build(osm: Path, data: DataOption = None, out: Annotated[Path | None, ty
 
 def call(settings: Settings, name: str, given: dict[str, Any]) -> dict[str, Any]:
     """Performs an act on the running server with the operator's token; raises `SystemExit` with the server's words."""
+    from egide.gateways.standing import trust  # noqa: PLC0415
+
     token = (settings.folder / "operator.token").read_text().strip()
     request = urllib.request.Request(  # noqa: S310 — our own loopback address
         f"{'https' if settings.tls else 'http'}://127.0.0.1:{settings.port}/api/acts/{name}",
@@ -136,7 +138,7 @@ def call(settings: Settings, name: str, given: dict[str, Any]) -> dict[str, Any]
         {"authorization": f"Bearer {token}", "content-type": "application/json"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=30, context=trust(settings)) as answer:  # noqa: S310
             found: dict[str, Any] = json.load(answer)
             return found
     except urllib.error.HTTPError as error:

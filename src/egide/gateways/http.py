@@ -22,6 +22,7 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from egide.gateways.headers import PAGES, common, csp
 from egide.gateways.live import Live
 from egide.gateways.openapi import document
+from egide.gateways.phones import AUTHORITY_PATH, AUTHORITY_TYPE
 from egide.kernel.door import Kernel, problem
 from egide.kernel.errors import BadInput, EgideError, NotFound, Text, TooLarge
 from egide.kernel.identity import ANONYMOUS, OPERATOR, Principal
@@ -233,6 +234,11 @@ def build(kernel: Kernel, operator_token: str) -> Callable[[Scope, Receive, Send
         headers = {"cache-control": "no-store", "content-disposition": f'attachment; filename="{offer.filename}"'}
         return StreamingResponse(offer.content(), headers=headers, media_type=offer.media_type)
 
+    async def authority(_request: Request) -> Response:
+        """The installation's own certificate authority, for phones to trust; public by nature."""
+        file = kernel.settings.folder / "tls" / "ca.pem"
+        return FileResponse(file, media_type=AUTHORITY_TYPE) if file.exists() else Response("Not found", 404)
+
     async def openapi(_request: Request) -> Response:
         return Response(spec, media_type="application/json")
 
@@ -242,6 +248,7 @@ def build(kernel: Kernel, operator_token: str) -> Callable[[Scope, Receive, Send
         Route("/api/csp", pages.csp, methods=["POST"]),
         Route("/api/downloads/{ticket}", download),
         Route("/map/{name}", public),
+        Route(AUTHORITY_PATH, authority),
         Route("/healthz", health),
         WebSocketRoute("/live", live.endpoint),
         Route("/assets/{name:path}", pages.asset),

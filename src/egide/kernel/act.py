@@ -148,7 +148,8 @@ def act(
 ) -> Callable[[Handler], Act]:
     """Declares an act; the decorated function is its handler.
 
-    `roles`: who may be habilitated for it ("*" = anyone signed in, "anyone" = also people not signed in).
+    `roles`: who may be habilitated for it ("*" = anyone habilitated, "self" = anyone signed in, about
+    themselves, "anyone" = also people not signed in).
     `prepare`: slow looking (a probe of a source) that must precede the facts; it may await. `gather`: the facts that only this
     act knows; quick, and repeatable inside the writer's transaction. `recheck`: those among them that another act may change meanwhile (counters):
     gathered again inside the writer's transaction. `groups`: the law packs' rule groups that apply beyond those of the

@@ -7,12 +7,14 @@ A `Kernel` is what the composition root (app.py) builds: settings, clock, store,
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import inspect
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -21,7 +23,7 @@ from sqlalchemy import Connection, select
 from egide.kernel import tables
 from egide.kernel.act import Act, Ctx, Effect, Fact, Facts, Receipt, no_facts
 from egide.kernel.capability import Activity, Capability, activities, check
-from egide.kernel.checkpoint import Checkpoint
+from egide.kernel.checkpoint import Checkpoint, parse
 from egide.kernel.checkpoint import sign as sign_note
 from egide.kernel.clock import Clock, iso
 from egide.kernel.downloads import Downloads
@@ -31,7 +33,7 @@ from egide.kernel.guard import ActLaw, Decision, Guard
 from egide.kernel.identity import ANONYMOUS, Identity, Principal
 from egide.kernel.law import LawBook
 from egide.kernel.leases import Leases
-from egide.kernel.ledger import Log
+from egide.kernel.ledger import Log, damaged
 from egide.kernel.limits import Buckets
 from egide.kernel.orders import Orders
 from egide.kernel.settings import Settings
@@ -41,6 +43,8 @@ from egide.kernel.vault import SigningKey, Vault
 from egide.kernel.writer import Work, Writer
 
 LAW = Path(__file__).parent.parent / "law"
+DAY_US = 86_400_000_000  # µs; laws and assessments come and go by the day
+CONTROLS_S = 1.0  # s between looks at the controls of article 29(2)
 
 
 @dataclass(slots=True)
@@ -71,10 +75,18 @@ class Kernel:
         self.store = Store(folder)
         self.store.create([tables.metadata, *(capability.tables for capability in capabilities if capability.tables is not None)])
         self.vault = Vault.open(folder / "vault", settings.realm)
-        self.key = SigningKey.load_or_create(folder / "keys" / f"ledger-{settings.realm}.key", self.origin)
         size, last = self.store.last_entry(settings.realm)
+        key_file = folder / "keys" / f"ledger-{settings.realm}.key"
+        if size and not key_file.exists():
+            raise StartupError(
+                Text("La clé de signature du registre a disparu.", "The ledger’s signing key is gone."),
+                Text("Remettez-la depuis la sauvegarde : une autre clé ferait douter de tout ce qui précède.", "Restore it from backup: another key would cast doubt on all that precedes."),
+                file=str(key_file),
+            )
+        self.key = SigningKey.load_or_create(key_file, self.origin)
         self.clock.remember(last)
         self.log = Log.recover(SqlTiles(self.store, settings.realm), size)
+        self._check_head()
         self.epoch = 1  # of rights: grows with every change, read again inside the writer's transaction
         self.bus = Bus(self)
         self.identity = Identity(self)
@@ -84,6 +96,8 @@ class Kernel:
         self.writer = Writer(self)
         self.loop: asyncio.AbstractEventLoop | None = None
         self.counted: dict[str, int] = {}  # open-class acts, counted only
+        self._today: tuple[int, dict[str, Facts]] = (0, {})  # day, act → the facts that hold all day
+        self._controls: tuple[float, bool] = (float("-inf"), False)  # when last looked, what was seen
         self.downloads = Downloads()
         # Open class, by path under /map/: a file, or what computes the answer from the query. No personal data, ever.
         self.public: dict[str, Path | Callable[[Mapping[str, str]], bytes]] = {}
@@ -99,6 +113,7 @@ class Kernel:
     async def start(self) -> None:
         """Starts the writer, the bus, the leases and every capability."""
         self.loop = asyncio.get_running_loop()
+        self._lock = lock(self.settings.folder)
         self.writer.start()
         await self.bus.start()
         self.leases.start()
@@ -115,6 +130,7 @@ class Kernel:
         await asyncio.to_thread(self.writer.stop)
         self.store.close()
         self.vault.close()
+        os.close(self._lock)
 
     # -- the law's view of an act -----------------------------------------------------------------------------------
 
@@ -129,6 +145,15 @@ class Kernel:
         if act.verb == "decide":
             found.append("decision")
         return tuple(dict.fromkeys(found))
+
+    def _check_head(self) -> None:
+        """What is stored must be what was signed: a leaf edited since then would otherwise be signed over."""
+        latest = self.latest_checkpoint()
+        if latest is None:
+            return
+        signed = parse(latest[1]).checkpoint
+        if signed.size > self.log.size or self.log.root(signed.size) != signed.root:
+            raise damaged(f"its leaves are not those signed at size {signed.size}")
 
     def _check_facts(self) -> None:
         """Every fact the law asks of an act must have somebody who supplies it."""
@@ -154,42 +179,69 @@ class Kernel:
     def facts(self, ctx: Ctx, given: Any, *, fresh: bool = False) -> Facts:
         """Activity constants, what the kernel knows, what the act gathers; in that order, the act's word last."""
         act = ctx.act
-        activity = self.activities[act.activity]
         principal = self.identity.again(ctx.principal, ctx.db) if fresh else ctx.principal
         motive = "duty" if act.duty else (getattr(given, "motive", None) or getattr(given, "reason", None) or "")
-        found: Facts = dict.fromkeys(self.book.groups["ai"].facts, False)
-        found.update(dict.fromkeys(activity.ai, True))
-        found.update(activity.facts)
-        found.update(self._kernel_facts(principal, act, activity, ctx.purpose, motive, ctx.now_us))
+        found = self._standing(act, ctx.now_us).copy()
+        found.update(self._passing(principal, act, self.activities[act.activity], ctx.purpose, motive, ctx.now_us))
         found.update(act.gather(ctx, given))
         return {name: found[name] for name in self.guard.required_facts(act.name) if name in found}
+
+    def _standing(self, act: Act, now_us: int) -> Facts:
+        """The facts of an act that hold all day, put together once a day."""
+        day = now_us // DAY_US
+        if self._today[0] != day:
+            self._today = (day, {})
+        known = self._today[1]
+        found = known.get(act.name)
+        if found is None:
+            activity = self.activities[act.activity]
+            found = dict.fromkeys(self.book.groups["ai"].facts, False)
+            found.update(dict.fromkeys(activity.ai, True))
+            found.update(activity.facts)
+            found.update(self._of_activity(activity, now_us))
+            known[act.name] = found
+        return found
 
     def _kernel_facts(
         self, principal: Principal, act: Act | None, activity: Activity | None, purpose: str, motive: str, now_us: int
     ) -> dict[str, Fact]:
+        return self._of_activity(activity, now_us) | self._passing(principal, act, activity, purpose, motive, now_us)
+
+    def _of_activity(self, activity: Activity | None, now_us: int) -> dict[str, Fact]:
+        """What the kernel knows of the processing itself; it changes with the day at most."""
         today = iso(now_us)[:10]
         return {
-            "habilitated": act is not None and principal.may(act, now_us),
-            "strong_sign_in": principal.strong or (act is not None and "anyone" in act.roles),
-            "purpose_listed": activity is not None and any(purpose == listed.id for listed in activity.purposes),
-            "ledger_ready": self.writer.failed is None if activity is not None else False,
             "record_complete": activity is not None and activity.complete,
             "retention_rule": activity is not None and bool(activity.retention),
             "basis_in_force": activity is not None and activity.basis_in_force(self.book, today),
             "basis_kind": activity.bases[0].kind if activity is not None and activity.bases else "none",
             "dpia_current": activity is not None and _recent(activity.dpia, now_us),
             "engagement_sent": activity is not None and activity.engagement is not None,
+            "data_contested": False,
+            "discriminatory_profiling": False,
+        }
+
+    def _passing(
+        self, principal: Principal, act: Act | None, activity: Activity | None, purpose: str, motive: str, now_us: int
+    ) -> dict[str, Fact]:
+        """What the kernel knows of this one request."""
+        return {
+            "habilitated": act is not None and principal.may(act, now_us),
+            "strong_sign_in": principal.strong or (act is not None and "anyone" in act.roles),
+            "purpose_listed": activity is not None and any(purpose == listed.id for listed in activity.purposes),
+            "ledger_ready": self.writer.failed is None if activity is not None else False,
             "motive_given": bool(motive.strip()),
             # Acts are performed by people; what the platform does by itself decides about nobody.
             "automated_decision": principal.kind != "person",
-            "data_contested": False,
-            "discriminatory_profiling": False,
             "controls_ready": True if activity is None else self.controls_ready(),
         }
 
     def controls_ready(self) -> bool:
-        """Start-up self-check of the controls of article 29(2): keys private, ledger writing, law loaded."""
-        return bool(self.book.rules) and os.stat(self.settings.folder).st_mode & 0o077 == 0
+        """Self-check of the controls of article 29(2): keys private, ledger writing, law loaded; looked at once a second."""
+        now = monotonic()
+        if now - self._controls[0] > CONTROLS_S:
+            self._controls = (now, bool(self.book.rules) and os.stat(self.settings.folder).st_mode & 0o077 == 0)
+        return self._controls[1]
 
     # -- the door ---------------------------------------------------------------------------------------------------
 
@@ -316,6 +368,21 @@ class Kernel:
             .limit(1)
         ).first()
         return (int(found[0]), str(found[1])) if found else None
+
+
+def lock(folder: Path) -> int:
+    """One writer per data folder: takes the lock (released when the process ends) or raises `StartupError`."""
+    descriptor = os.open(folder / "writer.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise StartupError(
+            Text("Une autre plateforme tourne déjà sur ce dossier.", "Another platform already runs on this folder."),
+            Text("Arrêtez-la, ou donnez un autre dossier avec --data.", "Stop it, or give another folder with --data."),
+            file=str(folder),
+        ) from error
+    return descriptor
 
 
 def _recent(date: str | None, now_us: int) -> bool:

@@ -9,7 +9,8 @@
     ├── TooLarge         more bytes than the act admits                                            413
     ├── TooMany          more requests than a person makes                                         429
     ├── Refused          the law does not allow it: every broken article is listed                 403
-    └── Unavailable      the store or the ledger cannot take the act now; nothing was done          503
+    ├── Unavailable      the store or the ledger cannot take the act now; nothing was done          503
+    └── Failed           the program itself is at fault (a bug, a plug-in); nothing was done        500
 """
 
 from __future__ import annotations
@@ -113,6 +114,19 @@ class Unavailable(EgideError):
 
     code = "unavailable"
     status = 503
+
+
+class Failed(EgideError):
+    """The program itself is at fault: a bug of ours, or a plug-in's. Nothing was done."""
+
+    code = "failed"
+    status = 500
+
+    def __init__(self) -> None:
+        super().__init__(
+            Text("L’acte a échoué par une faute du programme : rien n’a été fait.", "The act failed by a fault of the program: nothing was done."),
+            Text("Signalez-le à votre administrateur ; le journal technique dit où.", "Tell your administrator; the technical log says where."),
+        )
 
 
 class Refused(EgideError):

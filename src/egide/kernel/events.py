@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from sqlalchemy import select
 from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.exc import DatabaseError
 
 from egide.kernel import tables
 from egide.kernel.errors import EgideError
@@ -90,13 +91,16 @@ class Bus:
                     done = listener(self._kernel, msgspec.json.decode(payload) | {"cause": entry})
                     if inspect.isawaitable(done):
                         await done
-                except EgideError as error:
-                    log.warning("listener %s: %s", consumer, error)
+                except Exception as error:  # a capability's code: whatever it raises, its events wait and come again
+                    log.warning("listener %s: %s", consumer, error, exc_info=not isinstance(error, EgideError))
                     await asyncio.sleep(RETRY_S)
                     break
                 cursor = seq
             if rows:
-                await asyncio.to_thread(self._keep, consumer, cursor)
+                try:
+                    await asyncio.to_thread(self._keep, consumer, cursor)
+                except DatabaseError as error:  # at least once: an event told again does no harm, a listener lost for good would
+                    log.warning("cursor of %s: %s", consumer, error)
             if not rows:
                 self._wake.clear()
                 await self._wake.wait()

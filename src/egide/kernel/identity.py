@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 SESSION_S = 12 * 3600  # s: a long duty; ASVS 7.3.2 asks for an absolute limit
 CACHED = 4096  # sessions held in memory
 
+SYSTEM_NAME = "Égide"  # what the platform does by itself is shown under its own name
+
 ROLES = ("administrator", "officer", "pilot", "command", "prefect", "inspector", "dpo", "magistrate")
 
 
@@ -44,6 +46,8 @@ class Principal:
         """Whether a role opens this act and a habilitation for its activity is in force."""
         if "anyone" in act.roles:
             return True
+        if "self" in act.roles:
+            return self.kind != "anonymous"
         if self.kind == "system":
             return act.system or "system" in act.roles
         if "*" not in act.roles and self.roles.isdisjoint(act.roles):
@@ -105,8 +109,8 @@ class Identity:
         if principal.kind != "person":
             return principal
         if principal.session:
-            row = db.execute(select(tables.session.c.ended).where(tables.session.c.hash == principal.session)).first()
-            if row is None or row[0] is not None:
+            row = db.execute(select(tables.session.c.ended, tables.session.c.until).where(tables.session.c.hash == principal.session)).first()
+            if row is None or row.ended is not None or row.until <= self._kernel.clock.now_us():
                 return ANONYMOUS
         return self.person(principal.id, db, session=principal.session, strong=principal.strong) or ANONYMOUS
 
@@ -133,7 +137,7 @@ class Identity:
     def name(self, person: str) -> str:
         """A person's name for display; "" where it was erased or there is none."""
         if person.startswith("system:"):
-            return person.removeprefix("system:")
+            return SYSTEM_NAME
         if person == OPERATOR.id:
             return OPERATOR.name
         if person not in self._names:

@@ -11,9 +11,10 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, select, update
+from sqlalchemy.exc import DatabaseError
 
 from egide.kernel import tables
-from egide.kernel.errors import EgideError
+from egide.kernel.errors import EgideError, NotFound, Text
 
 if TYPE_CHECKING:
     from egide.kernel.door import Kernel
@@ -53,8 +54,10 @@ class Runner:
             select(table).where(table.c.state == "due", table.c.due <= kernel.clock.now_us()).order_by(table.c.due).limit(50)
         ).all()
         for row in rows:
-            act = kernel.acts[row.act]
             try:
+                act = kernel.acts.get(row.act)
+                if act is None:
+                    raise NotFound(Text(f"L’acte {row.act} n’existe plus.", f"The act {row.act} is no more."))
                 await kernel.perform(row.act, bytes(row.input), kernel.system(act.activity), cause=row.cause)
                 values: dict[str, Any] = {"state": "done"}
             except EgideError as error:
@@ -71,7 +74,10 @@ class Runner:
 
     async def _run(self) -> None:
         while True:
-            await self.tick()
+            try:
+                await self.tick()
+            except (EgideError, DatabaseError) as error:  # clock gone back, disk full: the jobs wait, they are not forgotten
+                log.warning("jobs: %s", error)
             await asyncio.sleep(LOOK_S)
 
 

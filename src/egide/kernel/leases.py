@@ -12,6 +12,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.exc import DatabaseError
+
 from egide.kernel.act import Act, Ctx
 from egide.kernel.errors import EgideError
 
@@ -93,7 +95,7 @@ class Leases:
         for lease in tuple(self._held.values()):
             try:
                 decision, facts = self._decide(lease)
-            except EgideError as error:
+            except (EgideError, DatabaseError) as error:
                 log.warning("lease %s cannot be renewed: %s", lease.id, error)
                 continue  # it runs out by itself
             if decision.allowed:
@@ -114,4 +116,7 @@ class Leases:
         return kernel.guard.decide(lease.act.name, facts), facts
 
     async def _write(self, lease: Lease, decision: Decision, facts: dict[str, Any]) -> None:
-        await self._kernel.record(lease.act.name, lease.given, lease.principal, decision, facts, cause=lease.id)
+        try:
+            await self._kernel.record(lease.act.name, lease.given, lease.principal, decision, facts, cause=lease.id)
+        except EgideError as error:
+            log.error("the end of lease %s is not in the ledger: %s", lease.id, error)

@@ -122,14 +122,14 @@ class Log:
         while entries:
             full = entries >> TILE_HEIGHT
             if store.full_tiles(level) != full:
-                raise _damaged(f"level {level} holds {store.full_tiles(level)} full tiles instead of {full}")
+                raise damaged(f"level {level} holds {store.full_tiles(level)} full tiles instead of {full}")
             start = full << TILE_HEIGHT
             if level == 0:
                 hashes = store.leaf_hashes(start, entries)
             else:
                 hashes = [store.tile_root(level - 1, number) for number in range(start, entries)]
             if len(hashes) != entries - start or any(len(each) != HASH_SIZE for each in hashes):
-                raise _damaged(f"the unfinished tile of level {level} is incomplete")
+                raise damaged(f"the unfinished tile of level {level} is incomplete")
             partials.append(hashes)
             level, entries = level + 1, full
         log._state = State(size, tuple(partials))
@@ -217,7 +217,7 @@ class Log:
                 return known
         stored = self._store.tile(level, number)
         if stored is None or len(stored) != TILE_SIZE:
-            raise _damaged(f"tile {number} of level {level} is missing or cut short")
+            raise damaged(f"tile {number} of level {level} is missing or cut short")
         rows: list[Sequence[bytes]] = [[stored[at : at + HASH_SIZE] for at in range(0, TILE_SIZE, HASH_SIZE)]]
         for _ in range(TILE_HEIGHT):
             rows.append(parents(rows[-1]))
@@ -259,7 +259,8 @@ class MemoryTiles:
         return self.hashes[start:end]
 
 
-def _damaged(detail: str) -> LedgerDamaged:
+def damaged(detail: str) -> LedgerDamaged:
+    """The error that says how, and what to do."""
     return LedgerDamaged(
         Text(f"Le registre enregistré est endommagé : {detail}.", f"The stored ledger is damaged: {detail}."),
         Text(

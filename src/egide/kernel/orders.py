@@ -7,6 +7,7 @@ Source: code de la sécurité intérieure L242-5 IV (what the order must say), d
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,14 +16,14 @@ import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from shapely.errors import ShapelyError
-from shapely.geometry import Point, shape
+from shapely.geometry import Point, Polygon, shape
 from sqlalchemy import Connection, select
 
 from egide.kernel import tables
 from egide.kernel.checkpoint import parse_vkey
 from egide.kernel.clock import iso
 from egide.kernel.errors import BadInput, NotFound, Text
-from egide.kernel.vault import SigningKey
+from egide.kernel.vault import SigningKey, VaultError
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 MAX_VERTICES = 500  # of a perimeter; a hand-drawn one has a dozen
 CACHED = 256  # verified orders held in memory
+_ISSUER = re.compile(r"[\w-]{1,40}", re.ASCII)  # a person's id: it names a key file, so nothing else will do
 
 
 class OrderBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -52,6 +54,7 @@ class OrderBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     public_information: str
     information_exemption: str
     issuer: str
+    equipment: str = ""
     event_ends: int | None = None
     renewal_of: str | None = None
 
@@ -70,6 +73,7 @@ class Order:
     authentic: bool
     signed: int | None
     revoked: int | None
+    reason: bytes | None
     paper: bytes | None
     area: BaseGeometry
 
@@ -114,6 +118,14 @@ def perimeter(geometry: dict[str, Any]) -> BaseGeometry:
     if area.is_empty or not area.is_valid or west < -180 or east > 180 or south < -90 or north > 90 or area.area == 0:
         raise wrong
     return area
+
+
+def _unreadable(id_: str, issuer: str, realm: str) -> OrderBody:
+    """What stands in the place of an order whose bytes are no order any more: it allows nothing."""
+    return OrderBody(
+        id=id_, realm=realm, activity="", title="", purpose="other", place="", perimeter={"type": "Polygon", "coordinates": []}, cap=0,
+        starts=0, ends=0, service="other", necessity="", less_intrusive="", public_information="none", information_exemption="", issuer=issuer,
+    )  # fmt: skip
 
 
 class Orders:
@@ -161,17 +173,28 @@ class Orders:
         key = (row.id, bytes(row.draft), bytes(row.signature or b""))
         found = self._cache.get(key)
         if found is None:
-            body = msgspec.json.decode(row.draft, type=OrderBody)
-            found = (body, self._authentic(row, body), perimeter(body.perimeter))
+            found = self._checked(row)
             self._cache[key] = found
             if len(self._cache) > CACHED:
                 self._cache.popitem(last=False)
         body, authentic, area = found
-        return Order(body, authentic, row.signed, row.revoked, row.paper, area)
+        # A draft that cannot be read was altered as well: it must not pass for one that may still be signed.
+        signed = 0 if row.signed is None and area.is_empty else row.signed
+        return Order(body, authentic, signed, row.revoked, row.reason, row.paper, area)
+
+    def _checked(self, row: Any) -> tuple[OrderBody, bool, BaseGeometry]:
+        """(body, whether its signature holds, area). One row that somebody damaged leaves the other orders readable."""
+        try:
+            body = msgspec.json.decode(row.draft, type=OrderBody)
+            area = perimeter(body.perimeter)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, BadInput):
+            return _unreadable(row.id, row.issuer, self._kernel.settings.realm), False, Polygon()
+        authentic = self._authentic(row, body)
+        return (body if body.id == row.id else msgspec.structs.replace(body, id=row.id)), authentic, area
 
     def _authentic(self, row: Any, body: OrderBody) -> bool:
         """The signature is over these very bytes, by the key of the issuer whom the body names, for this row."""
-        if row.signature is None or body.id != row.id or body.realm != self._kernel.settings.realm:
+        if row.signature is None or body.id != row.id or body.realm != self._kernel.settings.realm or not _ISSUER.fullmatch(body.issuer):
             return False
         key = self.issuer_key(body.issuer)
         if key.vkey != row.vkey:
@@ -193,7 +216,16 @@ class Orders:
             "public_information": body.public_information, "information_exemption": body.information_exemption,
             "event_ends": iso(body.event_ends) if body.event_ends else None,
             "state": order.state(now_us), "signed_at": iso(order.signed) if order.signed else None,
-            "revoked_at": iso(order.revoked) if order.revoked else None, "reason": None,
+            "revoked_at": iso(order.revoked) if order.revoked else None, "reason": self._reason(order), "equipment": body.equipment,
             "renewal_of": body.renewal_of,
             "paper": msgspec.json.decode(order.paper) if order.paper else None,
         }  # fmt: skip
+
+    def _reason(self, order: Order) -> str | None:
+        """Why it was revoked; None where it was not, or where the words were erased."""
+        if order.reason is None:
+            return None
+        try:
+            return self._kernel.vault.open_(f"order:{order.body.id}", "orders", order.reason, order.body.id.encode()).decode()
+        except VaultError:
+            return None

@@ -12,7 +12,8 @@ import logging
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
-from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy import Connection, exists, insert, or_, select, update
+from sqlalchemy.exc import DatabaseError
 
 from egide.kernel import tables
 from egide.kernel.clock import from_us, to_us
@@ -86,10 +87,15 @@ def place_hold(connection: Connection, row: dict[str, Any]) -> None:
 def due(kernel: Kernel, connection: Connection) -> list[tuple[str, str]]:
     """(category, object) whose time has come and which nothing holds."""
     now = kernel.clock.now_us()
+    table, hold = tables.retained, tables.hold
+    held = exists().where(hold.c.retained == table.c.id, or_(hold.c.until.is_(None), hold.c.until > now))
     rows = connection.execute(
-        select(tables.retained).where(tables.retained.c.state == "sealed", tables.retained.c.erase_at <= now).limit(100)
+        select(table.c.category, table.c.object)
+        .where(table.c.state == "sealed", table.c.erase_at <= now, ~held)
+        .order_by(table.c.erase_at)
+        .limit(100)
     ).all()
-    return [(row.category, row.object) for row in rows if not _held(connection, row.id, now)]
+    return [(row.category, row.object) for row in rows]
 
 
 class Keeper:
@@ -110,8 +116,6 @@ class Keeper:
 
     async def tick(self) -> int:
         """Erases what is due now; returns how many objects."""
-
-
         done = 0
         for category, object_ in due(self._kernel, self._kernel.store.reader()):
             raw = msgspec.json.encode({"category": category, "object": object_})
@@ -127,6 +131,6 @@ class Keeper:
         while True:
             try:
                 await self.tick()
-            except EgideError as error:
+            except (EgideError, DatabaseError) as error:
                 log.error("retention: %s", error)
             await asyncio.sleep(LOOK_S)

@@ -110,7 +110,7 @@ def _engine(path: Path, *, write: bool) -> Engine:
     return engine
 
 
-def unavailable(error: DatabaseError | sqlite3.Error | OSError) -> Unavailable:
+def unavailable(error: Exception) -> Unavailable:
     """The plain sentence for a store that cannot take an act (disk full, locked, read-only…)."""
     cause = str(getattr(error, "orig", None) or error)
     if "full" in cause or "No space" in cause:

@@ -25,7 +25,14 @@ class Picture(msgspec.Struct):
     missions: list[dict[str, Any]]
     sources: list[dict[str, Any]]
     people: list[dict[str, str]]
+    purposes: list[dict[str, Any]]
     orders: list[dict[str, Any]]
+    map: dict[str, Any]
+
+
+class TownMap(msgspec.Struct):
+    """The offline map: its archive, where it opens, whose data it is."""
+
     map: dict[str, Any]
 
 
@@ -86,10 +93,12 @@ def picture(ctx: Ctx, _given: Nothing) -> Effect:
                 "can_watch": _can_watch(ctx, deployed.id) if deployed else None,
             }
         )  # fmt: skip
+    lawful = kernel.book.parameter("csi-l242.purposes")
+    purposes = [{"code": one["code"], "article": one["article"], "label": {"fr": one["fr"], "en": one["en"]}} for one in lawful]
     command = "command" in ctx.principal.roles
     people = [{"id": p, "name": kernel.identity.name(p)} for (p,) in db.execute(select(kernel_tables.person.c.id)).all()] if command else []
     signed = [order for order in shown.values() if order["state"] in ("in_force", "signed")] if command else []
-    return Effect(Picture(missions, sources, people, signed, kernel.things.get("map", {"pmtiles": None})))
+    return Effect(Picture(missions, sources, people, purposes, signed, kernel.things.get("map", {"pmtiles": None})))
 
 
 def _can_watch(ctx: Ctx, deployment: str) -> dict[str, Any]:
@@ -100,6 +109,14 @@ def _can_watch(ctx: Ctx, deployment: str) -> dict[str, Any]:
     preview.purpose = ctx.kernel.activities[watch.activity].purposes[0].id
     decision = ctx.kernel.guard.decide(watch.name, ctx.kernel.facts(preview, given))
     return {"allowed": decision.allowed, "reasons": reasons(decision)}
+
+
+@act(
+    "operations.map.show", verb="view", activity="picture", open=True, roles=["anyone"], output=TownMap,
+    fr="Voir le fond de carte", en="See the base map",
+)  # fmt: skip
+def show_map(ctx: Ctx, _given: Nothing) -> Effect:
+    return Effect(TownMap(ctx.kernel.things.get("map", {"pmtiles": None})))
 
 
 @act(
@@ -147,4 +164,4 @@ def send_register(ctx: Ctx, _given: RegisterWeek) -> Effect:
     return Effect(NoteId(id_), rows=[(tables.register, row)], events=[("register.sent", {"id": id_})])
 
 
-ACTS: tuple[Act, ...] = (picture, add_note, subscribe, seal_minute, send_register)
+ACTS: tuple[Act, ...] = (picture, show_map, add_note, subscribe, seal_minute, send_register)

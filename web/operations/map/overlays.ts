@@ -12,6 +12,7 @@ export const SOURCES = ['perimeters', 'flight', 'entities', 'marks'] as const;
 export type OverlayName = (typeof SOURCES)[number];
 /** A position older than this (ms) is drawn faint: it says where someone was. */
 const STALE_MS = 30_000;
+const FAINT = 0.45;
 
 export interface Flight {
   klv: Klv | null;
@@ -19,6 +20,8 @@ export interface Flight {
   track: [number, number][];
   sidc: string;
   name: string;
+  /** Where it was, not where it is: drawn faint, and without claiming what its camera sees. */
+  stale: boolean;
 }
 
 function feature(geometry: Geometry, properties: Record<string, unknown> = {}): Feature {
@@ -135,16 +138,16 @@ export function flight(map: MapLibre, theme: Theme, drone: Flight): FeatureColle
   const features: Feature[] = [];
   const ring = projector?.footprint?.map((p) => [p.lon, p.lat]);
   const first = ring?.[0];
-  if (ring && first) features.push(feature({ type: 'Polygon', coordinates: [[...ring, first]] }, { part: 'footprint' }));
+  if (ring && first && !drone.stale) features.push(feature({ type: 'Polygon', coordinates: [[...ring, first]] }, { part: 'footprint' }));
   if (track.length > 1) features.push(feature({ type: 'LineString', coordinates: track }, { part: 'track' }));
   const { lat, lon, heading } = klv.platform ?? {};
   if (lat !== undefined && lon !== undefined) {
     const icon = ensureSymbol(map, drone.sidc, theme);
     const facing = heading === undefined ? {} : { heading };
-    features.push(feature({ type: 'Point', coordinates: [lon, lat] }, { part: 'drone', icon, name: drone.name, opacity: 1, ...facing }));
+    features.push(feature({ type: 'Point', coordinates: [lon, lat] }, { part: 'drone', icon, name: drone.name, opacity: drone.stale ? FAINT : 1, ...facing }));
   }
   const { lat: centreLat, lon: centreLon } = klv.center ?? {};
-  if (centreLat !== undefined && centreLon !== undefined) {
+  if (centreLat !== undefined && centreLon !== undefined && !drone.stale) {
     features.push(feature({ type: 'Point', coordinates: [centreLon, centreLat] }, { part: 'centre' }));
   }
   return collection(features);
@@ -156,7 +159,7 @@ export function entities(map: MapLibre, theme: Theme, all: Entity[]): FeatureCol
     all.map((e) =>
       feature(
         { type: 'Point', coordinates: [e.lon, e.lat] },
-        { id: e.id, icon: ensureSymbol(map, sidcOf(e.kind), theme), name: e.name, heading: e.heading, opacity: now - e.at > STALE_MS ? 0.45 : 1 },
+        { id: e.id, icon: ensureSymbol(map, sidcOf(e.kind), theme), name: e.name, heading: e.heading, opacity: now - e.at > STALE_MS ? FAINT : 1 },
       ),
     ),
   );

@@ -98,6 +98,12 @@ function haloed(pen: CanvasRenderingContext2D, ink: string, width: number, path:
   }
 }
 
+/** Draw an image that a tile asks for before it was added, as happens while one style replaces another. */
+export function resolveMissing(map: MapLibre, name: string, theme: Theme): void {
+  if (name.startsWith('sidc:')) ensureSymbol(map, name.slice('sidc:'.length), theme);
+  else addMarks(map);
+}
+
 /** The marks that are ours: the arrow of a heading, the centre of the picture, a marked point. */
 export function addMarks(map: MapLibre): void {
   const ink = token('--ink');

@@ -1,0 +1,3 @@
+from egide.bench.measure import Bench
+from collections.abc import Callable
+MEASURES: tuple[Callable[[Bench], None], ...] = ()

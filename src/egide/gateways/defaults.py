@@ -1,0 +1,64 @@
+"""The text of egide.toml that `egide init` writes: every setting there is, what it is for, and its default, commented out."""
+
+from __future__ import annotations
+
+import msgspec
+
+from egide.kernel.errors import Text
+from egide.kernel.settings import Settings
+
+# What each setting is for, as egide.toml says it; the values are the defaults of `Settings`.
+ABOUT: dict[str, Text] = {
+    "host": Text(
+        "Adresse d’écoute ; 0.0.0.0 pour le réseau, avec tls = true",
+        "Listening address; 0.0.0.0 for the network, with tls = true",
+    ),
+    "port": Text("Port d’écoute", "Listening port"),
+    "public_name": Text(
+        "Le nom que les gens tapent ; les clés d’accès y sont liées, le changer les rend inutilisables",
+        "The name people type; passkeys are bound to it, changing it makes them unusable",
+    ),
+    "tls": Text("HTTPS avec tls/server.pem et tls/server.key", "HTTPS with tls/server.pem and tls/server.key"),
+    "jurisdiction": Text("Droit appliqué : un dossier de law/", "Law applied: a folder of law/"),
+    "realm": Text(
+        "Domaine : police, judicial… un dossier de données chacun", "Realm: police, judicial… one data folder each"
+    ),
+    "controller": Text(
+        "Responsable du traitement, tel que le registre le nomme", "Controller, as the record of processing names it"
+    ),
+    "service": Text("Service employeur", "Employing service"),
+    "demo": Text(
+        "Mode démonstration : personnages fictifs, sans clé d’accès",
+        "Demonstration mode: fictitious people, no passkey",
+    ),
+    "department_cap": Text(
+        "Caméras en vol à la fois dans le département, tous services réunis (annexe de l’arrêté du 19 avril 2023)",
+        "Cameras in the air at once in the department, all services together (annex of the order of 19 April 2023)",
+    ),
+    "acts_per_s": Text(
+        "Actes par seconde qu’une même personne peut demander", "Acts a second that one person may ask for"
+    ),
+    "town": Text("Extrait OpenStreetMap de l’exercice", "OpenStreetMap extract of the exercise"),
+    "plugins": Text(
+        "Greffons acceptés : nom = empreinte SHA-256 ; à laisser en fin de fichier",
+        "Accepted plug-ins: name = SHA-256 fingerprint; keep at the end of the file",
+    ),
+}
+
+
+def text() -> str:
+    """The text of egide.toml: every setting, commented, with its default and what it is for."""
+    parts = [
+        "# Réglages d’Égide. Ôtez le # d’une ligne pour la changer.",
+        "# Settings of Égide. Remove the # of a line to change it.",
+        "",
+    ]
+    for field in msgspec.structs.fields(Settings):
+        about = ABOUT.get(field.name)
+        if about is None:
+            continue  # `data` is this very folder
+        line = (
+            "[plugins]" if field.name == "plugins" else f"{field.name} = {msgspec.json.encode(field.default).decode()}"
+        )
+        parts += [f"# {about.fr}", f"# {about.en}", f"# {line}", ""]
+    return "\n".join(parts)

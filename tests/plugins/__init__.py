@@ -1,0 +1,1 @@
+"""Three demonstration plug-ins: one that works, one whose manifest is refused, one that crashes."""
