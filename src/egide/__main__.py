@@ -23,7 +23,7 @@ def _capabilities(settings: Settings) -> tuple[Capability, ...]:
     return capabilities(settings)
 
 
-def _bench(capability: str, quick: bool, file: Path | None) -> int:  # noqa: FBT001 — the command's own words
+def _bench(capability: str, quick: bool, file: Path | None) -> int:
     from egide.bench import run  # noqa: PLC0415
 
     return run(capability, quick=quick, json_file=file)

@@ -37,8 +37,14 @@ def _plugins(settings: Settings) -> list[Capability]:
             continue  # installed is not accepted
         if fingerprint(point.module) != expected:
             raise StartupError(
-                Text(f"Le greffon « {point.name} » n’est pas celui que vous avez accepté.", f"Plug-in “{point.name}” is not the one you accepted."),
-                Text("Comparez-le, puis mettez son empreinte dans egide.toml.", "Check it, then put its fingerprint in egide.toml."),
+                Text(
+                    f"Le greffon « {point.name} » n’est pas celui que vous avez accepté.",
+                    f"Plug-in “{point.name}” is not the one you accepted.",
+                ),
+                Text(
+                    "Comparez-le, puis mettez son empreinte dans egide.toml.",
+                    "Check it, then put its fingerprint in egide.toml.",
+                ),
                 file="egide.toml",
             )
         found.append(load(point.name, point.load))
@@ -52,9 +58,14 @@ def load(name: str, loader: Any) -> Capability:
         capability = given() if callable(given) else given
     except Exception as error:
         # A plug-in is foreign code: any failure of it must become a sentence that names it, never a half-started platform.
-        raise StartupError(Text(f"Le greffon « {name} » a échoué : {error}", f"Plug-in “{name}” crashed: {error}"), file=name) from error
+        raise StartupError(
+            Text(f"Le greffon « {name} » a échoué : {error}", f"Plug-in “{name}” crashed: {error}"), file=name
+        ) from error
     if not isinstance(capability, Capability):
-        raise StartupError(Text(f"Le greffon « {name} » ne donne pas de Capability.", f"Plug-in “{name}” gives no Capability."), file=name)
+        raise StartupError(
+            Text(f"Le greffon « {name} » ne donne pas de Capability.", f"Plug-in “{name}” gives no Capability."),
+            file=name,
+        )
     return capability
 
 
@@ -74,10 +85,12 @@ def fingerprint(module: str) -> str:
     return digest.hexdigest()
 
 
-def build(settings: Settings, *, clock: Clock | None = None, law: Path = LAW, extra: tuple[Capability, ...] = ()) -> tuple[Kernel, Any]:
+def build(
+    settings: Settings, *, clock: Clock | None = None, law: Path = LAW, extra: tuple[Capability, ...] = ()
+) -> tuple[Kernel, Any]:
     """(kernel, ASGI application). The application's lifespan starts and stops the kernel."""
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    os.chmod(settings.folder, 0o700)
+    settings.folder.chmod(0o700)
     kernel = Kernel(settings, (*capabilities(settings), *extra), clock=clock, law=law)
     kernel.things["health"] = lambda: health(kernel)
     return kernel, http.build(kernel, operator_token(settings))
@@ -102,7 +115,12 @@ def health(kernel: Kernel) -> dict[str, Any]:
         _part("disk", "Disque", "Disk", free > LOW_DISK, f"{free // 1_048_576} MiB"),
         _part("jobs", "Tâches", "Jobs", jobs.failed(kernel.store.reader()) == 0, None),
     ]
-    return {"ok": all(part["ok"] for part in parts), "demo": kernel.settings.demo, "entries": kernel.log.size, "parts": parts}
+    return {
+        "ok": all(part["ok"] for part in parts),
+        "demo": kernel.settings.demo,
+        "entries": kernel.log.size,
+        "parts": parts,
+    }
 
 
 def _part(id_: str, fr: str, en: str, ok: bool, detail: str | None) -> dict[str, Any]:

@@ -30,4 +30,10 @@ async def _stop(kernel: Kernel) -> None:
 def capability(*, demo: bool) -> Capability:
     """The capability; the demonstration's acts exist only in demo mode."""
     acts = (*sign_in.ACTS, *people.ACTS, *orders.ACTS, *retention.ACTS, *(personas.ACTS if demo else ()))
-    return Capability(name="administration", package="egide.administration", acts=acts, start=_start_demo if demo else _start, stop=_stop)
+    return Capability(
+        name="administration",
+        package="egide.administration",
+        acts=acts,
+        start=_start_demo if demo else _start,
+        stop=_stop,
+    )

@@ -128,7 +128,9 @@ def order_facts(ctx: Ctx, body: OrderBody, *, by_prefect: bool, renewal_holds: b
     gathering = body.purpose == "gathering"
     return {
         "issuer_is_prefect": by_prefect,
-        "order_request_complete": all(part.strip() for part in (body.title, body.place, body.necessity, body.service, body.equipment)),
+        "order_request_complete": all(
+            part.strip() for part in (body.title, body.place, body.necessity, body.service, body.equipment)
+        ),
         "duration_within_limit": body.ends <= longest,
         "ends_with_gathering": not gathering or (body.event_ends is not None and body.ends <= body.event_ends),
         "renewal_conditions_hold": renewal_holds,
@@ -179,14 +181,23 @@ def _paper_facts(ctx: Ctx, given: PaperOrder) -> Facts:
 def _extended(ctx: Ctx, given: Extension, order: Order) -> OrderBody:
     if order.state(ctx.now_us) in ("draft", "altered"):
         raise Conflict(
-            Text("Cet ordre n’est pas signé, ou a été modifié depuis : il ne peut être prolongé.", "This order is not signed, or was altered since: it cannot be extended."),
+            Text(
+                "Cet ordre n’est pas signé, ou a été modifié depuis : il ne peut être prolongé.",
+                "This order is not signed, or was altered since: it cannot be extended.",
+            ),
             Text("Rédigez et signez un nouvel ordre.", "Draft and sign a new order."),
         )
     ends = parse(given.ends)
     if ends <= ctx.now_us:
         raise BadInput(Text("La nouvelle fin est déjà passée.", "The new end is in the past."))
-    starts = ctx.now_us if order.state(ctx.now_us) in ("ended", "revoked") else min(order.body.ends, max(ctx.now_us, order.body.starts))
-    return msgspec.structs.replace(order.body, id=new_id(), starts=starts, ends=ends, renewal_of=order.body.id, issuer=ctx.principal.id)
+    starts = (
+        ctx.now_us
+        if order.state(ctx.now_us) in ("ended", "revoked")
+        else min(order.body.ends, max(ctx.now_us, order.body.starts))
+    )
+    return msgspec.structs.replace(
+        order.body, id=new_id(), starts=starts, ends=ends, renewal_of=order.body.id, issuer=ctx.principal.id
+    )
 
 
 @act(
@@ -198,7 +209,9 @@ def list_orders(ctx: Ctx, _given: Nothing) -> Effect:
     shown = [held.show(order, ctx.now_us) for order in held.all(ctx.db)]
     shown.sort(key=lambda order: str(order["starts"]), reverse=True)
     lawful = ctx.kernel.book.parameter("csi-l242.purposes", from_us(ctx.now_us))
-    purposes = [{"code": one["code"], "article": one["article"], "label": {"fr": one["fr"], "en": one["en"]}} for one in lawful]
+    purposes = [
+        {"code": one["code"], "article": one["article"], "label": {"fr": one["fr"], "en": one["en"]}} for one in lawful
+    ]
     return Effect(OrderList(shown, purposes, ctx.kernel.settings.department_cap))
 
 
@@ -229,7 +242,13 @@ def sign(ctx: Ctx, given: OrderRef) -> Effect:
         if changed.rowcount != 1:
             raise Conflict(Text("Cet ordre vient d’être signé.", "This order has just been signed."))
 
-    return Effect(OrderId(body.id, body.id), apply=apply, order=body.id, events=[("order.signed", {"order": body.id})], rights_changed=True)
+    return Effect(
+        OrderId(body.id, body.id),
+        apply=apply,
+        order=body.id,
+        events=[("order.signed", {"order": body.id})],
+        rights_changed=True,
+    )
 
 
 @act(
@@ -240,7 +259,9 @@ def extend(ctx: Ctx, given: Extension) -> Effect:
     body = _extended(ctx, given, orders(ctx).get(given.order, ctx.db))
     row = _row(body) | _signed(ctx, body)
     events = [("order.signed", {"order": body.id, "renewal_of": given.order})]
-    return Effect(OrderId(body.id, body.id), rows=[(tables.order, row)], order=body.id, events=events, rights_changed=True)
+    return Effect(
+        OrderId(body.id, body.id), rows=[(tables.order, row)], order=body.id, events=events, rights_changed=True
+    )
 
 
 @act(
@@ -250,17 +271,27 @@ def revoke(ctx: Ctx, given: Revocation) -> Effect:
     held = orders(ctx)
     order = held.get(given.order, ctx.db)
     if order.signed is None or order.revoked is not None:
-        raise Conflict(Text("Cet ordre n’est pas signé, ou a déjà pris fin.", "This order is not signed, or has ended already."))
+        raise Conflict(
+            Text("Cet ordre n’est pas signé, ou a déjà pris fin.", "This order is not signed, or has ended already.")
+        )
     statement = msgspec.json.encode({"revoked": order.body.id, "at": ctx.now_us, "by": ctx.principal.id})
     signature = held.issuer_key(ctx.principal.id).sign(statement)
     reason = ctx.kernel.vault.seal(f"order:{order.body.id}", "orders", given.reason.encode(), order.body.id.encode())
 
     def apply(connection: Connection) -> None:
         connection.execute(
-            update(tables.order).where(tables.order.c.id == order.body.id).values(revoked=ctx.now_us, revocation=signature, reason=reason)
+            update(tables.order)
+            .where(tables.order.c.id == order.body.id)
+            .values(revoked=ctx.now_us, revocation=signature, reason=reason)
         )
 
-    return Effect(Nothing(), apply=apply, order=order.body.id, events=[("order.ended", {"order": order.body.id})], rights_changed=True)
+    return Effect(
+        Nothing(),
+        apply=apply,
+        order=order.body.id,
+        events=[("order.ended", {"order": order.body.id})],
+        rights_changed=True,
+    )
 
 
 @act(
@@ -274,14 +305,20 @@ def import_paper(ctx: Ctx, given: PaperOrder) -> Effect:
     except binascii.Error as error:
         raise BadInput(Text("Le document n’est pas en base64.", "The document is not base64.")) from error
     if not document:
-        raise BadInput(Text("L’original numérisé manque.", "The scanned original is missing."), Text("Joignez-le.", "Attach it."))
+        raise BadInput(
+            Text("L’original numérisé manque.", "The scanned original is missing."), Text("Joignez-le.", "Attach it.")
+        )
     body = _body(ctx, given, new_id())
     sha = hashlib.sha256(document).hexdigest()
     paper = msgspec.json.encode({"reference": given.reference[:200], "sha256": sha, "imported_by": ctx.principal.id})
     sealed = ctx.kernel.vault.seal(f"order:{body.id}", "orders", document, body.id.encode())
     row = _row(body) | _signed(ctx, body) | {"paper": paper, "document": sealed}
     return Effect(
-        OrderId(body.id, body.id), rows=[(tables.order, row)], order=body.id, events=[("order.signed", {"order": body.id})], rights_changed=True
+        OrderId(body.id, body.id),
+        rows=[(tables.order, row)],
+        order=body.id,
+        events=[("order.signed", {"order": body.id})],
+        rights_changed=True,
     )
 
 
@@ -293,7 +330,13 @@ def _row(body: OrderBody) -> dict[str, Any]:
 def _signed(ctx: Ctx, body: OrderBody) -> dict[str, Any]:
     key = orders(ctx).issuer_key(ctx.principal.id)
     signed = canonical(body)
-    return {"draft": signed, "signature": key.sign(signed), "vkey": key.vkey, "signed": ctx.now_us, "issuer": body.issuer}
+    return {
+        "draft": signed,
+        "signature": key.sign(signed),
+        "vkey": key.vkey,
+        "signed": ctx.now_us,
+        "issuer": body.issuer,
+    }
 
 
 ACTS: tuple[Act, ...] = (list_orders, draft, sign, extend, revoke, import_paper)

@@ -125,11 +125,15 @@ def add_person(ctx: Ctx, given: NewPerson) -> Effect:
     unknown = [role for role in given.roles if role not in ROLES]
     if unknown or not given.roles:
         raise BadInput(
-            Text(f"Rôle inconnu : {', '.join(unknown) or '(aucun)'}.", f"Unknown role: {', '.join(unknown) or '(none)'}."),
+            Text(
+                f"Rôle inconnu : {', '.join(unknown) or '(aucun)'}.", f"Unknown role: {', '.join(unknown) or '(none)'}."
+            ),
             Text(f"Choisissez parmi : {', '.join(ROLES)}.", f"Choose among: {', '.join(ROLES)}."),
         )
     if ctx.db.execute(select(tables.unit.c.id).where(tables.unit.c.id == given.unit)).first() is None:
-        raise NotFound(Text("Cette unité n’existe pas.", "This unit does not exist."), Text("Ajoutez-la d’abord.", "Add it first."))
+        raise NotFound(
+            Text("Cette unité n’existe pas.", "This unit does not exist."), Text("Ajoutez-la d’abord.", "Add it first.")
+        )
     id_ = new_id()
     code, invitation = _invitation(ctx, id_)
     row = person_row(ctx, id_, _named(given.name), given.unit, given.roles)
@@ -142,7 +146,9 @@ def add_person(ctx: Ctx, given: NewPerson) -> Effect:
 )  # fmt: skip
 def invite_person(ctx: Ctx, given: PersonRef) -> Effect:
     if ctx.kernel.identity.person(given.person, ctx.db) is None:
-        raise NotFound(Text("Cet agent n’existe pas ou n’est plus actif.", "This officer does not exist or is no longer active."))
+        raise NotFound(
+            Text("Cet agent n’existe pas ou n’est plus actif.", "This officer does not exist or is no longer active.")
+        )
     code, invitation = _invitation(ctx, given.person)
     return Effect(Invitation(given.person, code), rows=[(tables.invitation, invitation)])
 
@@ -162,7 +168,12 @@ def grant(ctx: Ctx, given: NewHabilitation) -> Effect:
     id_ = new_id()
     return Effect(
         Added(id_),
-        rows=[(tables.habilitation, {"id": id_, "person": given.person, "scope": given.scope, "until": until, "withdrawn": None})],
+        rows=[
+            (
+                tables.habilitation,
+                {"id": id_, "person": given.person, "scope": given.scope, "until": until, "withdrawn": None},
+            )
+        ],
         events=[("right.changed", {"person": given.person})],
         rights_changed=True,
     )
@@ -173,12 +184,18 @@ def grant(ctx: Ctx, given: NewHabilitation) -> Effect:
     fr="Retirer une habilitation", en="Withdraw a habilitation",
 )  # fmt: skip
 def withdraw(ctx: Ctx, given: Withdrawal) -> Effect:
-    person = ctx.db.execute(select(tables.habilitation.c.person).where(tables.habilitation.c.id == given.habilitation)).scalar()
+    person = ctx.db.execute(
+        select(tables.habilitation.c.person).where(tables.habilitation.c.id == given.habilitation)
+    ).scalar()
     if person is None:
         raise NotFound(Text("Cette habilitation n’existe pas.", "This habilitation does not exist."))
 
     def apply(connection: Connection) -> None:
-        connection.execute(update(tables.habilitation).where(tables.habilitation.c.id == given.habilitation).values(withdrawn=ctx.now_us))
+        connection.execute(
+            update(tables.habilitation)
+            .where(tables.habilitation.c.id == given.habilitation)
+            .values(withdrawn=ctx.now_us)
+        )
 
     return Effect(Nothing(), apply=apply, events=[("right.changed", {"person": person})], rights_changed=True)
 
@@ -193,9 +210,13 @@ def revoke_passkey(ctx: Ctx, given: PasskeyRevocation) -> Effect:
         raise NotFound(Text("Cette clé n’existe pas.", "This key does not exist."))
 
     def apply(connection: Connection) -> None:
-        connection.execute(update(tables.passkey).where(tables.passkey.c.id == given.passkey).values(revoked=ctx.now_us))
         connection.execute(
-            update(tables.session).where(tables.session.c.person == person, tables.session.c.ended.is_(None)).values(ended=ctx.now_us)
+            update(tables.passkey).where(tables.passkey.c.id == given.passkey).values(revoked=ctx.now_us)
+        )
+        connection.execute(
+            update(tables.session)
+            .where(tables.session.c.person == person, tables.session.c.ended.is_(None))
+            .values(ended=ctx.now_us)
         )
 
     return Effect(Nothing(), apply=apply, events=[("right.changed", {"person": person})], rights_changed=True)

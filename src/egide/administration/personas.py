@@ -34,7 +34,12 @@ PERSONAS: tuple[dict[str, Any], ...] = (
     {"id": "administrator", "name": "Paul Girard", "roles": ["administrator"], "unit": "command",
      "about": {"fr": "Administrateur : agents, unités, habilitations", "en": "Administrator: officers, units, habilitations"}},
 )  # fmt: skip
-UNITS = {"brigade": "Brigade de voie publique (exercice)", "command": "Salle de commandement (exercice)", "prefecture": "Préfecture (exercice)", "court": "Tribunal judiciaire (exercice)"}
+UNITS = {
+    "brigade": "Brigade de voie publique (exercice)",
+    "command": "Salle de commandement (exercice)",
+    "prefecture": "Préfecture (exercice)",
+    "court": "Tribunal judiciaire (exercice)",
+}
 
 
 class PersonaRef(Input):
@@ -54,12 +59,25 @@ class NoInput(Input):
 def seed(ctx: Ctx, _given: NoInput) -> Effect:
     known = {row[0] for row in ctx.db.execute(select(tables.person.c.id))}
     units = {row[0] for row in ctx.db.execute(select(tables.unit.c.id))}
-    rows: list[tuple[Any, dict[str, Any]]] = [(tables.unit, {"id": id_, "name": name}) for id_, name in UNITS.items() if id_ not in units]
+    rows: list[tuple[Any, dict[str, Any]]] = [
+        (tables.unit, {"id": id_, "name": name}) for id_, name in UNITS.items() if id_ not in units
+    ]
     for persona in PERSONAS:
         if persona["id"] not in known:
-            rows.append((tables.person, person_row(ctx, persona["id"], persona["name"], persona["unit"], persona["roles"])))
             rows.append(
-                (tables.habilitation, {"id": f"demo-{persona['id']}", "person": persona["id"], "scope": "*", "until": FOREVER_US, "withdrawn": None})
+                (tables.person, person_row(ctx, persona["id"], persona["name"], persona["unit"], persona["roles"]))
+            )
+            rows.append(
+                (
+                    tables.habilitation,
+                    {
+                        "id": f"demo-{persona['id']}",
+                        "person": persona["id"],
+                        "scope": "*",
+                        "until": FOREVER_US,
+                        "withdrawn": None,
+                    },
+                )
             )
     return Effect(NoInput(), rows=rows)
 

@@ -48,10 +48,14 @@ def erase(ctx: Ctx, given: Due) -> Effect:
     def apply(connection: Connection) -> None:
         destroy(connection)
         connection.execute(
-            update(tables.retained).where(tables.retained.c.id == f"{given.category}/{given.object}").values(state="erased")
+            update(tables.retained)
+            .where(tables.retained.c.id == f"{given.category}/{given.object}")
+            .values(state="erased")
         )
 
-    return Effect(Nothing(), apply=apply, events=[("object.erased", {"category": given.category, "object": given.object})])
+    return Effect(
+        Nothing(), apply=apply, events=[("object.erased", {"category": given.category, "object": given.object})]
+    )
 
 
 @act(

@@ -43,6 +43,7 @@ class Ceremonies:
         self._held: OrderedDict[str, Ceremony] = OrderedDict()
 
     def open(self, ceremony: Ceremony) -> str:
+        """Keeps a ceremony; returns its id."""
         id_ = new_id()
         self._held[id_] = ceremony
         if len(self._held) > MAX_CEREMONIES:
@@ -54,7 +55,8 @@ class Ceremonies:
         ceremony = self._held.pop(id_, None)
         if ceremony is None or ceremony.until < now_us:
             raise BadInput(
-                Text("La demande de connexion a expiré.", "The sign-in request has expired."), Text("Recommencez la connexion.", "Sign in again.")
+                Text("La demande de connexion a expiré.", "The sign-in request has expired."),
+                Text("Recommencez la connexion.", "Sign in again."),
             )
         return ceremony
 
@@ -119,10 +121,22 @@ class SignInName(Input):
 )  # fmt: skip
 def show_session(ctx: Ctx, _given: Nothing) -> Effect:
     kernel, who = ctx.kernel, ctx.principal
-    person = None if who is ANONYMOUS else PersonShown(who.id, who.name, sorted(who.roles), _unit_name(ctx.db, who.unit))
+    person = (
+        None if who is ANONYMOUS else PersonShown(who.id, who.name, sorted(who.roles), _unit_name(ctx.db, who.unit))
+    )
     personas = kernel.things.get("personas", [])
     settings = kernel.settings
-    return Effect(SessionShown(person is not None, person, settings.demo, personas, settings.realm, settings.jurisdiction, settings.controller))
+    return Effect(
+        SessionShown(
+            person is not None,
+            person,
+            settings.demo,
+            personas,
+            settings.realm,
+            settings.jurisdiction,
+            settings.controller,
+        )
+    )
 
 
 @act(
@@ -134,7 +148,9 @@ def begin_sign_in(ctx: Ctx, _given: SignInName) -> Effect:
     from webauthn.helpers import options_to_json_dict  # noqa: PLC0415
     from webauthn.helpers.structs import UserVerificationRequirement  # noqa: PLC0415
 
-    options = generate_authentication_options(rp_id=ctx.kernel.settings.public_name, user_verification=UserVerificationRequirement.REQUIRED)
+    options = generate_authentication_options(
+        rp_id=ctx.kernel.settings.public_name, user_verification=UserVerificationRequirement.REQUIRED
+    )
     ceremony = _ceremonies(ctx.kernel).open(Ceremony(options.challenge, ctx.now_us + CEREMONY_US))
     return Effect(CeremonyShown(ceremony, options_to_json_dict(options)))
 
@@ -150,7 +166,9 @@ def finish_sign_in(ctx: Ctx, given: Answered) -> Effect:
     kernel = ctx.kernel
     ceremony = _ceremonies(kernel).take(given.ceremony, ctx.now_us)
     key = ctx.db.execute(
-        select(tables.passkey).where(tables.passkey.c.id == str(given.credential.get("id", "")), tables.passkey.c.revoked.is_(None))
+        select(tables.passkey).where(
+            tables.passkey.c.id == str(given.credential.get("id", "")), tables.passkey.c.revoked.is_(None)
+        )
     ).first()
     person = kernel.identity.person(key.person, ctx.db) if key is not None else None
     if key is None or person is None:
@@ -166,7 +184,9 @@ def finish_sign_in(ctx: Ctx, given: Answered) -> Effect:
 
     def count(connection: Connection) -> None:
         held = tables.passkey
-        counted = connection.execute(update(held).where(held.c.id == key.id, held.c.revoked.is_(None)).values(sign_count=verified.new_sign_count))
+        counted = connection.execute(
+            update(held).where(held.c.id == key.id, held.c.revoked.is_(None)).values(sign_count=verified.new_sign_count)
+        )
         if counted.rowcount != 1:  # revoked since it answered
             raise _unknown_key()
 
@@ -187,7 +207,11 @@ def finish_sign_in(ctx: Ctx, given: Answered) -> Effect:
 def begin_passkey(ctx: Ctx, given: Invited) -> Effect:
     from webauthn import generate_registration_options  # noqa: PLC0415
     from webauthn.helpers import options_to_json_dict  # noqa: PLC0415
-    from webauthn.helpers.structs import AuthenticatorSelectionCriteria, ResidentKeyRequirement, UserVerificationRequirement  # noqa: PLC0415
+    from webauthn.helpers.structs import (  # noqa: PLC0415
+        AuthenticatorSelectionCriteria,
+        ResidentKeyRequirement,
+        UserVerificationRequirement,
+    )
 
     person, hashed = _invited(ctx, given.invitation)
     name = ctx.kernel.identity.name(person)
@@ -246,12 +270,28 @@ def finish_passkey(ctx: Ctx, given: Answered) -> Effect:
     )
 
 
-@act("administration.sign_out", verb="administer", activity="access", roles=["self"], duty=True, fr="Se déconnecter", en="Sign out")
+@act(
+    "administration.sign_out",
+    verb="administer",
+    activity="access",
+    roles=["self"],
+    duty=True,
+    fr="Se déconnecter",
+    en="Sign out",
+)
 def sign_out(ctx: Ctx, _given: Nothing) -> Effect:
     def end(connection: Connection) -> None:
-        connection.execute(update(tables.session).where(tables.session.c.hash == ctx.principal.session).values(ended=ctx.now_us))
+        connection.execute(
+            update(tables.session).where(tables.session.c.hash == ctx.principal.session).values(ended=ctx.now_us)
+        )
 
-    return Effect(Nothing(), apply=end, set_cookie=("", 0), rights_changed=True, events=[("right.changed", {"person": ctx.principal.id})])
+    return Effect(
+        Nothing(),
+        apply=end,
+        set_cookie=("", 0),
+        rights_changed=True,
+        events=[("right.changed", {"person": ctx.principal.id})],
+    )
 
 
 def _ceremonies(kernel: Kernel) -> Ceremonies:
@@ -263,11 +303,19 @@ def _invited(ctx: Ctx, code: str) -> tuple[str, str]:
     hashed = digest(code.strip())
     row = ctx.db.execute(
         select(tables.invitation.c.person).where(
-            tables.invitation.c.hash == hashed, tables.invitation.c.used.is_(None), tables.invitation.c.until > ctx.now_us
+            tables.invitation.c.hash == hashed,
+            tables.invitation.c.used.is_(None),
+            tables.invitation.c.until > ctx.now_us,
         )
     ).first()
     if row is None:
-        raise BadInput(Text("Cette invitation est inconnue, déjà utilisée ou trop ancienne.", "This invitation is unknown, used or too old."), _ask_new())
+        raise BadInput(
+            Text(
+                "Cette invitation est inconnue, déjà utilisée ou trop ancienne.",
+                "This invitation is unknown, used or too old.",
+            ),
+            _ask_new(),
+        )
     return str(row[0]), hashed
 
 
@@ -278,7 +326,10 @@ def _ask_new() -> Text:
 def _unknown_key() -> BadInput:
     return BadInput(
         Text("Cette clé d’accès n’est pas reconnue ici.", "This passkey is not recognised here."),
-        Text("Choisissez une autre clé, ou demandez une invitation à votre administrateur.", "Choose another key, or ask your administrator for an invitation."),
+        Text(
+            "Choisissez une autre clé, ou demandez une invitation à votre administrateur.",
+            "Choose another key, or ask your administrator for an invitation.",
+        ),
     )
 
 

@@ -1,3 +1,5 @@
-from egide.bench.measure import Bench
 from collections.abc import Callable
+
+from egide.bench.measure import Bench
+
 MEASURES: tuple[Callable[[Bench], None], ...] = ()

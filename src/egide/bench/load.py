@@ -63,7 +63,15 @@ def flood(request: Request, seconds: float, folder: Path) -> Answered:
         "function request() n = n + 1; return made[n % #made + 1] end\n",
         "utf-8",
     )
-    words = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", "-s", str(script), f"http://127.0.0.1:{request.port}{request.path}"]
+    words = [
+        "wrk",
+        "-t1",
+        f"-c{CONNECTIONS}",
+        f"-d{max(1, round(seconds))}s",
+        "-s",
+        str(script),
+        f"http://127.0.0.1:{request.port}{request.path}",
+    ]
     done = subprocess.run(words, capture_output=True, text=True, timeout=seconds + 60, check=False)
     found = re.search(r"(\d+) requests in ([\d.]+)(m?s)", done.stdout)
     if found is None or "Non-2xx" in done.stdout or "Socket errors" in done.stdout:

@@ -62,7 +62,14 @@ def row(
     if value and peer_value:
         ratio = value / peer_value if better == "higher" else peer_value / value
     return Row(
-        name=name, value=_short(value), unit=unit, better=better, target=_short(target), peer=peer, peer_value=_short(peer_value), ratio=_short(ratio)
+        name=name,
+        value=_short(value),
+        unit=unit,
+        better=better,
+        target=_short(target),
+        peer=peer,
+        peer_value=_short(peer_value),
+        ratio=_short(ratio),
     )
 
 
@@ -142,7 +149,9 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
 
 
 @contextmanager
-def child(arguments: Sequence[str], *, environment: Mapping[str, str] | None = None, **given: Any) -> Iterator[subprocess.Popen[bytes]]:
+def child(
+    arguments: Sequence[str], *, environment: Mapping[str, str] | None = None, **given: Any
+) -> Iterator[subprocess.Popen[bytes]]:
     """A child process that does not outlive the block: asked to end, then made to."""
     process = subprocess.Popen(list(arguments), env={**os.environ, **(environment or {})}, **given)
     try:

@@ -27,7 +27,10 @@ from egide.gateways.certificate import ensure, own_names
 from egide.kernel.clock import Clock
 
 ACTS_PER_S = 1_000_000
-SQUARE = {"type": "Polygon", "coordinates": [[[24.92, 60.15], [24.98, 60.15], [24.98, 60.19], [24.92, 60.19], [24.92, 60.15]]]}
+SQUARE = {
+    "type": "Polygon",
+    "coordinates": [[[24.92, 60.15], [24.98, 60.15], [24.98, 60.19], [24.92, 60.19], [24.92, 60.15]]],
+}
 INSIDE = (60.17, 24.945)  # lat, lon
 LIMIT_NOTE = "acts_per_s is raised for the bench: the limit per person (200/s by default) would be what is measured."
 
@@ -74,13 +77,29 @@ def platform(folder: Path, *, tls: bool = False) -> Iterator[Platform]:
     if tls:
         ensure(folder / "tls", own_names("localhost"), Clock().now())
     environment = {"EGIDE_ACTS_PER_S": str(ACTS_PER_S), "PYTHONUNBUFFERED": "1"}
-    words = [sys.executable, "-m", "egide", "serve", "--demo", "--data", str(folder), "--port", str(port), "--tls" if tls else "--no-tls"]
-    with (folder / "serve.log").open("wb") as log, child(words, environment=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL) as process:
+    words = [
+        sys.executable,
+        "-m",
+        "egide",
+        "serve",
+        "--demo",
+        "--data",
+        str(folder),
+        "--port",
+        str(port),
+        "--tls" if tls else "--no-tls",
+    ]
+    with (
+        (folder / "serve.log").open("wb") as log,
+        child(words, environment=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL) as process,
+    ):
         found = Platform(process, folder, port, tls)
 
         def ready() -> bool:
             if process.poll() is not None:
-                raise BenchError(f"the platform did not start: {(folder / 'serve.log').read_text('utf-8').strip()[-400:]}")
+                raise BenchError(
+                    f"the platform did not start: {(folder / 'serve.log').read_text('utf-8').strip()[-400:]}"
+                )
             return healthy(found)
 
         wait_for(ready, "the platform")
@@ -109,7 +128,9 @@ async def _mission(one: Platform, perimeter: dict[str, Any]) -> tuple[Person, Pe
         await person.enter()
     drafted = await people["prefect"].act("orders.draft", **draft(perimeter))
     await people["prefect"].act("orders.sign", order=drafted["id"])
-    opened = await people["command"].act("operations.mission.open", title="Mesure", order=drafted["id"], roster=["officer", "command"])
+    opened = await people["command"].act(
+        "operations.mission.open", title="Mesure", order=drafted["id"], roster=["officer", "command"]
+    )
     return people["officer"], people["command"], str(opened["id"])
 
 

@@ -70,7 +70,9 @@ def table(title: str, rows: list[Row]) -> Table:
         mark = {True: "✓ ", False: "✗ ", None: ""}[each.met]
         bound = "" if each.target is None else ("≥ " if each.better == "higher" else "≤ ") + _figure(each.target)
         ratio = "" if each.ratio is None else f"{_figure(each.ratio)}×"
-        shown.add_row(each.name, mark + _figure(each.value), each.unit, bound, each.peer or "", _figure(each.peer_value), ratio)
+        shown.add_row(
+            each.name, mark + _figure(each.value), each.unit, bound, each.peer or "", _figure(each.peer_value), ratio
+        )
     return shown
 
 

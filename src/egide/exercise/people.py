@@ -1,4 +1,4 @@
-"""People of the exercise: they sign in and act through the platform's public address, as browsers do, and know nothing else of it."""
+"""People of the exercise: they sign in and act through the platform's public address, as browsers do, and know only that."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Origin
 
 HEADER = struct.Struct("<BBHQQ")
 VIDEO, KLV = 2, 3
 
 
-class ActRefused(Exception):  # noqa: N818 — a refusal is an answer, not an error of this program
+class ActRefused(Exception):
     """The platform refused; `articles` are the rules it named."""
 
     def __init__(self, told: dict[str, Any]) -> None:
@@ -59,7 +60,13 @@ class Person:
     async def live(self) -> Live:
         """Opens the live socket."""
         address = self.base.replace("http", "ws", 1) + "/live"
-        socket = await connect(address, additional_headers={"cookie": self.cookie}, origin=self.base, max_size=1 << 24, compression=None)  # type: ignore[arg-type]
+        socket = await connect(
+            address,
+            additional_headers={"cookie": self.cookie},
+            origin=Origin(self.base),
+            max_size=1 << 24,
+            compression=None,
+        )
         return Live(socket)
 
     def _post(self, name: str, given: dict[str, Any]) -> dict[str, Any]:
@@ -101,7 +108,9 @@ class Live:
         await self.socket.send(json.dumps({"id": self._last, "act": name, "input": given}))
         told = await asyncio.wait_for(future, 10)
         if "error" in told:
-            raise ActRefused(told["error"]) if told["error"].get("code") == "refused" else PersonError(str(told["error"]))
+            raise (
+                ActRefused(told["error"]) if told["error"].get("code") == "refused" else PersonError(str(told["error"]))
+            )
         return told["result"]
 
     async def until(self, condition: Any, seconds: float) -> bool:
@@ -113,6 +122,7 @@ class Live:
         return bool(condition())
 
     async def close(self) -> None:
+        """Hangs up."""
         self._task.cancel()
         await self.socket.close()
 

@@ -1,4 +1,4 @@
-"""The command line: `egide <act> --field value` for every act, and what the operator needs: init, serve, doctor, demo, ledger, map.
+"""The command line: `egide <act> --field value` for every act, and the operator's own: init, serve, doctor, demo, ledger, map.
 
 Acts go to the running server with the operator's token; nothing here writes to the store while a server runs.
 """
@@ -20,7 +20,12 @@ from egide.gateways.composition import composed
 from egide.kernel.errors import EgideError
 from egide.kernel.settings import Settings, load
 
-app = typer.Typer(name="egide", help="Égide — la loi d’abord, la preuve ensuite. / The law first, then the proof.", no_args_is_help=True, add_completion=False)
+app = typer.Typer(
+    name="egide",
+    help="Égide — la loi d’abord, la preuve ensuite. / The law first, then the proof.",
+    no_args_is_help=True,
+    add_completion=False,
+)
 ledger_app = typer.Typer(help="Registre : export, vérification. / Ledger: export, verification.", no_args_is_help=True)
 map_app = typer.Typer(help="Carte hors ligne. / Offline map.", no_args_is_help=True)
 app.add_typer(ledger_app, name="ledger")
@@ -47,8 +52,12 @@ def serve(
     data: DataOption = None,
     port: Annotated[int | None, typer.Option(help="Port")] = None,
     host: Annotated[str | None, typer.Option(help="Adresse d’écoute / listening address")] = None,
-    demo: Annotated[bool | None, typer.Option("--demo/--no-demo", help="Mode démonstration / demonstration mode")] = None,
-    tls: Annotated[bool | None, typer.Option("--tls/--no-tls", help="HTTPS avec le certificat de « egide init »")] = None,
+    demo: Annotated[
+        bool | None, typer.Option("--demo/--no-demo", help="Mode démonstration / demonstration mode")
+    ] = None,
+    tls: Annotated[
+        bool | None, typer.Option("--tls/--no-tls", help="HTTPS avec le certificat de « egide init »")
+    ] = None,
 ) -> None:
     """Démarre la plateforme. / Start the platform."""
     from egide.gateways.serve import run  # noqa: PLC0415
@@ -58,11 +67,15 @@ def serve(
 
 @app.command()
 def demo(
-    seconds: Annotated[float, typer.Option("--for", help="Durée de l’exercice joué sans navigateur, 0 = jusqu’à Ctrl-C")] = 0,
+    seconds: Annotated[
+        float, typer.Option("--for", help="Durée de l’exercice joué sans navigateur, 0 = jusqu’à Ctrl-C")
+    ] = 0,
     report: Annotated[Path | None, typer.Option(help="Fichier JSON des étapes / JSON file of the steps")] = None,
     data: DataOption = None,
     port: Annotated[int | None, typer.Option(help="Port")] = None,
-    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Ouvrir un navigateur / open a browser")] = True,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Ouvrir un navigateur / open a browser")
+    ] = True,
 ) -> None:
     """Joue l’exercice d’Helsinki avec de vrais protocoles. / Play the Helsinki exercise with real protocols."""
     from egide.gateways.demo import play  # noqa: PLC0415
@@ -90,7 +103,10 @@ def bench(
 
 @ledger_app.command("verify")
 def ledger_verify(
-    path: Path, key: Annotated[list[Path] | None, typer.Option("--key", help="Fichier de clés publiques / file of public keys")] = None
+    path: Path,
+    key: Annotated[
+        list[Path] | None, typer.Option("--key", help="Fichier de clés publiques / file of public keys")
+    ] = None,
 ) -> None:
     """Vérifie un export sans rien d’autre que lui et les clés publiques. / Verify an export with nothing else but public keys."""
     from egide.gateways.verify import verify  # noqa: PLC0415
@@ -111,7 +127,9 @@ def ledger_export(
 
 
 @map_app.command("build")
-def map_build(osm: Path, data: DataOption = None, out: Annotated[Path | None, typer.Option(help="Fichier PMTiles")] = None) -> None:
+def map_build(
+    osm: Path, data: DataOption = None, out: Annotated[Path | None, typer.Option(help="Fichier PMTiles")] = None
+) -> None:
     """Construit la carte hors ligne à partir d’un extrait OpenStreetMap. / Build the offline map from an OSM extract."""
     from egide.operations.map import MapError, build_pmtiles  # noqa: PLC0415
 
@@ -120,7 +138,9 @@ def map_build(osm: Path, data: DataOption = None, out: Annotated[Path | None, ty
     try:
         with Progress(console=console) as bar:
             task = bar.add_task("Carte / map", total=1.0)
-            info = build_pmtiles(osm, target, progress=lambda share, stage: bar.update(task, completed=share, description=stage))
+            info = build_pmtiles(
+                osm, target, progress=lambda share, stage: bar.update(task, completed=share, description=stage)
+            )
     except MapError as error:
         errors.print(f"[red]{error}[/red]")
         raise typer.Exit(1) from error
@@ -150,7 +170,9 @@ def call(settings: Settings, name: str, given: dict[str, Any]) -> dict[str, Any]
             errors.print(f"{told['do']['fr']} / {told['do']['en']}")
         raise SystemExit(1) from error
     except (urllib.error.URLError, OSError) as error:
-        errors.print("Le serveur ne répond pas : lancez « egide serve ». / The server does not answer: run “egide serve”.")
+        errors.print(
+            "Le serveur ne répond pas : lancez « egide serve ». / The server does not answer: run “egide serve”."
+        )
         raise SystemExit(1) from error
 
 

@@ -17,7 +17,12 @@ from egide.kernel.settings import Settings
 
 
 def _acts(settings: Settings) -> dict[str, Act]:
-    return {act.name: act for capability in composed().capabilities(settings) for act in capability.acts if not act.system and not act.live}
+    return {
+        act.name: act
+        for capability in composed().capabilities(settings)
+        for act in capability.acts
+        if not act.system and not act.live
+    }
 
 
 def listing(settings: Settings, console: Console) -> None:
@@ -41,7 +46,10 @@ def arguments(settings: Settings, name: str, args: list[str]) -> dict[str, Any]:
     for option, value in zip(args[::2], args[1::2], strict=False):
         field = option.removeprefix("--").replace("-", "_")
         if field not in fields or not option.startswith("--"):
-            raise BadInput(Text(f"Option inconnue : {option}", f"Unknown option: {option}"), Text(f"Options : {', '.join(fields)}", f"Options: {', '.join(fields)}"))
+            raise BadInput(
+                Text(f"Option inconnue : {option}", f"Unknown option: {option}"),
+                Text(f"Options : {', '.join(fields)}", f"Options: {', '.join(fields)}"),
+            )
         given[field] = value if fields[field] in (str, str | None) else _value(value)
     if len(args) % 2:
         raise BadInput(Text(f"Valeur manquante pour {args[-1]}", f"Missing value for {args[-1]}"))

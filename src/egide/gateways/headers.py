@@ -44,7 +44,10 @@ def common(*, tls: bool) -> list[tuple[bytes, bytes]]:
         (b"cross-origin-opener-policy", b"same-origin"),
         (b"cross-origin-embedder-policy", b"require-corp"),
         (b"cross-origin-resource-policy", b"same-origin"),
-        (b"permissions-policy", b"camera=(), microphone=(), geolocation=(), xr-spatial-tracking=(), publickey-credentials-get=(self), publickey-credentials-create=(self)"),
+        (
+            b"permissions-policy",
+            b"camera=(), microphone=(), geolocation=(), xr-spatial-tracking=(), publickey-credentials-get=(self), publickey-credentials-create=(self)",
+        ),
     ]
     if tls:
         found.append((b"strict-transport-security", b"max-age=31536000"))

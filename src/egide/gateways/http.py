@@ -63,11 +63,16 @@ class Doorkeeper:
         if authorization.startswith(b"Bearer "):
             client = scope.get("client")
             local = client is not None and client[0] in ("127.0.0.1", "::1")
-            return OPERATOR if local and self._token and hmac.compare_digest(authorization[7:], self._token) else ANONYMOUS
+            return (
+                OPERATOR if local and self._token and hmac.compare_digest(authorization[7:], self._token) else ANONYMOUS
+            )
         if changing and origin != self._origin and not (origin == b"" and site == b"same-origin"):
             if cookie:
                 raise BadInput(
-                    Text("Cette demande ne vient pas d’une page d’Égide.", "This request does not come from a page of Égide."),
+                    Text(
+                        "Cette demande ne vient pas d’une page d’Égide.",
+                        "This request does not come from a page of Égide.",
+                    ),
                     Text(f"Ouvrez {self._kernel.settings.origin}.", f"Open {self._kernel.settings.origin}."),
                 )
             return ANONYMOUS
@@ -97,6 +102,7 @@ class Acts:
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
         name = scope["path"].rpartition("/")[2]
         extra: list[tuple[bytes, bytes]] = []
         try:
@@ -107,7 +113,10 @@ class Acts:
             principal = self._doorkeeper.principal(scope, changing=True)
             outcome = await self._kernel.perform(name, body, principal)
             receipt = outcome.receipt
-            answer = {"result": outcome.result, "receipt": {"realm": receipt.realm, "index": receipt.index} if receipt else None}
+            answer = {
+                "result": outcome.result,
+                "receipt": {"realm": receipt.realm, "index": receipt.index} if receipt else None,
+            }
             status = 200
             if outcome.effect.set_cookie is not None:
                 extra = _cookie(outcome.effect.set_cookie)
@@ -154,6 +163,7 @@ class Headed:
         self._common = common(tls=tls)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
         if scope["type"] != "http" or scope["path"].startswith("/api/acts/"):
             await self._app(scope, receive, send)
             return
@@ -175,6 +185,7 @@ class Pages:
         self.csp_reports = 0
 
     async def page(self, request: Request) -> Response:
+        """One of the pages, under its own policy."""
         name = PAGES[request.url.path]
         file = self._static / name
         if not file.exists():
@@ -182,15 +193,21 @@ class Pages:
                 "Les pages ne sont pas construites : lancez « make setup ».\nThe pages are not built: run “make setup”.\n",
                 503, media_type="text/plain; charset=utf-8",
             )  # fmt: skip
-        return FileResponse(file, headers={"content-security-policy": csp(request.url.path), "cache-control": "no-cache"}, media_type="text/html")
+        return FileResponse(
+            file,
+            headers={"content-security-policy": csp(request.url.path), "cache-control": "no-cache"},
+            media_type="text/html",
+        )
 
     async def asset(self, request: Request) -> Response:
+        """A built file, named by its content."""
         file = (self._static / "assets" / request.path_params["name"]).resolve()
         if not file.is_relative_to(self._static) or not file.is_file():
             return Response("Not found", 404)
         return FileResponse(file, headers={"cache-control": "public, max-age=31536000, immutable"})
 
     async def icon(self, _request: Request) -> Response:
+        """The icon."""
         file = self._static / "favicon.svg"
         return FileResponse(file, media_type="image/svg+xml") if file.exists() else Response(status_code=204)
 
@@ -220,8 +237,12 @@ def build(kernel: Kernel, operator_token: str) -> Callable[[Scope, Receive, Send
         if found is None:
             return Response("Not found", 404)
         if isinstance(found, Path):
-            return FileResponse(found, headers={"cache-control": "public, max-age=3600"}, media_type="application/octet-stream")
-        return Response(found(dict(request.query_params)), media_type="application/json", headers={"cache-control": "no-cache"})
+            return FileResponse(
+                found, headers={"cache-control": "public, max-age=3600"}, media_type="application/octet-stream"
+            )
+        return Response(
+            found(dict(request.query_params)), media_type="application/json", headers={"cache-control": "no-cache"}
+        )
 
     async def download(request: Request) -> Response:
         try:
@@ -230,7 +251,11 @@ def build(kernel: Kernel, operator_token: str) -> Callable[[Scope, Receive, Send
             return JSONResponse(dict(problem(error)), error.status)
         offer = kernel.downloads.take(request.path_params["ticket"], principal.id, kernel.clock.now_us())
         if offer is None:
-            return Response("Cette adresse a servi ou expiré.\nThis address was used or has expired.\n", 404, media_type="text/plain; charset=utf-8")
+            return Response(
+                "Cette adresse a servi ou expiré.\nThis address was used or has expired.\n",
+                404,
+                media_type="text/plain; charset=utf-8",
+            )
         headers = {"cache-control": "no-store", "content-disposition": f'attachment; filename="{offer.filename}"'}
         return StreamingResponse(offer.content(), headers=headers, media_type=offer.media_type)
 

@@ -93,6 +93,7 @@ class Channel:
                     await send({"type": "websocket.send", "text": data})
 
     def finish(self) -> None:
+        """The terminal is gone: whoever asked is told."""
         self.closed = True
         self._wake.set()
         for callback in self._closing:
@@ -109,6 +110,7 @@ class Live:
         self.channels: set[Channel] = set()
 
     async def endpoint(self, websocket: WebSocket) -> None:
+        """Serves one terminal until it goes."""
         try:
             principal = self._doorkeeper.principal(websocket.scope, changing=True)
         except EgideError:
@@ -138,7 +140,10 @@ class Live:
             channel.finish()
             sender.cancel()
             await asyncio.gather(sender, *tasks, return_exceptions=True)
-            if websocket.application_state is not WebSocketState.DISCONNECTED and websocket.client_state is not WebSocketState.DISCONNECTED:
+            if (
+                websocket.application_state is not WebSocketState.DISCONNECTED
+                and websocket.client_state is not WebSocketState.DISCONNECTED
+            ):
                 await websocket.close(1001)
 
     async def _perform(self, channel: Channel, text: str) -> None:
@@ -154,7 +159,11 @@ class Live:
         else:
             receipt = outcome.receipt
             channel.push(
-                {"id": call.id, "result": outcome.result, "receipt": {"realm": receipt.realm, "index": receipt.index} if receipt else None}
+                {
+                    "id": call.id,
+                    "result": outcome.result,
+                    "receipt": {"realm": receipt.realm, "index": receipt.index} if receipt else None,
+                }
             )
             if outcome.effect.started is not None:
                 outcome.effect.started()

@@ -33,7 +33,10 @@ def document(kernel: Kernel) -> dict[str, Any]:
                                 "schema": {
                                     "type": "object",
                                     "required": ["result", "receipt"],
-                                    "properties": {"result": answered, "receipt": {"$ref": "#/components/schemas/Receipt"}},
+                                    "properties": {
+                                        "result": answered,
+                                        "receipt": {"$ref": "#/components/schemas/Receipt"},
+                                    },
                                 }
                             }
                         },
@@ -49,7 +52,10 @@ def document(kernel: Kernel) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "Égide", "version": __version__, "license": {"name": "EUPL-1.2", "identifier": "EUPL-1.2"}},
         "paths": paths,
-        "components": {"schemas": components, "securitySchemes": {"session": {"type": "apiKey", "in": "cookie", "name": "__Host-egide"}}},
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"session": {"type": "apiKey", "in": "cookie", "name": "__Host-egide"}},
+        },
     }
 
 
@@ -58,7 +64,11 @@ def _problem(name: str) -> dict[str, Any]:
 
 
 def _common() -> dict[str, Any]:
-    words = {"type": "object", "required": ["fr", "en"], "properties": {"fr": {"type": "string"}, "en": {"type": "string"}}}
+    words = {
+        "type": "object",
+        "required": ["fr", "en"],
+        "properties": {"fr": {"type": "string"}, "en": {"type": "string"}},
+    }
     receipt = {
         "type": ["object", "null"],
         "required": ["realm", "index"],

@@ -18,7 +18,7 @@ GRACE_S = 3  # s that open sockets get at shutdown
 
 
 def config(settings: Settings, application: Any) -> uvicorn.Config:
-    """uvicorn as measured fastest here: uvloop, httptools, websockets-sansio; no access log (addresses are personal data)."""
+    """Uvicorn as measured fastest here: uvloop, httptools, websockets-sansio; no access log (addresses are personal data)."""
     certificate = settings.folder / "tls" / "server.pem"
     key = settings.folder / "tls" / "server.key"
     return uvicorn.Config(
@@ -29,7 +29,9 @@ def config(settings: Settings, application: Any) -> uvicorn.Config:
     )  # fmt: skip
 
 
-async def serving(settings: Settings, ready: Callable[[Any], Any] | None = None, *, stop: asyncio.Event | None = None) -> None:
+async def serving(
+    settings: Settings, ready: Callable[[Any], Any] | None = None, *, stop: asyncio.Event | None = None
+) -> None:
     """Builds, starts and serves until a signal (or `stop`) comes; `ready(kernel)` is called once requests are answered."""
     kernel, application = composed().build(settings)
     await kernel.start()
@@ -38,11 +40,11 @@ async def serving(settings: Settings, ready: Callable[[Any], Any] | None = None,
     over = stop or asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError, ValueError):
+        with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):
             loop.add_signal_handler(name, over.set)
     task = asyncio.create_task(server.serve())
     try:
-        while not server.started and not task.done():
+        while not server.started and not task.done():  # noqa: ASYNC110 — uvicorn tells by a flag only
             await asyncio.sleep(0.01)
         told = ready(kernel) if ready is not None and not task.done() else None
         under_way = {asyncio.ensure_future(told)} if asyncio.iscoroutine(told) else set()

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 Fact = bool | int | str
 Facts = dict[str, Fact]
 # The six log verbs of directive 2016/680 article 25, and view, decide, export, anchor, administer.
-Verb = Literal["collect", "alter", "consult", "disclose", "combine", "erase", "view", "decide", "export", "anchor", "administer"]
+Verb = Literal[
+    "collect", "alter", "consult", "disclose", "combine", "erase", "view", "decide", "export", "anchor", "administer"
+]
 
 NAME = re.compile(r"^[a-z][a-z_]*(\.[a-z][a-z_]*){1,3}$")
 
@@ -86,8 +88,12 @@ class Effect:
     rights_changed: bool = False
     bulk: tuple[int, bytes] | None = None  # rows of one act and their Merkle sub-root
     after: Callable[[Receipt], Awaitable[None] | None] | None = None
-    started: Callable[[], None] | None = None  # for stream acts: runs after the answer has been queued, frames follow it
-    set_cookie: tuple[str, int] | None = None  # session secret and its life in seconds; an empty secret ends the session
+    started: Callable[[], None] | None = (
+        None  # for stream acts: runs after the answer has been queued, frames follow it
+    )
+    set_cookie: tuple[str, int] | None = (
+        None  # session secret and its life in seconds; an empty secret ends the session
+    )
     # Set by sign-in acts: the person whose act this turned out to be.
     actor: str | None = None
 
@@ -150,10 +156,11 @@ def act(
 
     `roles`: who may be habilitated for it ("*" = anyone habilitated, "self" = anyone signed in, about
     themselves, "anyone" = also people not signed in).
-    `prepare`: slow looking (a probe of a source) that must precede the facts; it may await. `gather`: the facts that only this
-    act knows; quick, and repeatable inside the writer's transaction. `recheck`: those among them that another act may change meanwhile (counters):
-    gathered again inside the writer's transaction. `groups`: the law packs' rule groups that apply beyond those of the
-    activity's regime and the verb. `open`: public pages and keys; counted, no personal data, never in the ledger.
+    `prepare`: slow looking (a probe of a source) that must precede the facts; it may await. `gather`: the facts that only
+    this act knows; quick, and repeatable inside the writer's transaction. `recheck`: those among them that another act may
+    change meanwhile (counters): gathered again inside the writer's transaction. `groups`: the law packs' rule groups that
+    apply beyond those of the activity's regime and the verb. `open`: public pages and keys; counted, no personal data,
+    never in the ledger.
     `live`: only over a live connection. `duty`: the mission is the motive, no words are asked.
     `system`: performed by the platform's own named activities only; no route, message or command.
     """

@@ -80,7 +80,9 @@ class Activity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def complete(self) -> bool:
         """Whether every entry that article 30 / 24 asks for is filled in."""
-        return all((self.purposes, self.bases, self.subjects, self.data, self.recipients, self.retention, self.security))
+        return all(
+            (self.purposes, self.bases, self.subjects, self.data, self.recipients, self.retention, self.security)
+        )
 
     def basis_in_force(self, book: LawBook, today: str) -> bool:
         """A basis counts while its text and its own date are in force; one is enough."""
@@ -126,7 +128,9 @@ def activities(capability: Capability) -> tuple[Activity, ...]:
     try:
         return msgspec.convert(tomllib.loads(text), ActivityFile).activity
     except tomllib.TOMLDecodeError as error:
-        raise StartupError(Text(f"TOML incorrect : {error}", f"Bad TOML: {error}"), file=name, line=_line_of(str(error))) from error
+        raise StartupError(
+            Text(f"TOML incorrect : {error}", f"Bad TOML: {error}"), file=name, line=_line_of(str(error))
+        ) from error
     except msgspec.ValidationError as error:
         raise StartupError(
             Text(f"Registre incorrect : {error}", f"Wrong record: {error}"), file=name, line=_find(text, str(error))
@@ -140,15 +144,24 @@ def check(capabilities: Iterable[Capability], known: Mapping[str, Activity]) -> 
         for declared in capability.acts:
             if not declared.name.startswith(capability.name + ".") and capability.name != "administration":
                 raise StartupError(
-                    Text(f"{declared.name} n’appartient pas à {capability.name}", f"{declared.name} is not of {capability.name}"),
+                    Text(
+                        f"{declared.name} n’appartient pas à {capability.name}",
+                        f"{declared.name} is not of {capability.name}",
+                    ),
                     file=capability.package,
                 )
             if declared.name in acts:
-                raise StartupError(Text(f"Acte déclaré deux fois : {declared.name}", f"Act declared twice: {declared.name}"), file=capability.package)
+                raise StartupError(
+                    Text(f"Acte déclaré deux fois : {declared.name}", f"Act declared twice: {declared.name}"),
+                    file=capability.package,
+                )
             if not declared.open and declared.activity not in known:
                 near = difflib.get_close_matches(declared.activity, known, 1)
                 raise StartupError(
-                    Text(f"{declared.name} : activité inconnue « {declared.activity} »", f"{declared.name}: unknown activity “{declared.activity}”"),
+                    Text(
+                        f"{declared.name} : activité inconnue « {declared.activity} »",
+                        f"{declared.name}: unknown activity “{declared.activity}”",
+                    ),
                     file=f"{capability.package.replace('.', '/')}/activities.toml",
                     suggestion=near[0] if near else None,
                 )

@@ -29,8 +29,14 @@ class Clock:
         if now < self._latest_us:
             if now < self._latest_us - TOLERATED_STEP_BACK_US:
                 raise Unavailable(
-                    Text("L’horloge du serveur a reculé : plus rien n’est enregistré.", "The server’s clock has gone backwards: nothing is recorded."),
-                    Text("Remettez l’horloge à l’heure (NTP), puis réessayez.", "Set the clock right (NTP), then try again."),
+                    Text(
+                        "L’horloge du serveur a reculé : plus rien n’est enregistré.",
+                        "The server’s clock has gone backwards: nothing is recorded.",
+                    ),
+                    Text(
+                        "Remettez l’horloge à l’heure (NTP), puis réessayez.",
+                        "Set the clock right (NTP), then try again.",
+                    ),
                 )
             return self._latest_us
         self._latest_us = now

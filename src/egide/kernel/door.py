@@ -27,7 +27,18 @@ from egide.kernel.checkpoint import Checkpoint, parse
 from egide.kernel.checkpoint import sign as sign_note
 from egide.kernel.clock import Clock, iso
 from egide.kernel.downloads import Downloads
-from egide.kernel.errors import BadInput, EgideError, NotFound, NotSignedIn, Refused, StartupError, Text, TooLarge, TooMany, Unavailable
+from egide.kernel.errors import (
+    BadInput,
+    EgideError,
+    NotFound,
+    NotSignedIn,
+    Refused,
+    StartupError,
+    Text,
+    TooLarge,
+    TooMany,
+    Unavailable,
+)
 from egide.kernel.events import Bus
 from egide.kernel.guard import ActLaw, Decision, Guard
 from egide.kernel.identity import ANONYMOUS, Identity, Principal
@@ -59,7 +70,9 @@ class Outcome:
 class Kernel:
     """One process's kernel. Raises `StartupError` when a pack, a manifest or a setting is broken."""
 
-    def __init__(self, settings: Settings, capabilities: tuple[Capability, ...], *, clock: Clock | None = None, law: Path = LAW) -> None:
+    def __init__(
+        self, settings: Settings, capabilities: tuple[Capability, ...], *, clock: Clock | None = None, law: Path = LAW
+    ) -> None:
         self.settings = settings
         self.clock = clock or Clock()
         self.capabilities = capabilities
@@ -70,17 +83,24 @@ class Kernel:
             for activity in activities(capability):
                 self.activities[activity.id] = activity
         self.acts = check(capabilities, self.activities)
-        self.guard = Guard(self.book, {name: ActLaw(name, self.groups(act)) for name, act in self.acts.items() if not act.open})
+        self.guard = Guard(
+            self.book, {name: ActLaw(name, self.groups(act)) for name, act in self.acts.items() if not act.open}
+        )
         self._check_facts()
         self.store = Store(folder)
-        self.store.create([tables.metadata, *(capability.tables for capability in capabilities if capability.tables is not None)])
+        self.store.create(
+            [tables.metadata, *(capability.tables for capability in capabilities if capability.tables is not None)]
+        )
         self.vault = Vault.open(folder / "vault", settings.realm)
         size, last = self.store.last_entry(settings.realm)
         key_file = folder / "keys" / f"ledger-{settings.realm}.key"
         if size and not key_file.exists():
             raise StartupError(
                 Text("La clé de signature du registre a disparu.", "The ledger’s signing key is gone."),
-                Text("Remettez-la depuis la sauvegarde : une autre clé ferait douter de tout ce qui précède.", "Restore it from backup: another key would cast doubt on all that precedes."),
+                Text(
+                    "Remettez-la depuis la sauvegarde : une autre clé ferait douter de tout ce qui précède.",
+                    "Restore it from backup: another key would cast doubt on all that precedes.",
+                ),
                 file=str(key_file),
             )
         self.key = SigningKey.load_or_create(key_file, self.origin)
@@ -122,6 +142,7 @@ class Kernel:
                 await capability.start(self)
 
     async def stop(self) -> None:
+        """Stops everything in the reverse order; what is queued is finished first."""
         for capability in reversed(self.capabilities):
             if capability.stop is not None:
                 await capability.stop(self)
@@ -165,7 +186,10 @@ class Kernel:
             for fact in self.guard.required_facts(name):
                 provider = self.book.facts[fact].provider
                 if provider == "kernel" and fact not in sample:
-                    raise StartupError(Text(f"Le noyau ne sait pas établir « {fact} ».", f"The kernel cannot establish “{fact}”."), file="law")
+                    raise StartupError(
+                        Text(f"Le noyau ne sait pas établir « {fact} ».", f"The kernel cannot establish “{fact}”."),
+                        file="law",
+                    )
                 supplied = fact in own or fact in sample or fact in self.book.groups["ai"].facts
                 if not supplied and act.gather is no_facts:
                     raise StartupError(
@@ -240,7 +264,7 @@ class Kernel:
         """Self-check of the controls of article 29(2): keys private, ledger writing, law loaded; looked at once a second."""
         now = monotonic()
         if now - self._controls[0] > CONTROLS_S:
-            self._controls = (now, bool(self.book.rules) and os.stat(self.settings.folder).st_mode & 0o077 == 0)
+            self._controls = (now, bool(self.book.rules) and self.settings.folder.stat().st_mode & 0o077 == 0)
         return self._controls[1]
 
     # -- the door ---------------------------------------------------------------------------------------------------
@@ -258,12 +282,16 @@ class Kernel:
             raise NotFound(Text(f"Cet acte n’existe pas ici : {name}.", f"There is no such act here: {name}."))
         if not self.buckets.take(principal.id or principal.session):
             raise TooMany(
-                Text("Trop de demandes en peu de temps.", "Too many requests in a short time."), Text("Attendez quelques secondes.", "Wait a few seconds.")
+                Text("Trop de demandes en peu de temps.", "Too many requests in a short time."),
+                Text("Attendez quelques secondes.", "Wait a few seconds."),
             )
         given, raw = self._validate(act, raw)
         if principal is ANONYMOUS and "anyone" not in act.roles and not act.open:
             raise NotSignedIn(
-                Text("Vous n’êtes pas connecté, ou votre session est terminée.", "You are not signed in, or your session has ended."),
+                Text(
+                    "Vous n’êtes pas connecté, ou votre session est terminée.",
+                    "You are not signed in, or your session has ended.",
+                ),
                 Text("Connectez-vous, puis recommencez.", "Sign in, then try again."),
             )
         ctx = Ctx(self, principal, act, self.clock.now_us(), self.store.reader(), cause=cause, channel=channel)
@@ -272,7 +300,9 @@ class Kernel:
             effect = await _resolved(act.handler(ctx, given))
             return Outcome(effect.result, None, effect)
         activity = self.activities[act.activity]
-        ctx.purpose = (getattr(given, "purpose", None) if getattr(given, "says_purpose", True) else None) or activity.purposes[0].id
+        ctx.purpose = (
+            getattr(given, "purpose", None) if getattr(given, "says_purpose", True) else None
+        ) or activity.purposes[0].id
         if act.prepare is not None:
             await act.prepare(ctx, given)
         epoch = self.epoch
@@ -292,18 +322,32 @@ class Kernel:
             return raw, msgspec.json.encode(raw)
         if len(raw) > act.max_bytes:
             raise TooLarge(
-                Text(f"Trop volumineux : {len(raw)} octets pour {act.max_bytes} au plus.", f"Too large: {len(raw)} bytes, {act.max_bytes} at most.")
+                Text(
+                    f"Trop volumineux : {len(raw)} octets pour {act.max_bytes} au plus.",
+                    f"Too large: {len(raw)} bytes, {act.max_bytes} at most.",
+                )
             )
         try:
             return act.decoder.decode(raw or b"{}"), raw
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise BadInput(
-                Text(f"La demande n’a pas la forme attendue : {error}", f"The request does not have the expected form: {error}"),
+                Text(
+                    f"La demande n’a pas la forme attendue : {error}",
+                    f"The request does not have the expected form: {error}",
+                ),
                 Text("Corrigez le champ nommé, puis renvoyez.", "Correct the field named, then send again."),
             ) from error
 
     async def _record(
-        self, act: Act, ctx: Ctx, given: Any, raw: bytes, facts: Facts, decision: Decision, effect: Effect | None, epoch: int
+        self,
+        act: Act,
+        ctx: Ctx,
+        given: Any,
+        raw: bytes,
+        facts: Facts,
+        decision: Decision,
+        effect: Effect | None,
+        epoch: int,
     ) -> Receipt:
         """Hands the decided act to the writer and waits until it is durable; raises the refusal or the failure."""
         if self.loop is None:
@@ -318,15 +362,17 @@ class Kernel:
         receipt: Receipt = await work.future
         return receipt
 
-    async def record(self, name: str, given: Any, principal: Principal, decision: Decision, facts: Facts, *, cause: str) -> Receipt:
+    async def record(
+        self, name: str, given: Any, principal: Principal, decision: Decision, facts: Facts, *, cause: str
+    ) -> Receipt:
         """Writes down a decision that was taken elsewhere than at `perform`: a lease that ended, an effect's outcome."""
         act = self.acts[name]
         ctx = Ctx(self, principal, act, self.clock.now_us(), self.store.reader(), cause=cause)
         try:
             return await self._record(act, ctx, given, msgspec.json.encode(given), facts, decision, None, self.epoch)
         except Refused as refusal:
-            assert refusal.receipt is not None
-            return Receipt(refusal.receipt[0], refusal.receipt[1], "")
+            realm, index = refusal.receipt or (self.settings.realm, -1)
+            return Receipt(realm, index, "")
 
     # -- called by the writer's thread ------------------------------------------------------------------------------
 
@@ -357,16 +403,22 @@ class Kernel:
 
     def system(self, activity: str) -> Principal:
         """The platform's own named activity as a principal: it inherits nobody's rights."""
-        return Principal(id=f"system:{activity}", name=activity, roles=frozenset({"system"}), kind="system", strong=True)
+        return Principal(
+            id=f"system:{activity}", name=activity, roles=frozenset({"system"}), kind="system", strong=True
+        )
 
     def latest_checkpoint(self, db: Connection | None = None) -> tuple[int, str] | None:
         """(size, note) of the newest signed tree head."""
-        found = (db or self.store.reader()).execute(
-            select(tables.checkpoint.c.size, tables.checkpoint.c.note)
-            .where(tables.checkpoint.c.realm == self.settings.realm)
-            .order_by(tables.checkpoint.c.size.desc())
-            .limit(1)
-        ).first()
+        found = (
+            (db or self.store.reader())
+            .execute(
+                select(tables.checkpoint.c.size, tables.checkpoint.c.note)
+                .where(tables.checkpoint.c.realm == self.settings.realm)
+                .order_by(tables.checkpoint.c.size.desc())
+                .limit(1)
+            )
+            .first()
+        )
         return (int(found[0]), str(found[1])) if found else None
 
 

@@ -31,7 +31,9 @@ class Downloads:
     def __init__(self) -> None:
         self._offers: OrderedDict[str, Offer] = OrderedDict()
 
-    def offer(self, person: str, now_us: int, filename: str, media_type: str, content: Callable[[], Iterator[bytes]]) -> str:
+    def offer(
+        self, person: str, now_us: int, filename: str, media_type: str, content: Callable[[], Iterator[bytes]]
+    ) -> str:
         """The address of a new offer."""
         ticket = secrets.token_urlsafe(24)
         self._offers[ticket] = Offer(person, now_us + LIFE_US, filename, media_type, content)

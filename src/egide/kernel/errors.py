@@ -1,16 +1,16 @@
 """Every error Égide raises, in one tree. Each tells the person what happened and what to do, in French and English.
 
-    EgideError
-    ├── StartupError     a pack, manifest or setting is broken: the platform does not start (file, line, suggestion)
-    ├── BadInput         the request does not have the form the act asks for                       422
-    ├── NotSignedIn      nobody is signed in, or the session has ended                             401
-    ├── NotFound         the thing named does not exist, or not for this person                    404
-    ├── Conflict         it changed meanwhile: look again and repeat                               409
-    ├── TooLarge         more bytes than the act admits                                            413
-    ├── TooMany          more requests than a person makes                                         429
-    ├── Refused          the law does not allow it: every broken article is listed                 403
-    ├── Unavailable      the store or the ledger cannot take the act now; nothing was done          503
-    └── Failed           the program itself is at fault (a bug, a plug-in); nothing was done        500
+EgideError
+├── StartupError     a pack, manifest or setting is broken: the platform does not start (file, line, suggestion)
+├── BadInput         the request does not have the form the act asks for                       422
+├── NotSignedIn      nobody is signed in, or the session has ended                             401
+├── NotFound         the thing named does not exist, or not for this person                    404
+├── Conflict         it changed meanwhile: look again and repeat                               409
+├── TooLarge         more bytes than the act admits                                            413
+├── TooMany          more requests than a person makes                                         429
+├── Refused          the law does not allow it: every broken article is listed                 403
+├── Unavailable      the store or the ledger cannot take the act now; nothing was done          503
+└── Failed           the program itself is at fault (a bug, a plug-in); nothing was done        500
 """
 
 from __future__ import annotations
@@ -124,8 +124,14 @@ class Failed(EgideError):
 
     def __init__(self) -> None:
         super().__init__(
-            Text("L’acte a échoué par une faute du programme : rien n’a été fait.", "The act failed by a fault of the program: nothing was done."),
-            Text("Signalez-le à votre administrateur ; le journal technique dit où.", "Tell your administrator; the technical log says where."),
+            Text(
+                "L’acte a échoué par une faute du programme : rien n’a été fait.",
+                "The act failed by a fault of the program: nothing was done.",
+            ),
+            Text(
+                "Signalez-le à votre administrateur ; le journal technique dit où.",
+                "Tell your administrator; the technical log says where.",
+            ),
         )
 
 
@@ -136,6 +142,8 @@ class Refused(EgideError):
     status = 403
 
     def __init__(self, decision: Decision, receipt: tuple[str, int] | None = None) -> None:
-        super().__init__(Text("L’acte n’a pas été accompli : la loi s’y oppose.", "The act was not done: the law forbids it."))
+        super().__init__(
+            Text("L’acte n’a pas été accompli : la loi s’y oppose.", "The act was not done: the law forbids it.")
+        )
         self.decision = decision
         self.receipt = receipt

@@ -52,12 +52,14 @@ class Bus:
         return lambda: self._act_watchers.remove(watcher) if watcher in self._act_watchers else None
 
     async def start(self) -> None:
+        """Starts one task per durable listener."""
         for capability in self._kernel.capabilities:
             for name, listener in capability.listeners.items():
                 consumer = f"{capability.name}:{name}"
                 self._tasks.append(asyncio.create_task(self._consume(consumer, name, listener), name=consumer))
 
     async def stop(self) -> None:
+        """Stops the listeners; their cursors stay."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -78,14 +80,26 @@ class Bus:
         if told:
             self._wake.set()
 
-    async def _consume(self, consumer: str, name: str, listener: Callable[[Kernel, dict[str, Any]], Awaitable[None] | None]) -> None:
+    async def _consume(
+        self, consumer: str, name: str, listener: Callable[[Kernel, dict[str, Any]], Awaitable[None] | None]
+    ) -> None:
         store = self._kernel.store
         table = tables.outbox
-        cursor = store.reader().execute(select(tables.consumer.c.seq).where(tables.consumer.c.name == consumer)).scalar() or 0
+        cursor = (
+            store.reader().execute(select(tables.consumer.c.seq).where(tables.consumer.c.name == consumer)).scalar()
+            or 0
+        )
         while True:
-            rows = store.reader().execute(
-                select(table.c.seq, table.c.payload, table.c.entry).where(table.c.seq > cursor, table.c.name == name).order_by(table.c.seq).limit(100)
-            ).all()
+            rows = (
+                store.reader()
+                .execute(
+                    select(table.c.seq, table.c.payload, table.c.entry)
+                    .where(table.c.seq > cursor, table.c.name == name)
+                    .order_by(table.c.seq)
+                    .limit(100)
+                )
+                .all()
+            )
             for seq, payload, entry in rows:
                 try:
                     done = listener(self._kernel, msgspec.json.decode(payload) | {"cause": entry})
@@ -99,7 +113,9 @@ class Bus:
             if rows:
                 try:
                     await asyncio.to_thread(self._keep, consumer, cursor)
-                except DatabaseError as error:  # at least once: an event told again does no harm, a listener lost for good would
+                except (
+                    DatabaseError
+                ) as error:  # at least once: an event told again does no harm, a listener lost for good would
                     log.warning("cursor of %s: %s", consumer, error)
             if not rows:
                 self._wake.clear()
@@ -109,5 +125,7 @@ class Bus:
         """The cursor is bookkeeping, not state of people: it may lag (at least once), so a write of its own suffices."""
         with self._kernel.store.side() as connection:
             connection.execute(
-                upsert(tables.consumer).values(name=consumer, seq=cursor).on_conflict_do_update(index_elements=["name"], set_={"seq": cursor})
+                upsert(tables.consumer)
+                .values(name=consumer, seq=cursor)
+                .on_conflict_do_update(index_elements=["name"], set_={"seq": cursor})
             )

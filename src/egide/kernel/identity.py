@@ -58,7 +58,9 @@ class Principal:
 
 
 ANONYMOUS = Principal(id="", name="", roles=frozenset(), kind="anonymous")
-OPERATOR = Principal(id="operator", name="Opérateur de la plateforme", roles=frozenset({"administrator"}), kind="operator", strong=True)
+OPERATOR = Principal(
+    id="operator", name="Opérateur de la plateforme", roles=frozenset({"administrator"}), kind="operator", strong=True
+)
 
 
 def digest(secret: str) -> str:
@@ -109,7 +111,9 @@ class Identity:
         if principal.kind != "person":
             return principal
         if principal.session:
-            row = db.execute(select(tables.session.c.ended, tables.session.c.until).where(tables.session.c.hash == principal.session)).first()
+            row = db.execute(
+                select(tables.session.c.ended, tables.session.c.until).where(tables.session.c.hash == principal.session)
+            ).first()
             if row is None or row.ended is not None or row.until <= self._kernel.clock.now_us():
                 return ANONYMOUS
         return self.person(principal.id, db, session=principal.session, strong=principal.strong) or ANONYMOUS
@@ -141,14 +145,20 @@ class Identity:
         if person == OPERATOR.id:
             return OPERATOR.name
         if person not in self._names:
-            row = self._kernel.store.reader().execute(select(tables.person.c.name).where(tables.person.c.id == person)).first()
+            row = (
+                self._kernel.store.reader()
+                .execute(select(tables.person.c.name).where(tables.person.c.id == person))
+                .first()
+            )
             self._names[person] = self.open_name(person, row[0]) if row else ""
         return self._names[person]
 
     def seal_name(self, person: str, name: str) -> bytes:
+        """A name, sealed with its person's own key."""
         return self._kernel.vault.seal(person, "identity", name.encode(), person.encode())
 
     def open_name(self, person: str, sealed: bytes) -> str:
+        """A sealed name; "" where its key was erased."""
         try:
             return self._kernel.vault.open_(person, "identity", sealed, person.encode()).decode()
         except VaultError:
@@ -158,7 +168,14 @@ class Identity:
         """The row that opens a session."""
         now = self._kernel.clock.now_us()
         until = now + SESSION_S * 1_000_000
-        return {"hash": digest(secret), "person": person, "started": now, "until": until, "strength": strength, "ended": None}
+        return {
+            "hash": digest(secret),
+            "person": person,
+            "started": now,
+            "until": until,
+            "strength": strength,
+            "ended": None,
+        }
 
     def _read(self, hashed: str) -> tuple[Principal, int] | None:
         db = self._kernel.store.reader()

@@ -28,7 +28,15 @@ BACKOFF_US = 2_000_000  # µs, doubled at each attempt
 
 def job(cause: str, act: str, raw: bytes, due_us: int) -> dict[str, Any]:
     """The row that queues `act` for `due_us`; put it in an effect's rows."""
-    return {"id": f"{cause}/{act}", "due": due_us, "act": act, "input": raw, "cause": cause, "attempts": 0, "state": "due"}
+    return {
+        "id": f"{cause}/{act}",
+        "due": due_us,
+        "act": act,
+        "input": raw,
+        "cause": cause,
+        "attempts": 0,
+        "state": "due",
+    }
 
 
 class Runner:
@@ -39,9 +47,11 @@ class Runner:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
+        """Starts looking."""
         self._task = asyncio.create_task(self._run(), name="jobs")
 
     async def stop(self) -> None:
+        """Stops looking; what is due waits."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -50,9 +60,16 @@ class Runner:
         """Runs the jobs due now; returns how many were done."""
         kernel = self._kernel
         table = tables.job
-        rows = kernel.store.reader().execute(
-            select(table).where(table.c.state == "due", table.c.due <= kernel.clock.now_us()).order_by(table.c.due).limit(50)
-        ).all()
+        rows = (
+            kernel.store.reader()
+            .execute(
+                select(table)
+                .where(table.c.state == "due", table.c.due <= kernel.clock.now_us())
+                .order_by(table.c.due)
+                .limit(50)
+            )
+            .all()
+        )
         for row in rows:
             try:
                 act = kernel.acts.get(row.act)
@@ -76,7 +93,10 @@ class Runner:
         while True:
             try:
                 await self.tick()
-            except (EgideError, DatabaseError) as error:  # clock gone back, disk full: the jobs wait, they are not forgotten
+            except (
+                EgideError,
+                DatabaseError,
+            ) as error:  # clock gone back, disk full: the jobs wait, they are not forgotten
                 log.warning("jobs: %s", error)
             await asyncio.sleep(LOOK_S)
 

@@ -33,7 +33,9 @@ class Lease:
 
     __slots__ = ("about", "act", "expires", "given", "id", "on_end", "principal", "purpose")
 
-    def __init__(self, id_: str, act: Act, given: Any, principal: Principal, purpose: str, on_end: Callable[[Decision], None]) -> None:
+    def __init__(
+        self, id_: str, act: Act, given: Any, principal: Principal, purpose: str, on_end: Callable[[Decision], None]
+    ) -> None:
         self.id = id_
         self.act = act
         self.given = given
@@ -59,15 +61,18 @@ class Leases:
         self._now = asyncio.Event()
 
     def start(self) -> None:
+        """Starts deciding again."""
         self._kernel.bus.watch(self._changed)
         self._task = asyncio.create_task(self._run(), name="leases")
 
     async def stop(self) -> None:
+        """Stops; every lease then runs out by itself."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, *self._ending, return_exceptions=True)
 
     def open(self, lease: Lease) -> None:
+        """Holds a lease from now on."""
         self._held[lease.id] = lease
 
     def close(self, lease_id: str) -> None:
@@ -75,10 +80,18 @@ class Leases:
         self._held.pop(lease_id, None)
 
     def held(self) -> list[Lease]:
+        """Every running lease."""
         return list(self._held.values())
 
     def _changed(self, name: str, _payload: dict[str, Any]) -> None:
-        if name in ("order.signed", "order.ended", "right.changed", "roster.changed", "source.changed", "perimeter.left"):
+        if name in (
+            "order.signed",
+            "order.ended",
+            "right.changed",
+            "roster.changed",
+            "source.changed",
+            "perimeter.left",
+        ):
             self._now.set()
 
     async def _run(self) -> None:
@@ -118,5 +131,5 @@ class Leases:
     async def _write(self, lease: Lease, decision: Decision, facts: dict[str, Any]) -> None:
         try:
             await self._kernel.record(lease.act.name, lease.given, lease.principal, decision, facts, cause=lease.id)
-        except EgideError as error:
-            log.error("the end of lease %s is not in the ledger: %s", lease.id, error)
+        except EgideError:
+            log.exception("the end of lease %s is not in the ledger", lease.id)

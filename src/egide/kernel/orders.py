@@ -90,6 +90,7 @@ class Order:
         return "in_force" if now_us < self.body.ends else "ended"
 
     def in_force(self, now_us: int) -> bool:
+        """Whether it allows anything now."""
         return self.state(now_us) == "in_force"
 
     def contains(self, lat: float, lon: float) -> bool:
@@ -138,7 +139,9 @@ class Orders:
     def issuer_key(self, person: str) -> SigningKey:
         """The signing key of one issuer, made when they first sign. Its public half travels with the order."""
         settings = self._kernel.settings
-        return SigningKey.load_or_create(settings.folder / "keys" / "issuers" / f"{person}.key", f"egide/{settings.realm}/issuer/{person}")
+        return SigningKey.load_or_create(
+            settings.folder / "keys" / "issuers" / f"{person}.key", f"egide/{settings.realm}/issuer/{person}"
+        )
 
     def get(self, order: str, db: Connection) -> Order:
         """One order; raises `NotFound`."""
@@ -148,6 +151,7 @@ class Orders:
         return self._read(row)
 
     def all(self, db: Connection) -> list[Order]:
+        """Every order of the realm."""
         return [self._read(row) for row in db.execute(_light.order_by(tables.order.c.id))]
 
     def current(self, order: str, db: Connection, now_us: int) -> Order:
@@ -194,13 +198,20 @@ class Orders:
 
     def _authentic(self, row: Any, body: OrderBody) -> bool:
         """The signature is over these very bytes, by the key of the issuer whom the body names, for this row."""
-        if row.signature is None or body.id != row.id or body.realm != self._kernel.settings.realm or not _ISSUER.fullmatch(body.issuer):
+        if (
+            row.signature is None
+            or body.id != row.id
+            or body.realm != self._kernel.settings.realm
+            or not _ISSUER.fullmatch(body.issuer)
+        ):
             return False
         key = self.issuer_key(body.issuer)
         if key.vkey != row.vkey:
             return False
         try:
-            Ed25519PublicKey.from_public_bytes(parse_vkey(key.vkey).public_key).verify(bytes(row.signature), bytes(row.draft))
+            Ed25519PublicKey.from_public_bytes(parse_vkey(key.vkey).public_key).verify(
+                bytes(row.signature), bytes(row.draft)
+            )
         except InvalidSignature:
             return False
         return True
@@ -226,6 +237,8 @@ class Orders:
         if order.reason is None:
             return None
         try:
-            return self._kernel.vault.open_(f"order:{order.body.id}", "orders", order.reason, order.body.id.encode()).decode()
+            return self._kernel.vault.open_(
+                f"order:{order.body.id}", "orders", order.reason, order.body.id.encode()
+            ).decode()
         except VaultError:
             return None

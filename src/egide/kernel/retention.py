@@ -31,7 +31,14 @@ SealState = Literal["open", "sealed", "expired"]
 
 def keep(category: str, object_: str) -> dict[str, Any]:
     """The row for a new object whose clock has not started."""
-    return {"id": f"{category}/{object_}", "category": category, "object": object_, "trigger": None, "erase_at": None, "state": "open"}
+    return {
+        "id": f"{category}/{object_}",
+        "category": category,
+        "object": object_,
+        "trigger": None,
+        "erase_at": None,
+        "state": "open",
+    }
 
 
 def trigger(kernel: Kernel, connection: Connection, category: str, object_: str, at_us: int) -> None:
@@ -50,13 +57,17 @@ def erase_at(kernel: Kernel, category: str, trigger_us: int) -> int:
             if rule.category == category:
                 duration = kernel.book.parameter(rule.parameter, from_us(trigger_us))
                 return to_us(add_duration(from_us(trigger_us), str(duration)))
-    raise StartupError(Text(f"Aucune durée pour « {category} ».", f"No duration for “{category}”."), file="activities.toml")
+    raise StartupError(
+        Text(f"Aucune durée pour « {category} ».", f"No duration for “{category}”."), file="activities.toml"
+    )
 
 
 def seal_state(kernel: Kernel, connection: Connection, category: str, object_: str) -> tuple[SealState, bool]:
     """(state now, whether a procedure holds it). Time decides, not the stored word: a late scheduler opens nothing."""
     found = connection.execute(
-        select(tables.retained.c.trigger, tables.retained.c.erase_at).where(tables.retained.c.id == f"{category}/{object_}")
+        select(tables.retained.c.trigger, tables.retained.c.erase_at).where(
+            tables.retained.c.id == f"{category}/{object_}"
+        )
     ).first()
     now = kernel.clock.now_us()
     held = _held(connection, f"{category}/{object_}", now)
@@ -69,7 +80,9 @@ def _held(connection: Connection, retained: str, now_us: int) -> bool:
     table = tables.hold
     return (
         connection.execute(
-            select(table.c.id).where(table.c.retained == retained, or_(table.c.until.is_(None), table.c.until > now_us)).limit(1)
+            select(table.c.id)
+            .where(table.c.retained == retained, or_(table.c.until.is_(None), table.c.until > now_us))
+            .limit(1)
         ).first()
         is not None
     )
@@ -81,6 +94,7 @@ def hold_row(id_: str, retained: str, sealed_reference: bytes, since_us: int, un
 
 
 def place_hold(connection: Connection, row: dict[str, Any]) -> None:
+    """Writes a hold."""
     connection.execute(insert(tables.hold), row)
 
 
@@ -107,9 +121,11 @@ class Keeper:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
+        """Starts looking."""
         self._task = asyncio.create_task(self._run(), name="retention")
 
     async def stop(self) -> None:
+        """Stops looking; what is due stays refused."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -121,8 +137,8 @@ class Keeper:
             raw = msgspec.json.encode({"category": category, "object": object_})
             try:
                 await self._kernel.perform(self._act, raw, self._kernel.system("retention"))
-            except EgideError as error:
-                log.error("erasure of %s is late: %s", category, error)
+            except EgideError:
+                log.exception("erasure of %s is late", category)
                 continue
             done += 1
         return done
@@ -131,6 +147,6 @@ class Keeper:
         while True:
             try:
                 await self.tick()
-            except (EgideError, DatabaseError) as error:
-                log.error("retention: %s", error)
+            except (EgideError, DatabaseError):
+                log.exception("retention")
             await asyncio.sleep(LOOK_S)

@@ -18,7 +18,9 @@ from egide.kernel.errors import StartupError, Text
 FILE = "egide.toml"
 PREFIX = "EGIDE_"
 # Variables with our prefix that belong to tests and tools, not to the platform.
-FOREIGN = frozenset({"EGIDE_REQUIRED", "EGIDE_FUZZ", "EGIDE_SHARED_DATA", "EGIDE_TOWN", "EGIDE_CHROMIUM", "EGIDE_NODE", "EGIDE_PROOF"})
+FOREIGN = frozenset(
+    {"EGIDE_REQUIRED", "EGIDE_FUZZ", "EGIDE_SHARED_DATA", "EGIDE_TOWN", "EGIDE_CHROMIUM", "EGIDE_NODE", "EGIDE_PROOF"}
+)
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -63,7 +65,9 @@ def load(folder: Path | None = None, **given: Any) -> Settings:
         try:
             values = tomllib.loads(file.read_text("utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise StartupError(Text(f"Réglages illisibles : {error}", f"Unreadable settings: {error}"), file=str(file)) from error
+            raise StartupError(
+                Text(f"Réglages illisibles : {error}", f"Unreadable settings: {error}"), file=str(file)
+            ) from error
     for variable, value in os.environ.items():
         if variable.startswith(PREFIX) and variable not in FOREIGN:
             values[variable.removeprefix(PREFIX).lower()] = value
@@ -72,7 +76,9 @@ def load(folder: Path | None = None, **given: Any) -> Settings:
         if name not in names:
             near = difflib.get_close_matches(name, names, 1)
             raise StartupError(
-                Text(f"Réglage inconnu : {name}", f"Unknown setting: {name}"), file=str(file), suggestion=near[0] if near else None
+                Text(f"Réglage inconnu : {name}", f"Unknown setting: {name}"),
+                file=str(file),
+                suggestion=near[0] if near else None,
             )
     try:
         return msgspec.convert(values, Settings, strict=False)

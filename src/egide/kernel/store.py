@@ -6,7 +6,6 @@ The engine behind the URL is replaceable (PostgreSQL by DSN is the next one): no
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event, func, inspect, select
-from sqlalchemy.exc import DatabaseError
 
 from egide.kernel import tables
 from egide.kernel.errors import Text, Unavailable
@@ -66,9 +64,11 @@ class Store:
 
     def last_entry(self, realm: str) -> tuple[int, int]:
         """(number of entries, time of the last in µs) of a realm's ledger."""
-        found = self.reader().execute(
-            select(func.count(), func.max(tables.entry.c.at)).where(tables.entry.c.realm == realm)
-        ).one()
+        found = (
+            self.reader()
+            .execute(select(func.count(), func.max(tables.entry.c.at)).where(tables.entry.c.realm == realm))
+            .one()
+        )
         return int(found[0]), int(found[1] or 0)
 
     def close(self) -> None:
@@ -86,7 +86,10 @@ class Store:
 
 
 def _engine(path: Path, *, write: bool) -> Engine:
-    engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False, "timeout": BUSY_MS / 1000, "cached_statements": 512})
+    engine = create_engine(
+        f"sqlite:///{path}",
+        connect_args={"check_same_thread": False, "timeout": BUSY_MS / 1000, "cached_statements": 512},
+    )
 
     @event.listens_for(engine, "connect")
     def _pragmas(connection: Any, _record: Any) -> None:
@@ -115,11 +118,17 @@ def unavailable(error: Exception) -> Unavailable:
     cause = str(getattr(error, "orig", None) or error)
     if "full" in cause or "No space" in cause:
         return Unavailable(
-            Text("Le disque est plein : rien n’a été enregistré, rien n’a été fait.", "The disk is full: nothing was recorded, nothing was done."),
+            Text(
+                "Le disque est plein : rien n’a été enregistré, rien n’a été fait.",
+                "The disk is full: nothing was recorded, nothing was done.",
+            ),
             Text("Libérez de la place, puis réessayez.", "Free some space, then try again."),
         )
     return Unavailable(
-        Text(f"Le registre ne peut pas écrire ({cause}) : rien n’a été fait.", f"The ledger cannot write ({cause}): nothing was done."),
+        Text(
+            f"Le registre ne peut pas écrire ({cause}) : rien n’a été fait.",
+            f"The ledger cannot write ({cause}): nothing was done.",
+        ),
         Text("Réessayez ; si cela dure, lancez « egide doctor ».", "Try again; if it lasts, run “egide doctor”."),
     )
 

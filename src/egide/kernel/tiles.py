@@ -19,32 +19,46 @@ class SqlTiles:
     def tile(self, level: int, number: int) -> bytes | None:
         """The 256 hashes of a full tile, None while it is not full."""
         table = tables.tile
-        found = self._store.reader().execute(
-            select(table.c.hashes).where(table.c.realm == self._realm, table.c.level == level, table.c.number == number)
-        ).scalar()
+        found = (
+            self._store.reader()
+            .execute(
+                select(table.c.hashes).where(
+                    table.c.realm == self._realm, table.c.level == level, table.c.number == number
+                )
+            )
+            .scalar()
+        )
         return bytes(found) if found is not None else None
 
     def tile_root(self, level: int, number: int) -> bytes:
         """The root of a full tile."""
         table = tables.tile
-        found = self._store.reader().execute(
-            select(table.c.root).where(table.c.realm == self._realm, table.c.level == level, table.c.number == number)
-        ).scalar_one()
+        found = (
+            self._store.reader()
+            .execute(
+                select(table.c.root).where(
+                    table.c.realm == self._realm, table.c.level == level, table.c.number == number
+                )
+            )
+            .scalar_one()
+        )
         return bytes(found)
 
     def full_tiles(self, level: int) -> int:
         """How many full tiles a level has."""
         table = tables.tile
         return int(
-            self._store.reader().execute(
-                select(func.count()).where(table.c.realm == self._realm, table.c.level == level)
-            ).scalar_one()
+            self._store.reader()
+            .execute(select(func.count()).where(table.c.realm == self._realm, table.c.level == level))
+            .scalar_one()
         )
 
     def leaf_hashes(self, start: int, end: int) -> list[bytes]:
         """Hashes of the leaves [start, end), computed from the leaves themselves."""
         table = tables.entry
         rows = self._store.reader().execute(
-            select(table.c.leaf).where(table.c.realm == self._realm, table.c.idx >= start, table.c.idx < end).order_by(table.c.idx)
+            select(table.c.leaf)
+            .where(table.c.realm == self._realm, table.c.idx >= start, table.c.idx < end)
+            .order_by(table.c.idx)
         )
         return [leaf_hash(bytes(row[0])) for row in rows]

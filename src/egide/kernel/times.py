@@ -19,7 +19,9 @@ def parse(text: str) -> int:
         ) from error
     if found.tzinfo is None or not 1970 <= found.year < 2200:
         raise BadInput(
-            Text(f"Date sans fuseau ou hors limites : {text[:40]}", f"Date without a zone or out of range: {text[:40]}"),
+            Text(
+                f"Date sans fuseau ou hors limites : {text[:40]}", f"Date without a zone or out of range: {text[:40]}"
+            ),
             Text("Ajoutez le fuseau, par exemple Z.", "Add the zone, for example Z."),
         )
     return to_us(found)

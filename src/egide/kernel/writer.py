@@ -44,7 +44,15 @@ CHECKPOINT_S = 0.25  # s, tessera's constant; also the longest an entry waits fo
 BUSY = 8  # acts in the last commit from which on the next one waits a little for company
 GATHER_S = 0.002  # s it waits: half of what a commit costs on an ordinary disk (fsync 4 ms)
 CHUNKS = (64, 16, 4, 1)  # rows of one INSERT; few sizes, so that each statement is prepared once
-PLAIN = {BigInteger, Boolean, Float, Integer, LargeBinary, LongString, String}  # column types whose values the driver takes as they are
+PLAIN = {
+    BigInteger,
+    Boolean,
+    Float,
+    Integer,
+    LargeBinary,
+    LongString,
+    String,
+}  # column types whose values the driver takes as they are
 
 
 class Leaf(msgspec.Struct, omit_defaults=True):
@@ -116,6 +124,7 @@ class Writer:
         self.failed: str | None = None  # the last batch's failure in words, for the health page
 
     def start(self) -> None:
+        """Starts the thread."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -124,6 +133,7 @@ class Writer:
         self._thread.join(timeout=10)
 
     def submit(self, work: Work) -> None:
+        """Queues one decided act."""
         self._queue.put(work)
 
     def _run(self) -> None:
@@ -173,7 +183,9 @@ class Writer:
         try:
             self._transaction(batch, careful=True)
             self.failed = None
-        except Exception as error:  # the last resort: whatever it was, every act of the batch is told that nothing was done
+        except (
+            Exception
+        ) as error:  # the last resort: whatever it was, every act of the batch is told that nothing was done
             log.exception("a batch of %d acts could not be written", len(batch))
             self._fail(batch, error)
 
@@ -250,10 +262,9 @@ class Writer:
         if work.epoch == epoch and act.recheck is None:
             return True
         ctx = Ctx(self._kernel, work.ctx.principal, act, work.ctx.now_us, connection, work.ctx.purpose, work.ctx.cause)
-        if work.epoch != epoch:
+        if work.epoch != epoch or act.recheck is None:
             facts = self._kernel.facts(ctx, work.given, fresh=True)
         else:
-            assert act.recheck is not None
             facts = work.facts | dict(act.recheck(ctx, work.given))
         if facts == work.facts:
             return True
@@ -337,7 +348,9 @@ class Writer:
 
     def _write_checkpoint(self, connection: Connection, size: int, root: bytes, at: int) -> None:
         note = self._kernel.sign_checkpoint(size, root)
-        connection.execute(insert(tables.checkpoint), {"realm": self._kernel.settings.realm, "size": size, "at": at, "note": note})
+        connection.execute(
+            insert(tables.checkpoint), {"realm": self._kernel.settings.realm, "size": size, "at": at, "note": note}
+        )
 
     def _sign_alone(self) -> None:
         """Nothing came for 250 ms: sign what is there."""
@@ -353,12 +366,14 @@ class Writer:
         self.failed = None
 
     def _try_again(self) -> None:
-        """After a failure: once the store takes a write and the clock goes on, nobody is refused for want of a ledger any more."""
+        """After a failure: once the store takes a write and the clock goes on, nobody is refused for want of a ledger."""
         probe = upsert(tables.consumer).values(name="writer", seq=self._kernel.log.size)
         try:
             self._kernel.clock.now_us()
             with self._kernel.store.writer.begin():
-                self._kernel.store.writer.execute(probe.on_conflict_do_update(index_elements=["name"], set_={"seq": self._kernel.log.size}))
+                self._kernel.store.writer.execute(
+                    probe.on_conflict_do_update(index_elements=["name"], set_={"seq": self._kernel.log.size})
+                )
         except (DatabaseError, sqlite3.Error, OSError, Unavailable):
             return
         self.failed = None
@@ -394,7 +409,9 @@ def _insert(connection: Connection, table: Table, columns: tuple[str, ...], rows
 def _plain(table: Table, columns: tuple[str, ...]) -> bool:
     """Whether the driver takes these rows as they are: no conversion, no default that SQLAlchemy would fill in."""
     left_out = (column for column in table.columns if column.name not in columns)
-    return all(type(table.columns[name].type) in PLAIN for name in columns) and all(column.default is None for column in left_out)
+    return all(type(table.columns[name].type) in PLAIN for name in columns) and all(
+        column.default is None for column in left_out
+    )
 
 
 @lru_cache(maxsize=1024)

@@ -83,7 +83,9 @@ def erase(kernel: Kernel, recording: str) -> Callable[[Connection], None]:
         kernel.vault.shred(f"recording:{recording}", PURPOSE)
         shutil.rmtree(folder(kernel, recording), ignore_errors=True)
         connection.execute(
-            update(tables.recording).where(tables.recording.c.id == recording).values(erased=kernel.clock.now_us(), bytes=0, segments=0)
+            update(tables.recording)
+            .where(tables.recording.c.id == recording)
+            .values(erased=kernel.clock.now_us(), bytes=0, segments=0)
         )
 
     return destroy

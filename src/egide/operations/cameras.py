@@ -125,11 +125,17 @@ def add_source(ctx: Ctx, given: NewSource) -> Effect:
     if given.kind not in KINDS or given.service not in SERVICES or unknown:
         raise BadInput(
             Text("Type, service ou étiquette de source inconnu.", "Unknown kind, service or tag of source."),
-            Text(f"Types : {', '.join(KINDS)} ; étiquettes : {', '.join(TAGS)}.", f"Kinds: {', '.join(KINDS)}; tags: {', '.join(TAGS)}."),
+            Text(
+                f"Types : {', '.join(KINDS)} ; étiquettes : {', '.join(TAGS)}.",
+                f"Kinds: {', '.join(KINDS)}; tags: {', '.join(TAGS)}.",
+            ),
         )
     if not given.aerial:
         raise BadInput(
-            Text("Aucun texte n’est encore encodé pour une caméra au sol : elle reste fermée.", "No text is encoded yet for a camera on the ground: it stays closed."),
+            Text(
+                "Aucun texte n’est encore encodé pour une caméra au sol : elle reste fermée.",
+                "No text is encoded yet for a camera on the ground: it stays closed.",
+            ),
             Text("Déclarez une caméra aéroportée.", "Declare an airborne camera."),
         )
     id_ = new_id()
@@ -150,7 +156,10 @@ def add_source(ctx: Ctx, given: NewSource) -> Effect:
 def remove_source(ctx: Ctx, given: SourceRef) -> Effect:
     row = source_row(ctx, given.source)
     if relay(ctx.kernel).state(row.id).deployment is not None:
-        raise Conflict(Text("Cette source est en service.", "This source is in service."), Text("Arrêtez-la d’abord.", "Stop it first."))
+        raise Conflict(
+            Text("Cette source est en service.", "This source is in service."),
+            Text("Arrêtez-la d’abord.", "Stop it first."),
+        )
 
     def apply(connection: Connection) -> None:
         connection.execute(update(tables.source).where(tables.source.c.id == row.id).values(removed=ctx.now_us))
@@ -172,7 +181,9 @@ def check_source(ctx: Ctx, given: SourceRef) -> Effect:
     state = relay(ctx.kernel).state(given.source)
     detail = {"fr": state.detail[0], "en": state.detail[1]} if state.detail else None
     facts = state.facts
-    return Effect(Checked(state.state, detail, state.has_audio, facts.has_klv if facts else False, facts.codec if facts else ""))
+    return Effect(
+        Checked(state.state, detail, state.has_audio, facts.has_klv if facts else False, facts.codec if facts else "")
+    )
 
 
 @act(
@@ -183,10 +194,28 @@ def open_mission(ctx: Ctx, given: NewMission) -> Effect:
     order = ctx.kernel.orders.get(given.order, ctx.db)
     id_ = new_id()
     rows: list[tuple[Any, dict[str, Any]]] = [
-        (tables.mission, {"id": id_, "title": given.title.strip()[:200], "order_id": order.body.id, "opened": ctx.now_us, "closed": None})
+        (
+            tables.mission,
+            {
+                "id": id_,
+                "title": given.title.strip()[:200],
+                "order_id": order.body.id,
+                "opened": ctx.now_us,
+                "closed": None,
+            },
+        )
     ]
-    rows += [(tables.roster, {"mission": id_, "person": p, "since": ctx.now_us, "gone": None}) for p in dict.fromkeys(given.roster)]
-    return Effect(Id(id_), rows=rows, order=order.body.id, events=[("roster.changed", {"mission": id_})], after=lambda _r: push_picture(ctx.kernel))
+    rows += [
+        (tables.roster, {"mission": id_, "person": p, "since": ctx.now_us, "gone": None})
+        for p in dict.fromkeys(given.roster)
+    ]
+    return Effect(
+        Id(id_),
+        rows=rows,
+        order=order.body.id,
+        events=[("roster.changed", {"mission": id_})],
+        after=lambda _r: push_picture(ctx.kernel),
+    )
 
 
 @act(
@@ -225,21 +254,31 @@ def change_roster(ctx: Ctx, given: RosterChange) -> Effect:
     def apply(connection: Connection) -> None:
         table = tables.roster
         for person in given.remove:
-            connection.execute(update(table).where(table.c.mission == row.id, table.c.person == person).values(gone=ctx.now_us))
+            connection.execute(
+                update(table).where(table.c.mission == row.id, table.c.person == person).values(gone=ctx.now_us)
+            )
         for person in given.add:
-            again = connection.execute(update(table).where(table.c.mission == row.id, table.c.person == person).values(gone=None))
+            again = connection.execute(
+                update(table).where(table.c.mission == row.id, table.c.person == person).values(gone=None)
+            )
             if again.rowcount == 0:
                 connection.execute(insert(table).values(mission=row.id, person=person, since=ctx.now_us, gone=None))
 
     return Effect(
-        Nothing(), apply=apply, rights_changed=True, events=[("roster.changed", {"mission": row.id})], after=lambda _r: push_picture(ctx.kernel)
+        Nothing(),
+        apply=apply,
+        rights_changed=True,
+        events=[("roster.changed", {"mission": row.id})],
+        after=lambda _r: push_picture(ctx.kernel),
     )
 
 
 def _start_facts(ctx: Ctx, given: Start) -> Facts:
     source, mission = source_row(ctx, given.source), mission_row(ctx, given.mission)
     order = order_of(ctx, mission.order_id)
-    return aerial(ctx, source, mission, order, since=None, starting=True, purpose=given.purpose, emergency=given.emergency)
+    return aerial(
+        ctx, source, mission, order, since=None, starting=True, purpose=given.purpose, emergency=given.emergency
+    )
 
 
 def _start_counters(ctx: Ctx, given: Start) -> Facts:
@@ -298,9 +337,13 @@ def _end(ctx: Ctx, connection: Connection, deployment: str) -> None:
     """Ends a deployment in the store: from now its recording is sealed (L242-4, R242-11)."""
     table = tables.deployment
     connection.execute(update(table).where(table.c.id == deployment, table.c.ended.is_(None)).values(ended=ctx.now_us))
-    for row in connection.execute(select(tables.recording.c.id).where(tables.recording.c.deployment == deployment)).all():
+    for row in connection.execute(
+        select(tables.recording.c.id).where(tables.recording.c.deployment == deployment)
+    ).all():
         connection.execute(
-            update(tables.recording).where(tables.recording.c.id == row.id, tables.recording.c.ended.is_(None)).values(ended=ctx.now_us)
+            update(tables.recording)
+            .where(tables.recording.c.id == row.id, tables.recording.c.ended.is_(None))
+            .values(ended=ctx.now_us)
         )
         trigger(ctx.kernel, connection, CATEGORY, row.id, ctx.now_us)
 
@@ -330,7 +373,9 @@ def stop_camera(ctx: Ctx, given: Stop) -> Effect:
 )  # fmt: skip
 def interrupted(ctx: Ctx, given: DeploymentRef) -> Effect:
     row = deployment_row(ctx, given.deployment)
-    return Effect(Nothing(), apply=lambda connection: _end(ctx, connection, row.id), order=row.order_id, rights_changed=True)
+    return Effect(
+        Nothing(), apply=lambda connection: _end(ctx, connection, row.id), order=row.order_id, rights_changed=True
+    )
 
 
 @act(
@@ -341,7 +386,9 @@ def home_seen(ctx: Ctx, given: DeploymentRef) -> Effect:
     row = deployment_row(ctx, given.deployment)
 
     def apply(connection: Connection) -> None:
-        connection.execute(update(tables.deployment).where(tables.deployment.c.id == row.id).values(home_interior=ctx.now_us))
+        connection.execute(
+            update(tables.deployment).where(tables.deployment.c.id == row.id).values(home_interior=ctx.now_us)
+        )
 
     async def stop(_receipt: Receipt) -> None:
         recorder = relay(ctx.kernel).stop_recording(row.source)
@@ -349,7 +396,9 @@ def home_seen(ctx: Ctx, given: DeploymentRef) -> Effect:
             await asyncio.to_thread(recorder.close)
         ctx.kernel.leases.renew()
 
-    return Effect(Nothing(), apply=apply, after=stop, rights_changed=True, events=[("recording.stopped", {"deployment": row.id})])
+    return Effect(
+        Nothing(), apply=apply, after=stop, rights_changed=True, events=[("recording.stopped", {"deployment": row.id})]
+    )
 
 
 ACTS: tuple[Act, ...] = (

@@ -17,7 +17,9 @@ from egide.kernel.orders import Order
 from egide.operations import tables
 from egide.operations.relay import Relay, relay
 
-PERMANENT_US = 24 * 3600 * 1_000_000  # µs: a camera up for a day on end is a permanent one (our reading of L242-4 al. 1)
+PERMANENT_US = (
+    24 * 3600 * 1_000_000
+)  # µs: a camera up for a day on end is a permanent one (our reading of L242-4 al. 1)
 AERIAL_PURPOSES = ("places", "gathering", "terrorism", "transport", "border", "rescue")
 
 
@@ -37,14 +39,17 @@ def one(ctx: Ctx, table: Any, id_: str, fr: str, en: str) -> Any:
 
 
 def source_row(ctx: Ctx, id_: str) -> Any:
+    """A source; raises `NotFound`."""
     return one(ctx, tables.source, id_, "Cette source n’existe pas.", "This source does not exist.")
 
 
 def mission_row(ctx: Ctx, id_: str) -> Any:
+    """A mission; raises `NotFound`."""
     return one(ctx, tables.mission, id_, "Cette mission n’existe pas.", "This mission does not exist.")
 
 
 def deployment_row(ctx: Ctx, id_: str) -> Any:
+    """A camera in service; raises `NotFound`."""
     return one(ctx, tables.deployment, id_, "Cette caméra n’est pas en service.", "This camera is not in service.")
 
 
@@ -76,7 +81,9 @@ def on_roster(ctx: Ctx, mission: str) -> bool:
     """Whether the one who asks conducts this mission now (L242-2)."""
     found = ctx.db.execute(
         select(tables.roster.c.since).where(
-            tables.roster.c.mission == mission, tables.roster.c.person == ctx.principal.id, tables.roster.c.gone.is_(None)
+            tables.roster.c.mission == mission,
+            tables.roster.c.person == ctx.principal.id,
+            tables.roster.c.gone.is_(None),
         )
     ).first()
     return found is not None
@@ -90,14 +97,18 @@ def in_perimeter(runtime: Relay, order: Order, source: Any) -> bool:
 
 def has_pilot(ctx: Ctx, source: Any) -> bool:
     """Whether the flight log names a remote pilot (R242-9)."""
-    return bool(ctx.kernel.vault.open_(f"source:{source.id}", "sources", bytes(source.pilot), source.id.encode()).strip())
+    return bool(
+        ctx.kernel.vault.open_(f"source:{source.id}", "sources", bytes(source.pilot), source.id.encode()).strip()
+    )
 
 
 def register_current(ctx: Ctx) -> bool:
     """R242-12: the register goes to the prefect every week; true while no finished intervention waits for longer."""
     sent = ctx.db.execute(select(func.max(tables.register.c.sent))).scalar() or 0
     oldest = ctx.db.execute(
-        select(func.min(tables.deployment.c.ended)).where(tables.deployment.c.ended.is_not(None), tables.deployment.c.ended > sent)
+        select(func.min(tables.deployment.c.ended)).where(
+            tables.deployment.c.ended.is_not(None), tables.deployment.c.ended > sent
+        )
     ).scalar()
     if oldest is None:
         return True
@@ -105,7 +116,17 @@ def register_current(ctx: Ctx) -> bool:
     return ctx.now_us <= to_us(add_duration(from_us(oldest), interval))
 
 
-def aerial(ctx: Ctx, source: Any, mission: Any, order: Order, *, since: int | None, starting: bool, purpose: str | None, emergency: bool) -> Facts:
+def aerial(
+    ctx: Ctx,
+    source: Any,
+    mission: Any,
+    order: Order,
+    *,
+    since: int | None,
+    starting: bool,
+    purpose: str | None,
+    emergency: bool,
+) -> Facts:
     """Every fact of the group `aerial-camera` for one source under one order."""
     runtime = relay(ctx.kernel)
     state = runtime.state(source.id)
@@ -116,7 +137,9 @@ def aerial(ctx: Ctx, source: Any, mission: Any, order: Order, *, since: int | No
         "order_signed": order.signed is not None and order.authentic,
         "purpose_lawful": purpose_lawful(purpose or body.purpose, source.service),
         "purpose_in_order": (purpose or body.purpose) == body.purpose,
-        "aerial_purpose": (purpose or body.purpose) if (purpose or body.purpose) in (*AERIAL_PURPOSES, "customs") else "other",
+        "aerial_purpose": (purpose or body.purpose)
+        if (purpose or body.purpose) in (*AERIAL_PURPOSES, "customs")
+        else "other",
         "in_perimeter": in_perimeter(runtime, order, source),
         "mission_open": mission.closed is None,
         "service": source.service,

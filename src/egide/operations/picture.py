@@ -73,18 +73,35 @@ def picture(ctx: Ctx, _given: Nothing) -> Effect:
     db, kernel, runtime = ctx.db, ctx.kernel, relay(ctx.kernel)
     held = kernel.orders
     shown = {order.body.id: held.show(order, ctx.now_us) for order in held.all(db)}
-    flying = {row.source: row for row in db.execute(select(tables.deployment).where(tables.deployment.c.ended.is_(None)))}
+    flying = {
+        row.source: row for row in db.execute(select(tables.deployment).where(tables.deployment.c.ended.is_(None)))
+    }
     missions = []
-    for row in db.execute(select(tables.mission).where(tables.mission.c.closed.is_(None)).order_by(tables.mission.c.opened)):
-        team = db.execute(select(tables.roster.c.person).where(tables.roster.c.mission == row.id, tables.roster.c.gone.is_(None))).all()
+    for row in db.execute(
+        select(tables.mission).where(tables.mission.c.closed.is_(None)).order_by(tables.mission.c.opened)
+    ):
+        team = db.execute(
+            select(tables.roster.c.person).where(tables.roster.c.mission == row.id, tables.roster.c.gone.is_(None))
+        ).all()
         cameras = [
             {"id": d.id, "source": d.source, "state": runtime.state(d.source).state, "started": iso(d.started), "order": d.order_id}
             for d in flying.values() if d.mission == row.id
         ]  # fmt: skip
         roster = [{"id": person, "name": kernel.identity.name(person)} for (person,) in team]
-        missions.append({"id": row.id, "title": row.title, "order": shown.get(order_of(ctx, row.order_id).body.id), "state": "open", "roster": roster, "cameras": cameras})
+        missions.append(
+            {
+                "id": row.id,
+                "title": row.title,
+                "order": shown.get(order_of(ctx, row.order_id).body.id),
+                "state": "open",
+                "roster": roster,
+                "cameras": cameras,
+            }
+        )
     sources = []
-    for row in db.execute(select(tables.source).where(tables.source.c.removed.is_(None)).order_by(tables.source.c.name)):
+    for row in db.execute(
+        select(tables.source).where(tables.source.c.removed.is_(None)).order_by(tables.source.c.name)
+    ):
         state, deployed = runtime.state(row.id), flying.get(row.id)
         sources.append(
             {
@@ -94,9 +111,15 @@ def picture(ctx: Ctx, _given: Nothing) -> Effect:
             }
         )  # fmt: skip
     lawful = kernel.book.parameter("csi-l242.purposes")
-    purposes = [{"code": one["code"], "article": one["article"], "label": {"fr": one["fr"], "en": one["en"]}} for one in lawful]
+    purposes = [
+        {"code": one["code"], "article": one["article"], "label": {"fr": one["fr"], "en": one["en"]}} for one in lawful
+    ]
     command = "command" in ctx.principal.roles
-    people = [{"id": p, "name": kernel.identity.name(p)} for (p,) in db.execute(select(kernel_tables.person.c.id)).all()] if command else []
+    people = (
+        [{"id": p, "name": kernel.identity.name(p)} for (p,) in db.execute(select(kernel_tables.person.c.id)).all()]
+        if command
+        else []
+    )
     signed = [order for order in shown.values() if order["state"] in ("in_force", "signed")] if command else []
     return Effect(Picture(missions, sources, people, purposes, signed, kernel.things.get("map", {"pmtiles": None})))
 
@@ -125,7 +148,11 @@ def show_map(ctx: Ctx, _given: Nothing) -> Effect:
 )  # fmt: skip
 def add_note(ctx: Ctx, given: NewNote) -> Effect:
     if not given.text.strip() or len(given.text) > 10_000 or not (-90 <= given.lat <= 90 and -180 <= given.lon <= 180):
-        raise BadInput(Text("Note vide, trop longue, ou lieu hors de la Terre.", "Empty or too long note, or a place off the Earth."))
+        raise BadInput(
+            Text(
+                "Note vide, trop longue, ou lieu hors de la Terre.", "Empty or too long note, or a place off the Earth."
+            )
+        )
     id_ = new_id()
     sealed = ctx.kernel.vault.seal(ctx.principal.id, "field-notes", given.text.encode(), id_.encode())
     row = {

@@ -28,9 +28,14 @@ RECORD = struct.Struct("<IiiHH")
 class Wire(Protocol):
     """What a terminal's socket offers (gateways.live.Channel)."""
 
-    def send(self, data: bytes) -> None: ...
-    def push(self, message: dict[str, Any]) -> None: ...
-    def pending(self) -> int: ...
+    def send(self, data: bytes) -> None:
+        """Queues a frame."""
+
+    def push(self, message: dict[str, Any]) -> None:
+        """Queues a message."""
+
+    def pending(self) -> int:
+        """Bytes still queued."""
 
 
 MAX_BEHIND = 256 * 1024  # bytes queued on a terminal; beyond, it misses ticks (the next one holds the newest anyway)
@@ -52,9 +57,11 @@ class Positions:
         self._frontier = Frontier()
 
     def start(self) -> None:
+        """Starts the ticks."""
         self._task = asyncio.create_task(self._run(), name="positions")
 
     async def stop(self) -> None:
+        """Stops the ticks."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -77,7 +84,10 @@ class Positions:
     def put_many(self, records: list[tuple[int, float, float, float]]) -> None:
         """Many at once. Any thread."""
         pack = RECORD.pack
-        made = {n: pack(n, round(lat * 1e7), round(lon * 1e7), round(heading % 360 * 100) % 36000, 0) for n, lat, lon, heading in records}
+        made = {
+            n: pack(n, round(lat * 1e7), round(lon * 1e7), round(heading % 360 * 100) % 36000, 0)
+            for n, lat, lon, heading in records
+        }
         with self._lock:
             self._changed.update(made)
 
@@ -97,6 +107,7 @@ class Positions:
         self._wires.add(wire)
 
     def leave(self, wire: Wire) -> None:
+        """A terminal goes."""
         self._wires.discard(wire)
 
     def tick(self) -> int:
@@ -128,7 +139,9 @@ class Positions:
         """One leaf for what passed since the last one."""
         if not self._passed:
             return
-        given = msgspec.json.encode({"records": self._passed, "terminals": len(self._wires), "root": self._frontier.root().hex()})
+        given = msgspec.json.encode(
+            {"records": self._passed, "terminals": len(self._wires), "root": self._frontier.root().hex()}
+        )
         self._passed, self._frontier = 0, Frontier()
         await self._kernel.perform("operations.track.seal", given, self._kernel.system("picture"))
 

@@ -91,7 +91,9 @@ def open_recording(ctx: Ctx, given: OpenRecording) -> Effect:
     if row.erased is not None:
         raise NotFound(Text("Cet enregistrement a été effacé.", "This recording was erased."))
     kernel = ctx.kernel
-    url = kernel.downloads.offer(ctx.principal.id, ctx.now_us, f"{row.id}.ts", "video/mp2t", lambda: segments(kernel, row.id))
+    url = kernel.downloads.offer(
+        ctx.principal.id, ctx.now_us, f"{row.id}.ts", "video/mp2t", lambda: segments(kernel, row.id)
+    )
     deployment = one(ctx, tables.deployment, row.deployment, "Vol inconnu.", "Unknown flight.")
     return Effect(Opened(url), order=deployment.order_id, events=[("recording.opened", {"recording": row.id})])
 

@@ -129,6 +129,7 @@ class Relay:
         return recorder
 
     async def close(self) -> None:
+        """Stops every source and lets every viewer go."""
         for source, state in list(self._states.items()):
             if state.ingest is not None:
                 await self.stop(source, "Égide s’arrête.", "Égide is stopping.")

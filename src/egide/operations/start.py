@@ -44,7 +44,9 @@ def publish_map(kernel: Kernel, archive: Path) -> None:
 
     def styled(query: Mapping[str, str]) -> bytes:
         theme = THEMES.get(query.get("theme", ""), "day")
-        return msgspec.json.encode(style(f"/map/{ARCHIVE}", theme=theme, language="en" if query.get("lang") == "en" else "fr"))
+        return msgspec.json.encode(
+            style(f"/map/{ARCHIVE}", theme=theme, language="en" if query.get("lang") == "en" else "fr")
+        )
 
     kernel.public["style.json"] = styled
 

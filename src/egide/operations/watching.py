@@ -52,7 +52,16 @@ def watch_facts(ctx: Ctx, given: Watch) -> Facts:
     deployment = deployment_row(ctx, given.deployment)
     source, mission = source_row(ctx, deployment.source), mission_row(ctx, deployment.mission)
     order = order_of(ctx, deployment.order_id)
-    found = aerial(ctx, source, mission, order, since=deployment.started, starting=False, purpose=given.purpose, emergency=given.emergency)
+    found = aerial(
+        ctx,
+        source,
+        mission,
+        order,
+        since=deployment.started,
+        starting=False,
+        purpose=given.purpose,
+        emergency=given.emergency,
+    )
     found["on_roster"] = on_roster(ctx, mission.id)
     found["mission_open"] = mission.closed is None and deployment.ended is None
     return found
@@ -157,7 +166,11 @@ def end_watch(ctx: Ctx, given: Closed) -> Effect:
     order = ctx.db.execute(select(tables.watch.c.order_id).where(tables.watch.c.id == given.watch)).scalar()
 
     def apply(connection: Connection) -> None:
-        connection.execute(update(tables.watch).where(tables.watch.c.id == given.watch, tables.watch.c.closed.is_(None)).values(closed=ctx.now_us))
+        connection.execute(
+            update(tables.watch)
+            .where(tables.watch.c.id == given.watch, tables.watch.c.closed.is_(None))
+            .values(closed=ctx.now_us)
+        )
 
     return Effect(Nothing(), apply=apply, order=order, events=[("watch.changed", {"watch": given.watch})])
 

@@ -85,10 +85,16 @@ def proof(ctx: Ctx, given: EntryRef) -> Effect:
     size, note = _newest(kernel)
     if not 0 <= given.index < size:
         raise NotFound(
-            Text("Cette inscription n’est pas encore sous une tête signée.", "This entry is not yet under a signed head."),
+            Text(
+                "Cette inscription n’est pas encore sous une tête signée.", "This entry is not yet under a signed head."
+            ),
             Text("Réessayez dans une seconde.", "Try again in a second."),
         )
-    leaf = ctx.db.execute(select(tables.entry.c.leaf).where(tables.entry.c.realm == kernel.settings.realm, tables.entry.c.idx == given.index)).scalar_one()
+    leaf = ctx.db.execute(
+        select(tables.entry.c.leaf).where(
+            tables.entry.c.realm == kernel.settings.realm, tables.entry.c.idx == given.index
+        )
+    ).scalar_one()
     hashes = [base64.b64encode(h).decode() for h in kernel.log.inclusion(given.index, size)]
     return Effect(Proof(given.index, base64.b64encode(leaf).decode(), size, hashes, note, kernel.key.vkey))
 
@@ -102,7 +108,9 @@ def export(ctx: Ctx, given: Export) -> Effect:
         raise BadInput(Text("L’export est « inspector » ou « public ».", "The export is “inspector” or “public”."))
     kernel = ctx.kernel
     name = f"egide-{kernel.settings.realm}-{given.kind}.tar"
-    url = kernel.downloads.offer(ctx.principal.id, ctx.now_us, name, "application/x-tar", lambda: _tar(kernel, given.kind))
+    url = kernel.downloads.offer(
+        ctx.principal.id, ctx.now_us, name, "application/x-tar", lambda: _tar(kernel, given.kind)
+    )
     return Effect(Exported(url))
 
 
@@ -115,9 +123,13 @@ def write(kernel: Kernel, kind: str, folder: Path) -> None:
     texts = [note for _, note in notes]
     made = iso(kernel.clock.now_us())
     if kind == "inspector":
-        write_inspector(folder, _leaves(kernel, size), texts, [kernel.key.vkey], realm=kernel.settings.realm, created=made)
+        write_inspector(
+            folder, _leaves(kernel, size), texts, [kernel.key.vkey], realm=kernel.settings.realm, created=made
+        )
     else:
-        write_public(folder, texts, kernel.log.consistency, [kernel.key.vkey], realm=kernel.settings.realm, created=made)
+        write_public(
+            folder, texts, kernel.log.consistency, [kernel.key.vkey], realm=kernel.settings.realm, created=made
+        )
 
 
 def _tar(kernel: Kernel, kind: str) -> Iterator[bytes]:
@@ -133,7 +145,10 @@ def _tar(kernel: Kernel, kind: str) -> Iterator[bytes]:
 def _newest(kernel: Kernel) -> tuple[int, str]:
     found = kernel.latest_checkpoint()
     if found is None:
-        raise NotFound(Text("Le registre est vide.", "The ledger is empty."), Text("Accomplissez un premier acte.", "Do a first act."))
+        raise NotFound(
+            Text("Le registre est vide.", "The ledger is empty."),
+            Text("Accomplissez un premier acte.", "Do a first act."),
+        )
     return found
 
 

@@ -29,7 +29,9 @@ def record(ctx: Ctx, _given: Nothing) -> Effect:
     table = tables.entry
     counts: dict[tuple[str, str], int] = {}
     rows = ctx.db.execute(
-        select(table.c.act, table.c.outcome, func.count()).where(table.c.realm == kernel.settings.realm).group_by(table.c.act, table.c.outcome)
+        select(table.c.act, table.c.outcome, func.count())
+        .where(table.c.realm == kernel.settings.realm)
+        .group_by(table.c.act, table.c.outcome)
     )
     for name, outcome, number in rows:
         counts[(name, outcome)] = number
@@ -64,7 +66,14 @@ def record(ctx: Ctx, _given: Nothing) -> Effect:
                 ],
             }
         )  # fmt: skip
-    law = {"hash": kernel.book.hash, "rules": len(kernel.book.rules), "texts": [{"id": t.id, "title": {"fr": t.title.fr, "en": t.title.en}, "version": t.version} for t in kernel.book.texts.values()]}
+    law = {
+        "hash": kernel.book.hash,
+        "rules": len(kernel.book.rules),
+        "texts": [
+            {"id": t.id, "title": {"fr": t.title.fr, "en": t.title.en}, "version": t.version}
+            for t in kernel.book.texts.values()
+        ],
+    }
     return Effect(Record(found, law))
 
 

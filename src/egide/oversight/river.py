@@ -68,14 +68,27 @@ def log_facts(_ctx: Ctx, given: Any) -> Facts:
 )  # fmt: skip
 def river(ctx: Ctx, given: Look) -> Effect:
     table = tables.entry
-    query = select(table).where(table.c.realm == ctx.kernel.settings.realm).order_by(table.c.idx.desc()).limit(max(1, min(given.limit, MAX_ENTRIES)))
+    query = (
+        select(table)
+        .where(table.c.realm == ctx.kernel.settings.realm)
+        .order_by(table.c.idx.desc())
+        .limit(max(1, min(given.limit, MAX_ENTRIES)))
+    )
     if given.before is not None:
         query = query.where(table.c.idx < given.before)
-    for column, wanted in ((table.c.outcome, given.outcome), (table.c.order_id, given.order), (table.c.actor, given.actor)):
+    for column, wanted in (
+        (table.c.outcome, given.outcome),
+        (table.c.order_id, given.order),
+        (table.c.actor, given.actor),
+    ):
         if wanted:
             query = query.where(column == wanted)
     if given.act:
-        query = query.where(table.c.act == given.act) if given.act in ctx.kernel.acts else query.where(table.c.act.startswith(given.act, autoescape=True))
+        query = (
+            query.where(table.c.act == given.act)
+            if given.act in ctx.kernel.acts
+            else query.where(table.c.act.startswith(given.act, autoescape=True))
+        )
     entries = [shown(ctx.kernel, row.idx, bytes(row.leaf), row.actor, row.order_id) for row in ctx.db.execute(query)]
     return Effect(River(entries, ctx.kernel.log.size))
 
@@ -161,7 +174,14 @@ def follow(ctx: Ctx, given: Nothing) -> Effect:
         if name in ("watch.changed", "order.ended", "order.signed"):
             channel.push({"push": "watches"})
 
-    lease = Lease(f"follow-{id(channel)}", ctx.act, given, ctx.principal, ctx.purpose, lambda _decision: channel.push({"push": "follow.ended"}))
+    lease = Lease(
+        f"follow-{id(channel)}",
+        ctx.act,
+        given,
+        ctx.principal,
+        ctx.purpose,
+        lambda _decision: channel.push({"push": "follow.ended"}),
+    )
     stops: list[Any] = []
 
     def stop() -> None:
@@ -179,11 +199,10 @@ def follow(ctx: Ctx, given: Nothing) -> Effect:
 
 def live_entry(kernel: Kernel, work: Work, actor: str, order: str | None) -> dict[str, Any]:
     """The entry of an act that has just been recorded."""
-    assert work.receipt is not None
     act_ = work.act
     activity = kernel.activities.get(act_.activity)
     return {
-        "index": work.receipt.index, "at": iso(kernel.clock.now_us()), "act": act_.name, "verb": act_.verb, "activity": act_.activity,
+        "index": work.receipt.index if work.receipt else -1, "at": iso(kernel.clock.now_us()), "act": act_.name, "verb": act_.verb, "activity": act_.activity,
         "outcome": work.outcome, "summary": {"fr": act_.summary.fr, "en": act_.summary.en},
         "actor": {"id": actor, "name": kernel.identity.name(actor)} if actor else None, "order": order,
         "order_title": _order_title(kernel, order), "articles": [basis.article for basis in activity.bases] if activity else [],
