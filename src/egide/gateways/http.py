@@ -17,7 +17,7 @@ import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
-from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from egide.gateways.headers import PAGES, common, csp
 from egide.gateways.live import Live
@@ -156,15 +156,19 @@ async def _read(receive: Receive, limit: int) -> bytes:
 
 
 class Headed:
-    """Adds the security headers to what the framework answers (pages, files)."""
+    """Acts go straight to their endpoint; to what the framework answers (pages, files) the security headers are added."""
 
-    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], *, tls: bool) -> None:
+    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], acts: Acts, *, tls: bool) -> None:
         self._app = app
+        self._acts = acts
         self._common = common(tls=tls)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
-        if scope["type"] != "http" or scope["path"].startswith("/api/acts/"):
+        if scope["type"] == "http" and scope["path"].startswith("/api/acts/"):
+            await self._acts(scope, receive, send)
+            return
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
 
@@ -268,7 +272,6 @@ def build(kernel: Kernel, operator_token: str) -> Callable[[Scope, Receive, Send
         return Response(spec, media_type="application/json")
 
     routes: list[BaseRoute] = [
-        Mount("/api/acts", app=Acts(kernel, doorkeeper)),
         Route("/api/openapi.json", openapi),
         Route("/api/csp", pages.csp, methods=["POST"]),
         Route("/api/downloads/{ticket}", download),
@@ -280,4 +283,4 @@ def build(kernel: Kernel, operator_token: str) -> Callable[[Scope, Receive, Send
         Route("/favicon.svg", pages.icon),
         *(Route(path, pages.page) for path in PAGES),
     ]
-    return Headed(Starlette(routes=routes), tls=kernel.settings.tls)
+    return Headed(Starlette(routes=routes), Acts(kernel, doorkeeper), tls=kernel.settings.tls)

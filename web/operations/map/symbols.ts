@@ -25,6 +25,7 @@ export const SIDC = {
 } as const;
 
 const BY_KIND: Record<string, string> = {
+  aircraft: SIDC.rotary,
   drone: SIDC.rotary,
   uav: SIDC.rotary,
   camera: SIDC.sensor,

@@ -1,0 +1,120 @@
+"""One history of the store, whose newest revision is exactly what the code declares."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, MetaData, inspect, text
+
+from egide.kernel import migrate, tables
+from egide.kernel.migrate import HEAD, upgrade
+from egide.kernel.store import Store
+from egide.operations import tables as operations
+from tests.plugins import works
+
+OURS = (tables.metadata, operations.metadata)
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    return Store(tmp_path)._write_engine
+
+
+def shape(engine: Engine) -> list[str]:
+    with engine.connect() as connection:
+        return sorted(str(row[0]) for row in connection.execute(text("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")))
+
+
+def scripts() -> ScriptDirectory:
+    config = Config()
+    config.set_main_option("script_location", str(files("egide.kernel") / "migrations"))
+    return ScriptDirectory.from_config(config)
+
+
+def test_the_constant_is_the_newest_revision() -> None:
+    assert scripts().get_heads() == [HEAD]
+
+
+def test_history_and_declarations_do_not_drift(engine: Engine) -> None:
+    upgrade(engine, ())
+    declared = MetaData()
+    for metadata in OURS:
+        for table in metadata.tables.values():
+            table.to_metadata(declared)
+
+    def ours(name: str | None, kind: str, _parents: Any) -> bool:
+        return kind != "table" or name != "alembic_version"
+
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "include_name": ours})
+        assert compare_metadata(context, declared) == []
+    fresh = MetaData()
+    fresh.reflect(engine)
+    assert set(fresh.tables) == set(declared.tables) | {"alembic_version"}
+    for name, table in declared.tables.items():
+        assert {c.name: c.nullable for c in table.columns} == {c.name: c.nullable for c in fresh.tables[name].columns}, name
+        assert [c.name for c in table.primary_key] == [c.name for c in fresh.tables[name].primary_key], name
+        assert {i.name for i in table.indexes} == {i.name for i in fresh.tables[name].indexes}, name
+
+
+def test_running_twice_changes_nothing(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    upgrade(engine, OURS)
+    before = shape(engine)
+
+    def never(_engine: Engine) -> None:
+        raise AssertionError("an up-to-date store runs no revision")
+
+    monkeypatch.setattr(migrate, "_revise", never)
+    upgrade(engine, OURS)
+    assert shape(engine) == before
+
+
+def test_a_plug_ins_tables_are_made_once(engine: Engine) -> None:
+    upgrade(engine, OURS)
+    assert "works_item" not in inspect(engine).get_table_names()
+    upgrade(engine, (*OURS, works.metadata))
+    assert "works_item" in inspect(engine).get_table_names()
+    with engine.begin() as connection:
+        connection.execute(works.item.insert(), {"word": "kept", "filler": b""})
+    upgrade(engine, (*OURS, works.metadata))
+    assert count(engine) == 1
+
+
+def count(engine: Engine) -> int:
+    with engine.connect() as connection:
+        return int(connection.execute(text("SELECT count(*) FROM works_item")).scalar_one())
+
+
+def test_a_revision_that_fails_leaves_the_store_as_it_was(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(Exception):
+        pass
+
+    def broken(_connection: Connection) -> None:
+        raise Broken
+
+    from alembic.operations import Operations
+
+    real = Operations.create_table
+    made: list[str] = []
+
+    def third(self: Any, name: str, *rest: Any, **more: Any) -> Any:
+        made.append(name)
+        if len(made) == 3:
+            raise Broken
+        return real(self, name, *rest, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("alembic.op.create_table", lambda *a, **k: third(Operations.context, *a, **k))
+        patched.setattr(Operations, "create_table", third)
+        with pytest.raises((Broken, AttributeError)):
+            upgrade(engine, OURS)
+    assert shape(engine) == []
+    upgrade(engine, OURS)
+    assert shape(engine)
