@@ -70,10 +70,10 @@ def load(name: str, loader: Any) -> Capability:
 
 
 def fingerprint(module: str) -> str:
-    """SHA-256 over the sorted files of a plug-in's package."""
+    """SHA-256 over every file of a plug-in's whole package, each with its place and its length; "" when there is none."""
     from importlib.util import find_spec  # noqa: PLC0415 — plug-ins are rare
 
-    spec = find_spec(module.partition(":")[0])
+    spec = find_spec(module.partition(":")[0].partition(".")[0])
     if spec is None or spec.origin is None:
         return ""
     root = Path(spec.origin)
@@ -81,7 +81,8 @@ def fingerprint(module: str) -> str:
     digest = hashlib.sha256()
     for file in files:
         if file.is_file() and file.suffix != ".pyc":
-            digest.update(file.name.encode() + b"\0" + file.read_bytes())
+            place, content = file.relative_to(root.parent).as_posix().encode(), file.read_bytes()
+            digest.update(b"%d:%d:" % (len(place), len(content)) + place + content)
     return digest.hexdigest()
 
 

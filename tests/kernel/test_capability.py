@@ -121,8 +121,10 @@ class Point(SimpleNamespace):
 
 
 @pytest.fixture
-def installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    points = [Point(name="works", module="tests.plugins.works", load=lambda: works.capability)]
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    package(tmp_path, "egide_fp_installed")
+    points = [Point(name="works", module="egide_fp_installed.inside:capability", load=lambda: works.capability)]
     monkeypatch.setattr(app, "entry_points", lambda group: points if group == "egide.capabilities" else [])
 
 
@@ -138,7 +140,7 @@ def test_installed_is_not_accepted() -> None:
 
 @pytest.mark.usefixtures("installed")
 def test_accepted_by_its_fingerprint() -> None:
-    assert names(works=fingerprint("tests.plugins.works"))[-1] == "works"
+    assert names(works=fingerprint("egide_fp_installed"))[-1] == "works"
 
 
 @pytest.mark.usefixtures("installed")

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
 import json
 import logging
 import os
 import socket
 import sys
-import tarfile
 import tempfile
 import webbrowser
 from pathlib import Path
@@ -23,6 +21,7 @@ from typing import Any
 from egide.exercise.story import Aircraft, Play, Scene, set_scene
 from egide.exercise.town import town_file
 from egide.gateways.serve import serving
+from egide.gateways.verify import opened
 from egide.kernel.errors import EgideError
 from egide.kernel.ledger_verify import verify_export
 from egide.kernel.settings import Settings, load
@@ -132,9 +131,11 @@ async def _report(scene: Scene, seconds: float, report: Path | None) -> int:
 
 def _verifies(export: bytes) -> bool:
     """The offline verifier, on the export as it came."""
-    with tempfile.TemporaryDirectory() as place, tarfile.open(fileobj=io.BytesIO(export)) as tar:
-        tar.extractall(place, filter="data")
-        return verify_export(next(Path(place).iterdir())).ok
+    with tempfile.TemporaryDirectory() as place:
+        archive = Path(place) / "export.tar"
+        archive.write_bytes(export)
+        with opened(archive) as folder:
+            return verify_export(folder).ok
 
 
 def _town(settings: Settings) -> None:

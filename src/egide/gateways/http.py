@@ -103,7 +103,7 @@ class Acts:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
-        name = scope["path"].rpartition("/")[2]
+        name = scope["path"].removeprefix("/api/acts/")
         extra: list[tuple[bytes, bytes]] = []
         try:
             if scope["method"] != "POST":
@@ -147,6 +147,8 @@ async def _read(receive: Receive, limit: int) -> bytes:
     parts, size = [body], len(body)
     while message.get("more_body"):
         message = await receive()
+        if message["type"] == "http.disconnect":  # half a request is none, even where its beginning makes sense
+            raise BadInput(Text("La demande s’est interrompue.", "The request broke off."))
         part = message.get("body", b"")
         size += len(part)
         if size > max(limit, 1024):

@@ -133,7 +133,10 @@ def activities(capability: Capability) -> tuple[Activity, ...]:
         ) from error
     except msgspec.ValidationError as error:
         raise StartupError(
-            Text(f"Registre incorrect : {error}", f"Wrong record: {error}"), file=name, line=_find(text, str(error))
+            Text(f"Registre incorrect : {error}", f"Wrong record: {error}"),
+            file=name,
+            line=_find(text, str(error)),
+            suggestion=_meant(str(error)),
         ) from error
 
 
@@ -173,6 +176,15 @@ def _line_of(message: str) -> int | None:
     after = message.partition("at line ")[2]
     digits = after.split(",")[0].strip(") ")
     return int(digits) if digits.isdigit() else None
+
+
+def _meant(message: str) -> str | None:
+    """The field that an unknown one was probably meant to be."""
+    if "unknown field" not in message:
+        return None
+    known = {field for kind in (Activity, Words, Purpose, Basis, Retention) for field in kind.__struct_fields__}
+    near = difflib.get_close_matches(message.split("`")[1], known, 1)
+    return near[0] if near else None
 
 
 def _find(text: str, message: str) -> int | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import inspect
+import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, select
+from sqlalchemy.exc import DatabaseError
 
 from egide.kernel import tables
 from egide.kernel.act import Act, Ctx, Effect, Fact, Facts, Receipt, no_facts
@@ -30,6 +32,7 @@ from egide.kernel.downloads import Downloads
 from egide.kernel.errors import (
     BadInput,
     EgideError,
+    Failed,
     NotFound,
     NotSignedIn,
     Refused,
@@ -48,10 +51,12 @@ from egide.kernel.ledger import Log, damaged
 from egide.kernel.limits import Buckets
 from egide.kernel.orders import Orders
 from egide.kernel.settings import Settings
-from egide.kernel.store import Store
+from egide.kernel.store import Store, unavailable
 from egide.kernel.tiles import SqlTiles
 from egide.kernel.vault import SigningKey, Vault
 from egide.kernel.writer import Work, Writer
+
+log = logging.getLogger("egide.door")
 
 LAW = Path(__file__).parent.parent / "law"
 DAY_US = 86_400_000_000  # µs; laws and assessments come and go by the day
@@ -92,6 +97,7 @@ class Kernel:
             [tables.metadata, *(capability.tables for capability in capabilities if capability.tables is not None)]
         )
         self.vault = Vault.open(folder / "vault", settings.realm)
+        head = self.latest_checkpoint()  # before the size: whoever else writes meanwhile only adds entries
         size, last = self.store.last_entry(settings.realm)
         key_file = folder / "keys" / f"ledger-{settings.realm}.key"
         if size and not key_file.exists():
@@ -106,7 +112,7 @@ class Kernel:
         self.key = SigningKey.load_or_create(key_file, self.origin)
         self.clock.remember(last)
         self.log = Log.recover(SqlTiles(self.store, settings.realm), size)
-        self._check_head()
+        self._check_head(head)
         self.epoch = 1  # of rights: grows with every change, read again inside the writer's transaction
         self.bus = Bus(self)
         self.identity = Identity(self)
@@ -167,9 +173,8 @@ class Kernel:
             found.append("decision")
         return tuple(dict.fromkeys(found))
 
-    def _check_head(self) -> None:
+    def _check_head(self, latest: tuple[int, str] | None) -> None:
         """What is stored must be what was signed: a leaf edited since then would otherwise be signed over."""
-        latest = self.latest_checkpoint()
         if latest is None:
             return
         signed = parse(latest[1]).checkpoint
@@ -274,8 +279,8 @@ class Kernel:
     ) -> Outcome:
         """Runs one act for `principal`. `raw` is JSON or an input struct.
 
-        Raises `BadInput`, `NotSignedIn`, `Refused` (recorded, every broken article listed), `Unavailable` (nothing was done)
-        or what the act itself raises.
+        Raises `BadInput`, `NotSignedIn`, `Refused` (recorded, every broken article listed), `Unavailable` (nothing was done),
+        what the act itself raises of `EgideError`, and `Failed` for anything else that its code does.
         """
         act = self.acts.get(name)
         if act is None or (act.system and principal.kind != "system") or (act.live and channel is None):
@@ -297,18 +302,28 @@ class Kernel:
         ctx = Ctx(self, principal, act, self.clock.now_us(), self.store.reader(), cause=cause, channel=channel)
         if act.open:
             self.counted[name] = self.counted.get(name, 0) + 1
-            effect = await _resolved(act.handler(ctx, given))
+            try:
+                effect = await _resolved(act.handler(ctx, given))
+            except EgideError:
+                raise
+            except Exception as error:  # an act's own code: whatever it raises reaches people as a sentence
+                raise _plain(name, error) from error
             return Outcome(effect.result, None, effect)
         activity = self.activities[act.activity]
         ctx.purpose = (
             getattr(given, "purpose", None) if getattr(given, "says_purpose", True) else None
         ) or activity.purposes[0].id
-        if act.prepare is not None:
-            await act.prepare(ctx, given)
-        epoch = self.epoch
-        facts = self.facts(ctx, given)
-        decision = self.guard.decide(name, facts)
-        computed = await _resolved(act.handler(ctx, given)) if decision.allowed else None
+        try:
+            if act.prepare is not None:
+                await act.prepare(ctx, given)
+            epoch = self.epoch
+            facts = self.facts(ctx, given)
+            decision = self.guard.decide(name, facts)
+            computed = await _resolved(act.handler(ctx, given)) if decision.allowed else None
+        except EgideError:
+            raise
+        except Exception as error:  # as above; nothing has been done yet
+            raise _plain(name, error) from error
         receipt = await self._record(act, ctx, given, raw, facts, decision, computed, epoch)
         effect = computed or Effect()
         if effect.after is not None:
@@ -443,6 +458,16 @@ def _recent(date: str | None, now_us: int) -> bool:
         return False
     made = datetime.fromisoformat(date).replace(tzinfo=UTC)
     return now_us / 1_000_000 - made.timestamp() < 3 * 365.25 * 86_400
+
+
+def _plain(act: str, error: Exception) -> EgideError:
+    """What an act's code raised, as an error for people."""
+    if isinstance(error, OverflowError):
+        return BadInput(Text("Un nombre donné est trop grand.", "A given number is too large."))
+    if isinstance(error, DatabaseError):
+        return unavailable(error)
+    log.error("%s failed", act, exc_info=error)
+    return Failed()
 
 
 async def _resolved(value: Effect | Awaitable[Effect]) -> Effect:

@@ -25,6 +25,7 @@ class Buckets:
             if len(self._held) > HELD:
                 self._held.popitem(last=False)
             return True
+        self._held.move_to_end(who)
         level = min(self._burst, bucket[0] + (now - bucket[1]) * self._rate)
         bucket[1] = now
         if level < 1:
