@@ -182,10 +182,10 @@ def _extended(ctx: Ctx, given: Extension, order: Order) -> OrderBody:
     if order.state(ctx.now_us) in ("draft", "altered"):
         raise Conflict(
             Text(
-                "Cet ordre n’est pas signé, ou a été modifié depuis : il ne peut être prolongé.",
+                "Cet arrêté n’est pas signé, ou a été modifié depuis : il ne peut être prolongé.",
                 "This order is not signed, or was altered since: it cannot be extended.",
             ),
-            Text("Rédigez et signez un nouvel ordre.", "Draft and sign a new order."),
+            Text("Rédigez et signez un nouvel arrêté.", "Draft and sign a new order."),
         )
     ends = parse(given.ends)
     if ends <= ctx.now_us:
@@ -202,7 +202,7 @@ def _extended(ctx: Ctx, given: Extension, order: Order) -> OrderBody:
 
 @act(
     "orders.list", verb="consult", activity="orders", roles=["*"], duty=True, output=OrderList,
-    fr="Consulter les ordres", en="Consult the orders",
+    fr="Consulter les arrêtés", en="Consult the orders",
 )  # fmt: skip
 def list_orders(ctx: Ctx, _given: Nothing) -> Effect:
     held = orders(ctx)
@@ -217,7 +217,7 @@ def list_orders(ctx: Ctx, _given: Nothing) -> Effect:
 
 @act(
     "orders.draft", verb="collect", activity="orders", roles=["prefect", "command"], duty=True, input=OrderDraft, output=OrderId,
-    fr="Rédiger un projet d’ordre", en="Draft an order",
+    fr="Rédiger un projet d’arrêté", en="Draft an order",
 )  # fmt: skip
 def draft(ctx: Ctx, given: OrderDraft) -> Effect:
     body = _body(ctx, given, new_id())
@@ -226,12 +226,12 @@ def draft(ctx: Ctx, given: OrderDraft) -> Effect:
 
 @act(
     "orders.sign", verb="decide", activity="orders", roles=["prefect"], duty=True, groups=["aerial-order"], gather=_draft_facts, recheck=_draft_facts,
-    input=OrderRef, output=OrderId, fr="Signer un ordre", en="Sign an order",
+    input=OrderRef, output=OrderId, fr="Signer un arrêté", en="Sign an order",
 )  # fmt: skip
 def sign(ctx: Ctx, given: OrderRef) -> Effect:
     order = orders(ctx).get(given.order, ctx.db)
     if order.signed is not None:
-        raise Conflict(Text("Cet ordre est déjà signé.", "This order is signed already."))
+        raise Conflict(Text("Cet arrêté est déjà signé.", "This order is signed already."))
     body = msgspec.structs.replace(order.body, issuer=ctx.principal.id)
     signed = _signed(ctx, body)
 
@@ -240,7 +240,7 @@ def sign(ctx: Ctx, given: OrderRef) -> Effect:
             update(tables.order).where(tables.order.c.id == body.id, tables.order.c.signed.is_(None)).values(**signed)
         )
         if changed.rowcount != 1:
-            raise Conflict(Text("Cet ordre vient d’être signé.", "This order has just been signed."))
+            raise Conflict(Text("Cet arrêté vient d’être signé.", "This order has just been signed."))
 
     return Effect(
         OrderId(body.id, body.id),
@@ -253,7 +253,7 @@ def sign(ctx: Ctx, given: OrderRef) -> Effect:
 
 @act(
     "orders.extend", verb="decide", activity="orders", roles=["prefect"], groups=["aerial-order"], gather=_extension_facts, recheck=_extension_facts,
-    input=Extension, output=OrderId, fr="Prolonger un ordre", en="Extend an order",
+    input=Extension, output=OrderId, fr="Prolonger un arrêté", en="Extend an order",
 )  # fmt: skip
 def extend(ctx: Ctx, given: Extension) -> Effect:
     body = _extended(ctx, given, orders(ctx).get(given.order, ctx.db))
@@ -265,14 +265,14 @@ def extend(ctx: Ctx, given: Extension) -> Effect:
 
 
 @act(
-    "orders.revoke", verb="decide", activity="orders", roles=["prefect"], input=Revocation, fr="Mettre fin à un ordre", en="End an order",
+    "orders.revoke", verb="decide", activity="orders", roles=["prefect"], input=Revocation, fr="Mettre fin à un arrêté", en="End an order",
 )  # fmt: skip
 def revoke(ctx: Ctx, given: Revocation) -> Effect:
     held = orders(ctx)
     order = held.get(given.order, ctx.db)
     if order.signed is None or order.revoked is not None:
         raise Conflict(
-            Text("Cet ordre n’est pas signé, ou a déjà pris fin.", "This order is not signed, or has ended already.")
+            Text("Cet arrêté n’est pas signé, ou a déjà pris fin.", "This order is not signed, or has ended already.")
         )
     statement = msgspec.json.encode({"revoked": order.body.id, "at": ctx.now_us, "by": ctx.principal.id})
     signature = held.issuer_key(ctx.principal.id).sign(statement)
@@ -297,7 +297,7 @@ def revoke(ctx: Ctx, given: Revocation) -> Effect:
 @act(
     "orders.import_paper", verb="decide", activity="orders", roles=["prefect", "command"], duty=True, groups=["aerial-order"], gather=_paper_facts, recheck=_paper_facts,
     input=PaperOrder, output=OrderId, max_bytes=MAX_DOCUMENT * 4 // 3 + 64 * 1024,
-    fr="Verser un ordre signé sur papier", en="Take in an order signed on paper",
+    fr="Verser un arrêté signé sur papier", en="Take in an order signed on paper",
 )  # fmt: skip
 def import_paper(ctx: Ctx, given: PaperOrder) -> Effect:
     try:

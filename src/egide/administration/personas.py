@@ -26,7 +26,7 @@ PERSONAS: tuple[dict[str, Any], ...] = (
     {"id": "command", "name": "Inès Moreau", "roles": ["command", "officer"], "unit": "command",
      "about": {"fr": "Cheffe de salle : ouvre les missions, lance les caméras", "en": "Duty commander: opens missions, starts cameras"}},
     {"id": "prefect", "name": "Hélène Roussel", "roles": ["prefect"], "unit": "prefecture",
-     "about": {"fr": "Préfète : signe, prolonge et met fin aux ordres", "en": "Prefect: signs, extends and ends orders"}},
+     "about": {"fr": "Préfète : signe, prolonge et met fin aux arrêtés", "en": "Prefect: signs, extends and ends orders"}},
     {"id": "dpo", "name": "Samir Haddad", "roles": ["dpo", "inspector"], "unit": "prefecture",
      "about": {"fr": "Délégué à la protection des données : voit qui a fait quoi, et pourquoi", "en": "Data protection officer: sees who did what, and why"}},
     {"id": "magistrate", "name": "Louise Garnier", "roles": ["magistrate"], "unit": "court",

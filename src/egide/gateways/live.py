@@ -130,7 +130,7 @@ class Live:
                 if text is None or len(text) > MAX_MESSAGE or len(tasks) >= MAX_UNDER_WAY:
                     channel.push({"id": None, "error": problem(_too_much)})
                     continue
-                task = asyncio.create_task(self._perform(channel, text))
+                task = asyncio.create_task(self._perform(channel, websocket, text))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
         except WebSocketDisconnect:
@@ -146,12 +146,14 @@ class Live:
             ):
                 await websocket.close(1001)
 
-    async def _perform(self, channel: Channel, text: str) -> None:
+    async def _perform(self, channel: Channel, websocket: WebSocket, text: str) -> None:
         call: Call | None = None
         try:
             call = _decode(text)
+            # Asked again for each act: who signed out or lost a right since the socket opened acts no more.
+            channel.principal = self._doorkeeper.principal(websocket.scope, changing=True)
             outcome = await self._kernel.perform(call.act, bytes(call.input), channel.principal, channel=channel)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             wrong = BadInput(Text(f"Message illisible : {error}", f"Unreadable message: {error}"))
             channel.push({"id": call.id if call else None, "error": problem(wrong)})
         except EgideError as error:

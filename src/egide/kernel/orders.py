@@ -147,7 +147,7 @@ class Orders:
         """One order; raises `NotFound`."""
         row = db.execute(_light.where(tables.order.c.id == order)).first()
         if row is None:
-            raise NotFound(Text("Cet ordre n’existe pas.", "This order does not exist."))
+            raise NotFound(Text("Cet arrêté n’existe pas.", "This order does not exist."))
         return self._read(row)
 
     def all(self, db: Connection) -> list[Order]:

@@ -42,7 +42,7 @@ log = logging.getLogger("egide.writer")
 BATCH = 256  # acts a commit, tessera's constant
 CHECKPOINT_S = 0.25  # s, tessera's constant; also the longest an entry waits for a signed root
 BUSY = 8  # acts in the last commit from which on the next one waits a little for company
-GATHER_S = 0.002  # s it waits: half of what a commit costs on an ordinary disk (fsync 4 ms)
+GATHER_S = 0.004  # s it waits: what a commit takes on an ordinary disk (fsync); halves the cost of commits under load
 CHUNKS = (64, 16, 4, 1)  # rows of one INSERT; few sizes, so that each statement is prepared once
 PLAIN = {
     BigInteger,

@@ -13,6 +13,7 @@ from egide.kernel.clock import iso
 from egide.kernel.door import reasons
 from egide.kernel.errors import BadInput, Text
 from egide.kernel.identity import new_id
+from egide.kernel.leases import Lease
 from egide.operations import tables
 from egide.operations.facts import mission_row, order_of
 from egide.operations.relay import relay, words
@@ -166,10 +167,20 @@ def add_note(ctx: Ctx, given: NewNote) -> Effect:
     "operations.track.subscribe", verb="view", activity="picture", roles=["officer", "command", "pilot"], duty=True, live=True,
     fr="Suivre les positions", en="Follow positions",
 )  # fmt: skip
-def subscribe(ctx: Ctx, _given: Nothing) -> Effect:
-    positions, channel = relay(ctx.kernel).positions, ctx.channel
-    channel.on_close(lambda: positions.leave(channel))
-    return Effect(Nothing(), started=lambda: positions.join(channel))
+def subscribe(ctx: Ctx, given: Nothing) -> Effect:
+    kernel, positions, channel = ctx.kernel, relay(ctx.kernel).positions, ctx.channel
+    lease = Lease(new_id(), ctx.act, given, ctx.principal, ctx.purpose, lambda _decision: positions.leave(channel))
+
+    def leave() -> None:
+        kernel.leases.close(lease.id)
+        positions.leave(channel)
+
+    def started() -> None:
+        kernel.leases.open(lease)
+        positions.join(channel)
+
+    channel.on_close(leave)
+    return Effect(Nothing(), started=started)
 
 
 @act(
