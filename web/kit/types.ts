@@ -115,7 +115,7 @@ export interface RiverEntry {
   summary?: Text | null;
   verb: string;
   activity: string;
-  outcome: 'allowed' | 'refused';
+  outcome: 'allowed' | 'refused' | 'failed';
   actor: Named | null;
   order: string | null;
   order_title: string | null;

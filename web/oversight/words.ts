@@ -20,6 +20,7 @@ export const t = dictionary({
   outcome: { fr: 'Issue', en: 'Outcome' },
   anyOutcome: { fr: 'Accordés et refusés', en: 'Allowed and refused' },
   allowed: { fr: 'accordé', en: 'allowed' },
+  failed: { fr: 'accordé, sans effet', en: 'allowed, no effect' },
   refused: { fr: 'refusé', en: 'refused' },
   onlyAllowed: { fr: 'Accordés', en: 'Allowed' },
   onlyRefused: { fr: 'Refusés', en: 'Refused' },

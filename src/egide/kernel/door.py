@@ -327,9 +327,15 @@ class Kernel:
         receipt = await self._record(act, ctx, given, raw, facts, decision, computed, epoch)
         effect = computed or Effect()
         if effect.after is not None:
-            done = effect.after(receipt)
-            if inspect.isawaitable(done):
-                await done
+            try:
+                done = effect.after(receipt)
+                if inspect.isawaitable(done):
+                    await done
+            except (EgideError, OSError):
+                # The decision is in the ledger; that its effect did not happen must be there too (two commits, design §2).
+                ctx.cause = receipt.id
+                await self._record(act, ctx, given, raw, facts, decision, Effect(order=effect.order), epoch, outcome="failed")
+                raise
         return Outcome(effect.result, receipt, effect)
 
     def _validate(self, act: Act, raw: bytes | msgspec.Struct) -> tuple[Any, bytes]:
@@ -363,12 +369,14 @@ class Kernel:
         decision: Decision,
         effect: Effect | None,
         epoch: int,
+        *,
+        outcome: str = "allowed",
     ) -> Receipt:
         """Hands the decided act to the writer and waits until it is durable; raises the refusal or the failure."""
         if self.loop is None:
             raise Unavailable(Text("La plateforme n’est pas démarrée.", "The platform is not started."))
         work = Work(
-            act, ctx, given, raw, facts, decision, effect, "allowed" if decision.allowed else "refused",
+            act, ctx, given, raw, facts, decision, effect, outcome if decision.allowed else "refused",
             epoch, os.urandom(16).hex(), self.loop.create_future(),
         )  # fmt: skip
         if not decision.allowed:

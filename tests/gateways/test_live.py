@@ -1,0 +1,263 @@
+"""The live socket: acts and answers in one place, for our own pages only, and with the rights one has at that moment."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from egide.gateways import live
+from egide.gateways.serve import config
+from tests.gateways.browser import Browser
+from tests.gateways.conftest import free_port
+from tests.plugins import crashes, works
+from tests.world import World
+
+pytestmark = pytest.mark.anyio
+
+
+class Socket:
+    """A terminal at the other end of a real socket."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self.connection = connection
+        self.pushed: list[dict[str, Any]] = []
+        self.frames: list[bytes] = []
+        self._number = 0
+
+    async def next(self) -> dict[str, Any]:
+        """The next answer; pushes and frames are kept aside."""
+        while True:
+            message = await asyncio.wait_for(self.connection.recv(), 5)
+            if isinstance(message, bytes):
+                self.frames.append(message)
+                continue
+            told: dict[str, Any] = json.loads(message)
+            if "push" not in told:
+                return told
+            self.pushed.append(told)
+
+    async def act(self, name: str, /, **given: Any) -> dict[str, Any]:
+        self._number += 1
+        await self.connection.send(json.dumps({"id": self._number, "act": name, "input": given}))
+        answer = await self.next()
+        assert answer["id"] == self._number
+        return answer
+
+    async def say(self, message: str | bytes) -> dict[str, Any]:
+        await self.connection.send(message)
+        return await self.next()
+
+
+class Served:
+    """A platform behind uvicorn, and browsers that open sockets to it."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    @asynccontextmanager
+    async def socket(self, persona: str = "", *, origin: str | None = None) -> AsyncIterator[Socket]:
+        browser = Browser(self.world)
+        if persona:
+            await browser.enter(persona)
+        headers = {"cookie": browser.cookie} if browser.cookie else {}
+        await browser.close()
+        url = f"ws://127.0.0.1:{self.world.settings.port}/live"
+        origin = self.world.settings.origin if origin is None else origin
+        async with connect(url, additional_headers=headers, origin=origin or None, compression=None, proxy=None) as connection:  # type: ignore[arg-type]
+            socket = Socket(connection)
+            socket.cookie = browser.cookie  # type: ignore[attr-defined]
+            yield socket
+
+
+@pytest.fixture
+async def served(tmp_path: Path) -> AsyncIterator[Served]:
+    world = World(tmp_path / "data", port=free_port(), extra=(works.capability(), crashes.late()))
+    await world.start()
+    server = uvicorn.Server(config(world.settings, world.application))
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    task = asyncio.create_task(server.serve())
+    await world.until(lambda: server.started)
+    yield Served(world)
+    server.should_exit = True
+    await task
+    await world.stop()
+
+
+async def test_acts_over_the_socket(served: Served) -> None:
+    async with served.socket("officer") as socket:
+        answer = await socket.act("works.item.add", word="a")
+        assert answer["receipt"]["realm"] == "police"
+        assert (await socket.act("works.item.list"))["result"] == {"words": ["a"]}
+        assert (await socket.act("works.hello"))["receipt"] is None
+        assert "result" in await socket.act("works.follow"), "a live act"
+        shown = await socket.act("administration.session.show")
+        assert shown["result"]["person"]["id"] == "officer"
+
+
+async def test_refusals_and_problems_have_the_same_form_as_elsewhere(served: Served) -> None:
+    async with served.socket("prefect") as socket:
+        refused = (await socket.act("works.item.add", word="a"))["error"]
+        assert (refused["code"], refused["act"]) == ("refused", "works.item.add")
+        assert refused["receipt"]["index"] >= 0
+        assert refused["reasons"][0]["remedy"]["fr"]
+        assert (await socket.act("works.no.such"))["error"]["code"] == "not-found"
+        assert (await socket.act("works.item.tidy", word="a"))["error"]["code"] == "not-found"
+        assert (await socket.act("orders.draft"))["error"]["code"] == "invalid"
+    async with served.socket() as socket:
+        assert (await socket.act("works.item.list"))["error"]["code"] == "signed-out"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '"x"',
+        '{"id":"one","act":"works.hello"}',
+        '{"id":1}',
+        '{"id":1,"act":7}',
+        '{"id":1,"act":"works.hello","admin":true}',
+        '{"id":1,"act":"works.item.add","input":' + "[" * 60_000,
+        '{"id":1,"act":"works.item.add","input":' + "[" * 20_000 + "]" * 20_000 + "}",
+        '{"id":1,"act":"works.item.add","input":' + '{"a":' * 9_000 + "1" + "}" * 9_000 + "}",
+        '{"id":1,"act":"works.item.add","input":"x"}',
+        '{"id":1,"act":"works.item.add","input":{"word":"' + "x" * 70_000 + '"}}',
+        b"binary",
+        b"\x00" * 70_000,
+    ],
+)
+async def test_a_message_that_is_none_is_answered_and_harms_nothing(served: Served, message: str | bytes) -> None:
+    async with served.socket("officer") as socket:
+        answer = await socket.say(message)
+        assert answer["error"]["code"] in ("invalid", "too-large"), answer
+        assert answer["error"]["title"]["fr"]
+        assert "result" in await socket.act("works.hello")
+
+
+async def test_a_message_beyond_all_measure_ends_the_connection(served: Served) -> None:
+    async with served.socket("officer") as socket:
+        with pytest.raises(ConnectionClosed):
+            await socket.connection.send("x" * (2 << 20))
+            await socket.next()
+    async with served.socket("officer") as socket:
+        assert "result" in await socket.act("works.hello")
+
+
+async def test_too_many_at_once(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "MAX_UNDER_WAY", 4)
+    gate = asyncio.Event()
+    real = served.world.kernel.perform
+
+    async def slow(name: str, *rest: Any, **more: Any) -> Any:
+        if name == "works.item.list":
+            await gate.wait()
+        return await real(name, *rest, **more)
+
+    monkeypatch.setattr(served.world.kernel, "perform", slow)
+    async with served.socket("officer") as socket:
+        for number in range(10):
+            await socket.connection.send(json.dumps({"id": number, "act": "works.item.list"}))
+        refused = [await socket.next() for _ in range(6)]
+        assert all("Too long" in answer["error"]["title"]["en"] or "too many" in answer["error"]["title"]["en"] for answer in refused)
+        gate.set()
+        done = [await socket.next() for _ in range(4)]
+        assert sorted(answer["id"] for answer in done) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "http://localhost:1", "null"])
+async def test_a_page_from_elsewhere_gets_no_socket(served: Served, origin: str) -> None:
+    with pytest.raises(InvalidStatus) as caught:
+        async with served.socket("officer", origin=origin):
+            pass
+    assert caught.value.response.status_code == 403
+    async with served.socket("", origin=origin) as socket:  # without a cookie it is nobody, and nobody may do nothing
+        assert (await socket.act("works.item.list"))["error"]["code"] == "signed-out"
+
+
+async def test_a_right_withdrawn_counts_on_open_sockets(served: Served) -> None:
+    async with served.socket("officer") as socket:
+        assert "result" in await socket.act("works.item.list")
+        await served.world.act(
+            "administrator", "administration.habilitation.withdraw", habilitation="demo-officer", reason="Mutation"
+        )
+        assert (await socket.act("works.item.list"))["error"]["code"] == "refused"
+
+
+async def test_who_signed_out_acts_no_more_on_open_sockets(served: Served) -> None:
+    async with served.socket("officer") as socket:
+        assert "result" in await socket.act("works.item.list")
+        browser = Browser(served.world)
+        browser.cookie = socket.cookie  # type: ignore[attr-defined]
+        assert (await browser.act("administration.sign_out")).status_code == 200
+        await browser.close()
+        assert (await socket.act("works.item.list"))["error"]["code"] == "signed-out"
+
+
+async def test_positions_stop_with_the_right(served: Served) -> None:
+    async with served.socket("officer") as socket:
+        assert "result" in await socket.act("operations.track.subscribe")
+        positions = served.world.kernel.things["relay"].positions
+        await served.world.until(lambda: len(positions._wires) == 1)
+        await served.world.act(
+            "administrator", "administration.habilitation.withdraw", habilitation="demo-officer", reason="Mutation"
+        )
+        await served.world.until(lambda: not positions._wires, 2.5)
+
+
+async def test_an_act_that_crashes_is_answered(served: Served) -> None:
+    async with served.socket("officer") as socket:
+        assert (await socket.act("crashes.handler"))["error"]["code"] == "failed"
+        assert (await socket.act("crashes.apply"))["error"]["code"] == "failed"
+        assert "result" in await socket.act("works.hello")
+
+
+async def test_a_picture_over_the_socket_and_its_end(served: Served) -> None:
+    order, _mission, deployment = await served.world.flying()
+    async with served.socket("officer") as socket:
+        opened = await socket.act("operations.watch.open", deployment=deployment)
+        assert opened["result"]["order"]["id"] == order
+        while not any(frame[0] == 2 for frame in socket.frames):
+            frame = await asyncio.wait_for(socket.connection.recv(), 5)
+            if isinstance(frame, bytes):
+                socket.frames.append(frame)
+        kinds = [frame[0] for frame in socket.frames if frame[0] in (1, 2)]
+        assert kinds[0] == 1, "the configuration comes before the first picture"
+        assert len({frame[2:4] for frame in socket.frames if frame[0] in (1, 2)}) == 1
+        await served.world.act("prefect", "orders.revoke", order=order, reason="Fin")
+        while True:
+            message = await asyncio.wait_for(socket.connection.recv(), 3)
+            if isinstance(message, str) and json.loads(message).get("push") == "watch.ended":
+                break
+        assert "CSI-242-5-IV" in [reason["rule"] for reason in json.loads(message)["refusal"]["reasons"]]
+
+
+async def test_a_terminal_that_goes_leaves_nothing_behind(served: Served) -> None:
+    kernel = served.world.kernel
+    _order, _mission, deployment = await served.world.flying()
+    async with served.socket("officer") as socket:
+        await socket.act("operations.watch.open", deployment=deployment)
+        await served.world.until(lambda: len(kernel.leases.held()) == 1)
+        assert len(kernel.things["live"].channels) == 1
+    await served.world.until(lambda: not kernel.things["live"].channels and not kernel.leases.held())
+
+
+async def test_oversight_follows_live(served: Served) -> None:
+    async with served.socket("dpo") as socket:
+        assert "result" in await socket.act("oversight.follow")
+        await served.world.act("officer", "works.item.add", word="seen")
+        message = json.loads(await asyncio.wait_for(socket.connection.recv(), 5))
+        assert message["push"] == "act"
+        assert (message["entry"]["act"], message["entry"]["actor"]["id"]) == ("works.item.add", "officer")
+    async with served.socket("officer") as socket:
+        assert (await socket.act("oversight.follow"))["error"]["code"] == "refused"
