@@ -416,6 +416,19 @@ async def test_what_the_server_makes_of_wild_bytes(served: Browser) -> None:
     assert (await served.get("/healthz")).json()["ok"] is True
 
 
+async def test_heads_are_everyones_and_leaves_stay_in_the_house(browser: Browser) -> None:
+    await browser.world.order()
+    await browser.world.until(lambda: browser.world.kernel.latest_checkpoint() is not None)
+    head = (await browser.act("oversight.ledger.head")).json()["result"]
+    assert head["size"] > 0
+    check_problem(await browser.act("oversight.ledger.proof", index=0), 401, "signed-out")
+    await browser.enter("officer")
+    found = (await browser.act("oversight.ledger.proof", index=0)).json()["result"]
+    assert found["index"] == 0
+    for index in (-1, 10**6, 2**63):
+        check_problem(await browser.act("oversight.ledger.proof", index=index), 404, "not-found")
+
+
 async def test_results_are_plain_json(browser: Browser) -> None:
     await browser.enter("command")
     answer = await browser.act("operations.picture")

@@ -141,7 +141,8 @@ export class Room {
   }
 
   mark(at: LatLon, from: Mark['from']): Mark {
-    const mark: Mark = { ...at, id: this.#mark++, at: now(), from, source: this.selected, note: null };
+    const moment = from === 'picture' ? (this.watch.klv?.time ?? null) : null;
+    const mark: Mark = { ...at, id: this.#mark++, at: now(), from, source: this.selected, moment, note: null };
     this.marks = [mark, ...this.marks].slice(0, MARKS_KEPT);
     return mark;
   }

@@ -108,6 +108,8 @@ export interface Mark extends LatLon {
   at: number;
   from: 'picture' | 'map';
   source: string | null;
+  /** The telemetry's time of the picture it was marked in (ISO 8601, UTC); null for a mark on the map. */
+  moment: string | null;
   /** The note made of it, once recorded. */
   note: string | null;
 }

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import socket
 import ssl
 import subprocess
@@ -117,6 +116,15 @@ def healthy(one: Platform) -> bool:
         return False
 
 
+def listening(port: int) -> bool:
+    """Whether something takes connections there."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
 def mission(one: Platform, perimeter: dict[str, Any] | None = None) -> tuple[Person, Person, str]:
     """(officer, commander, mission) under an order that the prefect has signed."""
     return asyncio.run(_mission(one, perimeter or SQUARE))
@@ -145,8 +153,3 @@ def idle(one: Platform, seconds: float) -> float:
     before = one.cpu_s()
     time.sleep(seconds)
     return (one.cpu_s() - before) / seconds
-
-
-def environment_path() -> str:
-    """PYTHONPATH under which children find this very Égide, installed or not."""
-    return os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]))

@@ -15,6 +15,7 @@ from egide.bench.measure import Bench, BenchError, Row
 
 Measure = Callable[[Bench], None]
 NAMES = ("kernel", "operations")
+WIDTH = 160  # columns where there is no terminal to ask
 
 
 def measures(capability: str) -> tuple[Measure, ...]:
@@ -31,6 +32,8 @@ def measures(capability: str) -> tuple[Measure, ...]:
 def play(capability: str, *, quick: bool, json_file: Path | None) -> int:
     """See `egide.bench.run`."""
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=WIDTH)
     if capability not in NAMES:
         console.print(f"Capacité inconnue / unknown capability: {capability}. → {', '.join(NAMES)}")
         return 2

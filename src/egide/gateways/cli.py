@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from egide.gateways.composition import composed
-from egide.kernel.errors import EgideError
+from egide.kernel.errors import EgideError, NotFound, Text
 from egide.kernel.settings import Settings, load
 
 app = typer.Typer(
@@ -151,7 +151,15 @@ def call(settings: Settings, name: str, given: dict[str, Any]) -> dict[str, Any]
     """Performs an act on the running server with the operator's token; raises `SystemExit` with the server's words."""
     from egide.gateways.standing import trust  # noqa: PLC0415
 
-    token = (settings.folder / "operator.token").read_text().strip()
+    try:
+        token = (settings.folder / "operator.token").read_text().strip()
+    except OSError as error:
+        raise NotFound(
+            Text(
+                f"Aucune installation lisible dans {settings.folder}.", f"No installation to read in {settings.folder}."
+            ),
+            Text("Lancez « egide serve », ou donnez --data.", "Run “egide serve”, or give --data."),
+        ) from error
     request = urllib.request.Request(  # noqa: S310 — our own loopback address
         f"{'https' if settings.tls else 'http'}://127.0.0.1:{settings.port}/api/acts/{name}",
         json.dumps(given).encode(),

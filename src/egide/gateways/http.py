@@ -83,6 +83,11 @@ class Doorkeeper:
         return self._kernel.identity.by_cookie(secret) if secret else ANONYMOUS
 
 
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return client[0] if client else ""
+
+
 def session_secret(cookie: bytes) -> str:
     """The session cookie's value in a Cookie header, "" if absent."""
     for part in cookie.split(b";"):
@@ -114,7 +119,8 @@ class Acts:
             act = self._kernel.acts.get(name)
             body = await _read(receive, act.max_bytes if act is not None else 0)
             principal = self._doorkeeper.principal(scope, changing=True)
-            outcome = await self._kernel.perform(name, body, principal)
+            address = "" if principal.id else _address(scope)
+            outcome = await self._kernel.perform(name, body, principal, address=address)
             receipt = outcome.receipt
             answer = {
                 "result": outcome.result,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 from collections.abc import Callable
 from typing import Any
@@ -65,6 +66,7 @@ async def serving(
 
 def run(settings: Settings) -> None:
     """`egide serve`."""
+    os.umask(0o077)  # everything the platform writes is its own account's alone
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     import uvloop  # noqa: PLC0415
 

@@ -275,9 +275,16 @@ class Kernel:
     # -- the door ---------------------------------------------------------------------------------------------------
 
     async def perform(
-        self, name: str, raw: bytes | msgspec.Struct, principal: Principal, *, cause: str = "", channel: Any = None
+        self,
+        name: str,
+        raw: bytes | msgspec.Struct,
+        principal: Principal,
+        *,
+        cause: str = "",
+        channel: Any = None,
+        address: str = "",
     ) -> Outcome:
-        """Runs one act for `principal`. `raw` is JSON or an input struct.
+        """Runs one act for `principal`. `raw` is JSON or an input struct; `address` is only for limiting who is not signed in.
 
         Raises `BadInput`, `NotSignedIn`, `Refused` (recorded, every broken article listed), `Unavailable` (nothing was done),
         what the act itself raises of `EgideError`, and `Failed` for anything else that its code does.
@@ -285,7 +292,7 @@ class Kernel:
         act = self.acts.get(name)
         if act is None or (act.system and principal.kind != "system") or (act.live and channel is None):
             raise NotFound(Text(f"Cet acte n’existe pas ici : {name}.", f"There is no such act here: {name}."))
-        if not self.buckets.take(principal.id or principal.session):
+        if not self.buckets.take(principal.id or address):
             raise TooMany(
                 Text("Trop de demandes en peu de temps.", "Too many requests in a short time."),
                 Text("Attendez quelques secondes.", "Wait a few seconds."),
@@ -334,7 +341,9 @@ class Kernel:
             except (EgideError, OSError):
                 # The decision is in the ledger; that its effect did not happen must be there too (two commits, design §2).
                 ctx.cause = receipt.id
-                await self._record(act, ctx, given, raw, facts, decision, Effect(order=effect.order), epoch, outcome="failed")
+                await self._record(
+                    act, ctx, given, raw, facts, decision, Effect(order=effect.order), epoch, outcome="failed"
+                )
                 raise
         return Outcome(effect.result, receipt, effect)
 

@@ -180,7 +180,7 @@ class Identity:
     def _read(self, hashed: str) -> tuple[Principal, int] | None:
         db = self._kernel.store.reader()
         row = db.execute(select(tables.session).where(tables.session.c.hash == hashed)).first()
-        if row is None or row.ended is not None:
+        if row is None or row.ended is not None or (row.strength == "demo" and not self._kernel.settings.demo):
             return None
         # A demonstration persona counts as strongly signed in only because demo mode is loud about what it is.
         principal = self.person(row.person, db, session=hashed, strong=row.strength in ("passkey", "demo"))

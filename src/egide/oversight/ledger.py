@@ -18,7 +18,8 @@ from egide.kernel.act import Act, Ctx, Effect, Input, Nothing, act
 from egide.kernel.checkpoint import parse
 from egide.kernel.clock import iso
 from egide.kernel.door import Kernel
-from egide.kernel.errors import BadInput, NotFound, Text, Unavailable
+from egide.kernel.errors import BadInput, NotFound, NotSignedIn, Text, Unavailable
+from egide.kernel.identity import ANONYMOUS
 from egide.kernel.ledger_export import write_inspector, write_public
 from egide.oversight.river import READERS, log_facts
 
@@ -82,6 +83,11 @@ def head(ctx: Ctx, _given: Nothing) -> Effect:
 )  # fmt: skip
 def proof(ctx: Ctx, given: EntryRef) -> Effect:
     kernel = ctx.kernel
+    if ctx.principal is ANONYMOUS:  # heads are everyone's; leaves stay in the house
+        raise NotSignedIn(
+            Text("Connectez-vous pour vérifier une inscription.", "Sign in to verify an entry."),
+            Text("La tête signée du registre, elle, est publique.", "The ledger’s signed head is public."),
+        )
     size, note = _newest(kernel)
     if not 0 <= given.index < size:
         raise NotFound(

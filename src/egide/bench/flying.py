@@ -1,0 +1,130 @@
+"""What operations is measured with: the exercise's drone over UDP, or a recording of it, on a mission of a real platform."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from egide.bench.measure import PATIENCE_S, BenchError, child, free_port, wait_for
+from egide.bench.platform import Platform, mission
+from egide.exercise.people import Person
+
+PAINT_S = 180.0  # s the town may take to be painted, the first time on a machine
+
+
+def cache() -> Path:
+    """Where the painted town is kept between runs."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "egide"
+
+
+@contextmanager
+def drone(port: int, *words: str) -> Iterator[dict[str, Any]]:
+    """A drone that sends to a UDP port; what it announced of itself."""
+    command = [sys.executable, "-m", "egide.exercise", "drone", "--udp", f"127.0.0.1:{port}", "--cache", str(cache()), *words]
+    with child(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, environment={"PYTHONUNBUFFERED": "1"}) as process:
+        assert process.stdout is not None
+        ready, _, _ = select.select([process.stdout], [], [], PAINT_S)
+        line = process.stdout.readline() if ready else b""
+        if not line:
+            raise BenchError("the exercise's drone did not start")
+        yield json.loads(line)
+
+
+def record(file: Path, seconds: float) -> dict[str, Any]:
+    """Keeps what a drone sends in a file; what it announced of itself."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taker, file.open("wb") as out:
+        taker.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        taker.bind(("127.0.0.1", 0))
+        taker.settimeout(5)
+        with drone(taker.getsockname()[1]) as told:
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                out.write(taker.recv(2048))
+    return told
+
+
+def udp_port() -> int:
+    """A UDP port that is free now."""
+    return free_port(socket.SOCK_DGRAM)
+
+
+def fly(one: Platform, told: dict[str, Any], url: str, tags: tuple[str, ...] = ()) -> tuple[Person, str]:
+    """(officer, deployment) of that aircraft on a mission of its own."""
+    officer, command, opened = mission(one, told["perimeter"])
+    ring = told["perimeter"]["coordinates"][0]
+    given = {
+        "name": "Drone", "kind": url.partition(":")[0] if "://" in url else "file", "url": url, "aircraft": told["tail"], "pilot": "Télépilote",
+        "lat": sum(point[1] for point in ring) / len(ring), "lon": sum(point[0] for point in ring) / len(ring), "tags": list(tags),
+    }  # fmt: skip
+
+    async def begin() -> str:
+        source = await command.act("operations.source.add", **given)
+        started = await command.act("operations.camera.start", source=source["id"], mission=opened)
+        return str(started["deployment"])
+
+    return officer, asyncio.run(begin())
+
+
+class Viewers:
+    """A child full of terminals (`egide.bench.viewers`)."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def told(self) -> dict[str, Any]:
+        """What has come so far."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(b"\n")
+        self._process.stdin.flush()
+        return self.line()
+
+    def line(self) -> dict[str, Any]:
+        """The next line it prints."""
+        assert self._process.stdout is not None
+        ready, _, _ = select.select([self._process.stdout], [], [], PATIENCE_S)
+        line = self._process.stdout.readline() if ready else b""
+        if not line:
+            raise BenchError("the viewers' process ended or is stuck")
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+
+@contextmanager
+def viewers(one: Platform, officer: Person, count: int, act: str, given: dict[str, Any]) -> Iterator[Viewers]:
+    """Opens terminals that all ask the same."""
+    told = {
+        "port": one.port, "cafile": str(one.folder / "tls" / "ca.pem") if one.tls else None, "cookie": officer.cookie, "origin": one.origin,
+        "count": count, "act": act, "input": given,
+    }  # fmt: skip
+    with child([sys.executable, "-m", "egide.bench.viewers"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(told).encode() + b"\n")
+        process.stdin.flush()
+        found = Viewers(process)
+        found.line()
+        yield found
+
+
+def until_flowing(crowd: Viewers) -> None:
+    """Waits until every terminal gets the picture."""
+    last = {"least": 0}
+
+    def flows() -> bool:
+        before, now = last["least"], crowd.told()
+        last["least"] = int(now["least"])
+        if '"error"' in now["first"]:
+            raise BenchError(f"the picture did not open: {now['first'][:300]}")
+        time.sleep(0.2)
+        return before > 50_000 and last["least"] > before
+
+    wait_for(flows, "the picture", 30)

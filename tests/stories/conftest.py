@@ -1,0 +1,79 @@
+"""One platform, one drone and one browser for all stories; a scene and windows for each."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, async_playwright
+
+from egide.exercise.story import Scene
+from egide.exercise.town import TownError
+from tests.conftest import missing
+from tests.stories.stage import Flying, Stage, platform
+from tests.stories.window import ARGS, Window, chromium, opened
+
+Opener = Callable[..., Awaitable[Window]]
+
+
+@pytest.fixture(scope="package")
+def anyio_backend() -> str:
+    """One loop for all stories: the browser and the platform live on it."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="package")
+async def browser(anyio_backend: str) -> AsyncIterator[Browser]:
+    program = chromium()
+    if program is None:
+        missing("stories need Chromium: install it or set EGIDE_CHROMIUM")
+    async with async_playwright() as playwright:
+        running = await playwright.chromium.launch(executable_path=program, args=ARGS)
+        yield running
+        await running.close()
+
+
+@pytest.fixture(scope="package")
+def flying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flying]:
+    try:
+        drone = Flying(tmp_path_factory.mktemp("ground"))
+    except TownError as absent:
+        missing(str(absent))
+    with drone:
+        yield drone
+
+
+@pytest.fixture(scope="package")
+async def stage(
+    browser: Browser, flying: Flying, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Stage]:
+    running = await platform(tmp_path_factory.mktemp("platform"), flying.drone, flying.udp)
+    yield running
+    await running.stop()
+    assert not running.reports(), "pages broke their policy"
+
+
+@pytest.fixture
+async def scene(stage: Stage) -> Scene:
+    """An order in force, a mission, the drone's camera on."""
+    return await stage.scene()
+
+
+@pytest.fixture
+async def window(browser: Browser, stage: Stage) -> AsyncIterator[Opener]:
+    """Opens windows; at the end none may have broken its policy or crashed."""
+    windows: list[Window] = []
+
+    async def open_(persona: str | None = None, **how: Any) -> Window:
+        made = await opened(browser, stage.base, **how)
+        windows.append(made)
+        if persona is not None:
+            await made.enter(persona)
+        return made
+
+    yield open_
+    for one in windows:
+        await one.close()
+    assert [one.stopped for one in windows if one.stopped] == []
+    assert [one.crashed for one in windows if one.crashed] == []
