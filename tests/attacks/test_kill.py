@@ -93,6 +93,9 @@ class Terminal:
         assert answer.status == 200, body
         return body
 
+    def close(self) -> None:
+        self.connection.close()
+
     def enter(self, persona: str) -> Terminal:
         self.act("administration.demo.enter", persona=persona)
         return self
@@ -131,7 +134,7 @@ def load(child: Child, cookie: str, mission: str, done: Acknowledged) -> None:
     except (AssertionError, ValueError, KeyError) as error:
         done.wrong.append(repr(error))
     finally:
-        terminal.connection.close()
+        terminal.close()
 
 
 class Books:
@@ -148,7 +151,7 @@ class Books:
             self._entries(db)
             self._effects(db)
             for index, act, id_ in done.entries[self.checked :]:
-                row = db.execute("SELECT act, outcome FROM entry WHERE idx=?", (index,)).fetchone()
+                row = db.execute("SELECT act, outcome FROM entry WHERE realm='police' AND idx=?", (index,)).fetchone()
                 assert row == (act, "allowed"), f"acknowledged act {index} is lost: {row}"
                 if id_:
                     assert db.execute("SELECT 1 FROM note WHERE id=?", (id_,)).fetchone(), f"note {id_} is lost"
@@ -169,14 +172,14 @@ class Books:
         assert not heads, f"heads are signed for entries that are not there: {sorted(heads)}"
 
     def _rows(self, db: sqlite3.Connection) -> Iterator[tuple[int, bytes, bytes]]:
-        yield from db.execute("SELECT idx, leaf, body FROM entry WHERE idx >= ? ORDER BY idx", (self.size,))
+        yield from db.execute("SELECT idx, leaf, body FROM entry WHERE realm='police' AND idx >= ? ORDER BY idx", (self.size,))
 
     @staticmethod
     def _effects(db: sqlite3.Connection) -> None:
         """A row of effect is there if and only if its entry is."""
         for table, act in (("note", "operations.note.add"), ("session", "administration.demo.enter")):
             (rows,) = db.execute(f"SELECT count(*) FROM {table}").fetchone()
-            (entries,) = db.execute("SELECT count(*) FROM entry WHERE act=? AND outcome='allowed'", (act,)).fetchone()
+            (entries,) = db.execute("SELECT count(*) FROM entry WHERE realm='police' AND act=? AND outcome='allowed'", (act,)).fetchone()
             assert rows == entries, f"{rows} rows of {table} for {entries} entries"
 
 
@@ -184,14 +187,16 @@ def prepare(child: Child) -> tuple[str, str]:
     """(cookie of an officer, mission)."""
     now = time.time()
     stamp = [time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now + shift)) for shift in (-3600, 86_400)]
-    drafted = Terminal(child).enter("prefect")
-    order = drafted.act(
+    prefect, command, officer = (Terminal(child).enter(persona) for persona in ("prefect", "command", "officer"))
+    order = prefect.act(
         "orders.draft", title="Marché", purpose="places", place="Centre", perimeter=SQUARE, cap=2, starts=stamp[0], ends=stamp[1],
         necessity="Foule", less_intrusive="Rondes insuffisantes", equipment="Aéronef de 900 g, sans micro",
     )["result"]["id"]  # fmt: skip
-    drafted.act("orders.sign", order=order)
-    mission = Terminal(child).enter("command").act("operations.mission.open", title="Test", order=order, roster=["officer"])
-    return Terminal(child).enter("officer").cookie, str(mission["result"]["id"])
+    prefect.act("orders.sign", order=order)
+    mission = command.act("operations.mission.open", title="Test", order=order, roster=["officer"])["result"]["id"]
+    for each in (prefect, command, officer):
+        each.close()
+    return officer.cookie, str(mission)
 
 
 @pytest.mark.timeout(60 + CYCLES * 20)
@@ -243,4 +248,5 @@ def export(child: Child, place: Path) -> list[Path]:
         url = inspector.act("oversight.ledger.export", kind=kind, motive="Contrôle après incident")["result"]["url"]
         found.append(place / f"{kind}.tar")
         found[-1].write_bytes(inspector.get(url))
+    inspector.close()
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import select
@@ -16,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from egide.bench.measure import PATIENCE_S, BenchError, child, free_port, wait_for
-from egide.bench.platform import Platform, mission
-from egide.exercise.people import Person
+from egide.bench.platform import Caller, Platform, mission
 
 PAINT_S = 180.0  # s the town may take to be painted, the first time on a machine
 
@@ -58,7 +56,7 @@ def udp_port() -> int:
     return free_port(socket.SOCK_DGRAM)
 
 
-def fly(one: Platform, told: dict[str, Any], url: str, tags: tuple[str, ...] = ()) -> tuple[Person, str]:
+def fly(one: Platform, told: dict[str, Any], url: str, tags: tuple[str, ...] = ()) -> tuple[Caller, str]:
     """(officer, deployment) of that aircraft on a mission of its own."""
     officer, command, opened = mission(one, told["perimeter"])
     ring = told["perimeter"]["coordinates"][0]
@@ -66,13 +64,9 @@ def fly(one: Platform, told: dict[str, Any], url: str, tags: tuple[str, ...] = (
         "name": "Drone", "kind": url.partition(":")[0] if "://" in url else "file", "url": url, "aircraft": told["tail"], "pilot": "Télépilote",
         "lat": sum(point[1] for point in ring) / len(ring), "lon": sum(point[0] for point in ring) / len(ring), "tags": list(tags),
     }  # fmt: skip
-
-    async def begin() -> str:
-        source = await command.act("operations.source.add", **given)
-        started = await command.act("operations.camera.start", source=source["id"], mission=opened)
-        return str(started["deployment"])
-
-    return officer, asyncio.run(begin())
+    source = command.act("operations.source.add", **given)
+    started = command.act("operations.camera.start", source=source["id"], mission=opened)
+    return officer, str(started["deployment"])
 
 
 class Viewers:
@@ -100,11 +94,11 @@ class Viewers:
 
 
 @contextmanager
-def viewers(one: Platform, officer: Person, count: int, act: str, given: dict[str, Any]) -> Iterator[Viewers]:
-    """Opens terminals that all ask the same."""
+def viewers(one: Platform, count: int, act: str, given: dict[str, Any]) -> Iterator[Viewers]:
+    """Opens terminals that all ask the same, each with a session of its own."""
     told = {
-        "port": one.port, "cafile": str(one.folder / "tls" / "ca.pem") if one.tls else None, "cookie": officer.cookie, "origin": one.origin,
-        "count": count, "act": act, "input": given,
+        "port": one.port, "cafile": str(one.folder / "tls" / "ca.pem") if one.tls else None, "cookies": [Caller(one, "officer").cookie for _ in range(count)], "origin": one.origin,
+        "act": act, "input": given,
     }  # fmt: skip
     with child([sys.executable, "-m", "egide.bench.viewers"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None

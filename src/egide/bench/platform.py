@@ -6,21 +6,19 @@ limit of acts a second, which would otherwise be what is measured.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import socket
 import ssl
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 from typing import Any
 
 from egide.bench.measure import BenchError, child, cpu_s, free_port, wait_for
-from egide.exercise.people import Person
 from egide.exercise.story import draft
 from egide.gateways.certificate import ensure, own_names
 from egide.kernel.clock import Clock
@@ -57,15 +55,11 @@ class Platform:
         """CPU seconds so far."""
         return cpu_s(self.process.pid)
 
-    def person(self, persona: str) -> Person:
-        """A persona, signed in."""
-        found = Person(self.origin, persona)
-        asyncio.run(found.enter())
-        return found
-
     def trust(self) -> ssl.SSLContext:
         """What a client trusts: the platform's own authority."""
-        return ssl.create_default_context(cafile=str(self.folder / "tls" / "ca.pem"))
+        context = ssl.create_default_context(cafile=str(self.folder / "tls" / "ca.pem"))
+        context.check_hostname = False  # the certificate names localhost; we ask by number
+        return context
 
 
 @contextmanager
@@ -111,7 +105,7 @@ def healthy(one: Platform) -> bool:
         with socket.create_connection(("127.0.0.1", one.port), timeout=2) as plain:
             wrapped = one.trust().wrap_socket(plain, server_hostname="localhost") if one.tls else plain
             wrapped.sendall(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
-            return wrapped.recv(64).startswith(b"HTTP/1.1 200")
+            return bool(wrapped.recv(64).startswith(b"HTTP/1.1 200"))
     except OSError:
         return False
 
@@ -125,31 +119,40 @@ def listening(port: int) -> bool:
     return True
 
 
-def mission(one: Platform, perimeter: dict[str, Any] | None = None) -> tuple[Person, Person, str]:
+class Caller:
+    """A persona of the demonstration with a session, over HTTP or HTTPS."""
+
+    def __init__(self, one: Platform, persona: str) -> None:
+        self._one = one
+        self.cookie = ""
+        self.act("administration.demo.enter", persona=persona)
+
+    def act(self, name: str, /, **given: Any) -> Any:
+        """One act's result; raises `BenchError` with the platform's words."""
+        one = self._one
+        connection = (
+            HTTPSConnection("127.0.0.1", one.port, timeout=30, context=one.trust()) if one.tls else HTTPConnection("127.0.0.1", one.port, timeout=30)
+        )
+        with closing(connection):
+            connection.request("POST", f"/api/acts/{name}", json.dumps(given), {"origin": one.origin, "cookie": self.cookie})
+            answer = connection.getresponse()
+            told = json.loads(answer.read())
+            if answer.status != 200:
+                raise BenchError(f"{name}: {json.dumps(told, ensure_ascii=False)[:400]}")
+            self.cookie = (answer.getheader("set-cookie") or self.cookie).partition(";")[0]
+            return told["result"]
+
+
+def mission(one: Platform, perimeter: dict[str, Any] | None = None) -> tuple[Caller, Caller, str]:
     """(officer, commander, mission) under an order that the prefect has signed."""
-    return asyncio.run(_mission(one, perimeter or SQUARE))
-
-
-async def _mission(one: Platform, perimeter: dict[str, Any]) -> tuple[Person, Person, str]:
-    people = {name: Person(one.origin, name) for name in ("prefect", "command", "officer")}
-    for person in people.values():
-        await person.enter()
-    drafted = await people["prefect"].act("orders.draft", **draft(perimeter))
-    await people["prefect"].act("orders.sign", order=drafted["id"])
-    opened = await people["command"].act(
-        "operations.mission.open", title="Mesure", order=drafted["id"], roster=["officer", "command"]
-    )
-    return people["officer"], people["command"], str(opened["id"])
+    prefect, command, officer = (Caller(one, persona) for persona in ("prefect", "command", "officer"))
+    drafted = prefect.act("orders.draft", **draft(perimeter or SQUARE))
+    prefect.act("orders.sign", order=drafted["id"])
+    opened = command.act("operations.mission.open", title="Mesure", order=drafted["id"], roster=["officer", "command"])
+    return officer, command, str(opened["id"])
 
 
 def note(mission_id: str) -> bytes:
     """The input of the act that is measured: a field note of a usual length."""
     text = "Un homme âgé désorienté devant le numéro 14, pris en charge par les secours ; la rue est dégagée."
     return json.dumps({"mission": mission_id, "text": text, "lat": INSIDE[0], "lon": INSIDE[1]}).encode()
-
-
-def idle(one: Platform, seconds: float) -> float:
-    """Share of a core it uses when nothing happens, to be told apart from what a load costs."""
-    before = one.cpu_s()
-    time.sleep(seconds)
-    return (one.cpu_s() - before) / seconds

@@ -1,6 +1,6 @@
 """Terminals as light as they can be, in a process of their own: TLS, a WebSocket, one act, then whatever comes is counted and dropped.
 
-    python -m egide.bench.viewers     reads one JSON line: {port, cafile, cookie, origin, count, act, input}
+    python -m egide.bench.viewers     reads one JSON line: {port, cafile, cookies, origin, act, input}
                                       prints {"open": n} when all have asked; {"bytes": n, "messages": n} for each line it reads
 
 Own bytes instead of a WebSocket library: what is measured is the server, and the machine is shared by both.
@@ -14,7 +14,7 @@ import json
 import os
 import ssl
 import sys
-from typing import Any
+from typing import Any, cast
 
 from egide.bench.measure import ABSENT
 
@@ -35,9 +35,8 @@ class Terminal(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        transport.write(self._hello)
+        self.transport = cast("asyncio.Transport", transport)  # uvloop’s are no subclasses
+        self.transport.write(self._hello)
 
     def data_received(self, data: bytes) -> None:
         self.bytes += len(data)
@@ -70,21 +69,21 @@ async def play(told: dict[str, Any]) -> None:
     """Opens them all, then answers each line of standard input with what has come so far."""
     loop = asyncio.get_running_loop()
     context = ssl.create_default_context(cafile=told["cafile"]) if told.get("cafile") else None
-    hello = (
+    head = (
         f"GET /live HTTP/1.1\r\nhost: localhost:{told['port']}\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-version: 13\r\n"
-        f"sec-websocket-key: {base64.b64encode(os.urandom(16)).decode()}\r\norigin: {told['origin']}\r\ncookie: {told['cookie']}\r\n\r\n"
-    ).encode()
+        f"sec-websocket-key: {base64.b64encode(os.urandom(16)).decode()}\r\norigin: {told['origin']}\r\ncookie: "
+    )
     ask = masked(json.dumps({"id": 1, "act": told["act"], "input": told["input"]}).encode())
     gate = asyncio.Semaphore(OPENING)
 
-    async def one() -> Terminal:
+    async def one(cookie: str) -> Terminal:
         async with gate:
             name = "localhost" if context else None
-            _, terminal = await loop.create_connection(lambda: Terminal(hello, ask), "127.0.0.1", told["port"], ssl=context, server_hostname=name)
+            _, terminal = await loop.create_connection(lambda: Terminal(f"{head}{cookie}\r\n\r\n".encode(), ask), "127.0.0.1", told["port"], ssl=context, server_hostname=name)
             await terminal.asked
             return terminal
 
-    terminals = await asyncio.gather(*(one() for _ in range(told["count"])))
+    terminals = await asyncio.gather(*(one(cookie) for cookie in told["cookies"]))
     print(json.dumps({"open": len(terminals)}), flush=True)
     while True:
         line = await asyncio.to_thread(sys.stdin.readline)

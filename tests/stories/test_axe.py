@@ -1,0 +1,135 @@
+"""axe-core on every page, in both languages, wide and at 320 px: no violation, no sideways scrolling.
+
+axe runs in a world apart, so that each page's own policy stays in force while it is looked at. What axe cannot judge by itself
+(“incomplete”: mostly words over the map or the video) is listed: $EGIDE_REPORTS/accessibility.md, else standard output.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import expect
+
+from egide.exercise.story import Scene
+from tests.conftest import missing
+from tests.stories.conftest import Opener
+from tests.stories.stage import ROOT
+from tests.stories.window import NARROW, WIDE, Window
+
+pytestmark = [pytest.mark.anyio, pytest.mark.story]
+
+AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
+RUN = "axe.run(document, {resultTypes: ['violations', 'incomplete']}).then(({violations, incomplete}) => ({violations, incomplete}))"
+OVERFLOW = """(() => { const wide = document.documentElement.clientWidth;
+  const out = [...document.querySelectorAll('a, button, input, select, textarea, summary, h1, h2, h3, p')].filter((e) => {
+    const box = e.getBoundingClientRect();
+    return box.width > 1 && box.right > wide + 1 && e.checkVisibility({visibilityProperty: true}) && !e.closest('.visually-hidden, pre');
+  });
+  return [document.documentElement.scrollWidth > wide ? 'the page scrolls sideways' : '', ...out.map((e) => e.outerHTML.slice(0, 120))]
+    .filter(Boolean); })()"""
+TOGGLE = {"fr": "Français", "en": "English"}
+
+Unjudged = Counter[tuple[str, str, str]]
+
+
+async def nothing(_window: Window) -> None:
+    """The page as it opens."""
+
+
+async def with_video(window: Window) -> None:
+    await window.page.get_by_role("button", name="Regarder", exact=True).click()
+    await expect(window.page.locator("[data-video]")).to_have_attribute("data-state", "live")
+    await expect(window.page.locator("[data-map]")).to_have_attribute("data-map", "idle")
+
+
+async def with_a_refusal(window: Window) -> None:
+    await expect(window.page.locator("[data-video]")).to_contain_text("L242-2")
+
+
+async def with_a_proof(window: Window) -> None:
+    await window.page.get_by_role("button", name="Vérifier", exact=True).click()
+    await expect(window.page.get_by_text("Preuve vérifiée dans ce navigateur").last).to_be_visible()
+
+
+PAGES: dict[str, tuple[str | None, str, Callable[[Window], Awaitable[None]]]] = {
+    "portal, signed out": (None, "/", nothing),
+    "sign-in": (None, "/sign-in", nothing),
+    "portal, signed in": ("officer", "/", nothing),
+    "operations, live video": ("officer", "/operations", with_video),
+    "operations, refused": ("other-officer", "/operations", with_a_refusal),
+    "operations, command": ("command", "/operations", nothing),
+    "desk": ("prefect", "/desk", nothing),
+    "oversight, river": ("dpo", "/oversight#river", nothing),
+    "oversight, watches": ("dpo", "/oversight#watches", nothing),
+    "oversight, record": ("dpo", "/oversight#record", nothing),
+    "oversight, proofs": ("dpo", "/oversight#ledger", with_a_proof),
+    "administration": ("administrator", "/administration", nothing),
+}
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    if not AXE.exists():
+        missing(f"axe-core is not at {AXE.relative_to(ROOT)}: run “make setup”")
+    return AXE.read_text("utf-8")
+
+
+@pytest.fixture(scope="module")
+def unjudged() -> Iterator[Unjudged]:
+    """What axe could not judge: (page, rule, element), how often; told at the end."""
+    found: Unjudged = Counter()
+    yield found
+    lines = ["# What axe-core could not judge", "", "| page | rule | element |", "|---|---|---|"]
+    lines += [f"| {page} | {rule} | `{element}` |" for page, rule, element in sorted(found)]
+    folder = os.environ.get("EGIDE_REPORTS")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        (Path(folder) / "accessibility.md").write_text("\n".join(lines) + "\n", "utf-8")
+    else:
+        sys.stdout.write("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("name", PAGES)
+async def test_page(name: str, scene: Scene, window: Opener, axe: str, unjudged: Unjudged) -> None:
+    persona, path, prepare = PAGES[name]
+    seen = await window(persona)
+    page = seen.page
+    await seen.go(path)
+    await page.wait_for_load_state("networkidle")
+    await prepare(seen)
+    wrong: list[str] = []
+    for lang in ("fr", "en"):
+        for size in (WIDE, NARROW):
+            where = f"{lang}, {size[0]} px"
+            await page.set_viewport_size({"width": size[0], "height": size[1]})
+            if await page.locator("html").get_attribute("lang") != lang:
+                await switch(seen, lang)
+            found = await seen.apart(f"{axe};{RUN}")
+            wrong += [f"{where}: {told(rule)}" for rule in found["violations"]]
+            for rule in found["incomplete"]:
+                unjudged.update((name, rule["id"], " ".join(map(str, node["target"]))) for node in rule["nodes"])
+            if size == NARROW:
+                wrong += [f"{where}: {what}" for what in await seen.apart(OVERFLOW)]
+    assert wrong == [], "\n".join(wrong)
+
+
+async def switch(seen: Window, lang: str) -> None:
+    """Changes the language as a person does; on a narrow page the switch is in the menu."""
+    button = seen.page.get_by_role("button", name=TOGGLE[lang])
+    if not await button.is_visible():
+        await seen.page.get_by_role("button", name="Menu").click()
+    await button.click()
+    await expect(seen.page.locator("html")).to_have_attribute("lang", lang)
+
+
+def told(rule: dict[str, Any]) -> str:
+    """A violation in a line: the rule, what it asks, and where."""
+    nodes = "; ".join(f"{node['target']} {json.dumps(node['html'][:160], ensure_ascii=False)}" for node in rule["nodes"])
+    return f"{rule['id']} ({rule['help']}) {nodes}"
