@@ -17,7 +17,14 @@ from egide.protocols.geodesy import Pose
 FPS = 15
 
 
-def footage(folder: Path, *, at: tuple[float, float], audio: bool = False, seconds: float = 2.0, size: tuple[int, int] = (320, 180)) -> Path:
+def footage(
+    folder: Path,
+    *,
+    at: tuple[float, float],
+    audio: bool = False,
+    seconds: float = 2.0,
+    size: tuple[int, int] = (320, 180),
+) -> Path:
     """A .ts file whose aircraft stands at `at` (lat, lon), 120 m up, looking down and north. Made once per folder."""
     name = hashlib.sha256(repr((at, audio, seconds, size)).encode()).hexdigest()[:12]
     file = folder / f"footage-{name}.ts"
@@ -43,7 +50,9 @@ def _write(container: Any, at: tuple[float, float], audio: bool, frames: int, si
         image[:, (number * 7) % size[0] :][:, :20] = 220
         for packet in video.encode(av.VideoFrame.from_ndarray(image, format="rgb24")):
             container.mux(packet)
-        moment = av.Packet(klv.encode(klv.frame_of(pose, start + number * 1_000_000 // FPS, mission="TEST", tail="F-TEST")))
+        moment = av.Packet(
+            klv.encode(klv.frame_of(pose, start + number * 1_000_000 // FPS, mission="TEST", tail="F-TEST"))
+        )
         moment.stream, moment.time_base = data, Fraction(1, 90_000)
         moment.pts = moment.dts = number * 90_000 // FPS
         container.mux(moment)

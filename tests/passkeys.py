@@ -62,14 +62,10 @@ class Passkey:
         )
 
     def _data(self, more: int) -> bytes:
-        return (
-            hashlib.sha256(self.name.encode()).digest() + bytes([self._flags | more]) + self.count.to_bytes(4, "big")
-        )
+        return hashlib.sha256(self.name.encode()).digest() + bytes([self._flags | more]) + self.count.to_bytes(4, "big")
 
     def _client(self, kind: str, challenge: str) -> bytes:
-        return json.dumps(
-            {"type": kind, "challenge": challenge, "origin": self.origin, "crossOrigin": False}
-        ).encode()
+        return json.dumps({"type": kind, "challenge": challenge, "origin": self.origin, "crossOrigin": False}).encode()
 
     def _answer(self, response: dict[str, Any]) -> dict[str, Any]:
         return {

@@ -1,4 +1,4 @@
-"""A platform to test against: a real kernel with all capabilities, personas, an order, a mission, and terminals that are lists."""
+"""A platform to test against: a real kernel with all capabilities, personas, an order, a mission, terminals that are lists."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from egide.app import build
 from egide.kernel.capability import Capability
@@ -19,7 +20,10 @@ from egide.kernel.identity import Principal
 from egide.kernel.settings import Settings
 from tests.footage import footage
 
-SQUARE = {"type": "Polygon", "coordinates": [[[24.92, 60.15], [24.98, 60.15], [24.98, 60.19], [24.92, 60.19], [24.92, 60.15]]]}
+SQUARE = {
+    "type": "Polygon",
+    "coordinates": [[[24.92, 60.15], [24.98, 60.15], [24.98, 60.19], [24.92, 60.19], [24.92, 60.15]]],
+}
 INSIDE = (60.17, 24.945)  # lat, lon
 OUTSIDE = (60.30, 25.20)
 DAY_US = 86_400_000_000
@@ -89,14 +93,13 @@ class World:
 
     async def refused(self, who: str, name: str, channel: Terminal | None = None, /, **given: Any) -> list[str]:
         """The ids of the broken rules; fails when the act was allowed."""
-        try:
+        with pytest.raises(Refused) as caught:
             await self.perform(who, name, channel, **given)
-        except Refused as refusal:
-            assert refusal.receipt is not None
-            for reason in refusal.decision.reasons:
-                assert reason.fr and reason.en and reason.article and reason.remedy_fr and reason.remedy_en, reason
-            return [reason.rule for reason in refusal.decision.reasons]
-        raise AssertionError(f"{name} was allowed")
+        refusal = caught.value
+        assert refusal.receipt is not None
+        for reason in refusal.decision.reasons:
+            assert all((reason.fr, reason.en, reason.article, reason.remedy_fr, reason.remedy_en)), reason
+        return [reason.rule for reason in refusal.decision.reasons]
 
     def draft(self, **changed: Any) -> dict[str, Any]:
         """A lawful draft from an hour ago to tomorrow."""
@@ -116,10 +119,18 @@ class World:
         return str(drafted["id"])
 
     async def mission(self, order: str, *roster: str) -> str:
-        found = await self.act("command", "operations.mission.open", title="Sécurisation", order=order, roster=list(roster or ("officer", "command")))
+        found = await self.act(
+            "command",
+            "operations.mission.open",
+            title="Sécurisation",
+            order=order,
+            roster=list(roster or ("officer", "command")),
+        )
         return str(found["id"])
 
-    async def source(self, *, audio: bool = False, at: tuple[float, float] = INSIDE, tags: tuple[str, ...] = (), **changed: Any) -> str:
+    async def source(
+        self, *, audio: bool = False, at: tuple[float, float] = INSIDE, tags: tuple[str, ...] = (), **changed: Any
+    ) -> str:
         """A looped file source with telemetry at a place."""
         file = footage(self.folder.parent, at=at, audio=audio)
         given: dict[str, Any] = {

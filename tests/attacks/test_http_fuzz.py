@@ -43,10 +43,21 @@ class Target:
         order, mission, deployment = await self.world.flying()
         await self.world.act("command", "operations.camera.stop", deployment=deployment, reason="Fin")
         listed = await self.world.act("command", "operations.recordings.list")
-        self.ids = [order, mission, deployment, listed["recordings"][0]["id"], "officer", "demo-officer", "brigade", "aerial-surveillance"]
+        self.ids = [
+            order,
+            mission,
+            deployment,
+            listed["recordings"][0]["id"],
+            "officer",
+            "brigade",
+            "aerial-surveillance",
+        ]
 
     def send(self, persona: str, name: str, body: bytes) -> tuple[int, bytes]:
-        answer = self.runner.run(self.browsers[persona].send(name, body))
+        browser = self.browsers[persona]
+        answer = self.runner.run(browser.send(name, body))
+        if persona and name == "administration.sign_out":
+            self.runner.run(browser.enter(persona))
         return answer.status_code, answer.content
 
     def close(self) -> None:
@@ -89,17 +100,38 @@ scalars = (
     | st.integers(-(2**80), 2**80)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(max_size=40)
-    | st.sampled_from(["", "\x00", "*", "../../etc/passwd", "2026-12-24T12:00:00Z", "9999-12-31T23:59:59Z", "🜁" * 200, "police", "file"])
+    | st.sampled_from(
+        [
+            "",
+            "\x00",
+            "*",
+            "../../etc/passwd",
+            "2026-12-24T12:00:00Z",
+            "9999-12-31T23:59:59Z",
+            "🜁" * 200,
+            "police",
+            "file",
+        ]
+    )
 )
-values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4), max_leaves=12)
+values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
 
 
 @settings(max_examples=EXAMPLES // 2, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_bytes_to_any_act(target: Target, data: st.DataObject) -> None:
     names = sorted(target.world.kernel.acts)
-    name = data.draw(st.sampled_from(names) | st.text(st.characters(exclude_characters="?#/\\%", exclude_categories=["C"]), min_size=1, max_size=30))
-    body = data.draw(st.binary(max_size=2000) | values.map(msgspec.json.encode) | st.just(b"[" * 30_000) | st.just(b'{"a":' * 10_000))
+    name = data.draw(
+        st.sampled_from(names)
+        | st.text(st.characters(exclude_characters="?#/\\%", exclude_categories=["C"]), min_size=1, max_size=30)
+    )
+    body = data.draw(
+        st.binary(max_size=2000) | values.map(msgspec.json.encode) | st.just(b"[" * 30_000) | st.just(b'{"a":' * 10_000)
+    )
     check(target, data.draw(st.sampled_from(PERSONAS)), name, body)
 
 
@@ -120,7 +152,9 @@ def test_well_formed_nonsense_to_every_act(target: Target, data: st.DataObject) 
 def value_for(target: Target, kind: str) -> st.SearchStrategy[Any]:
     """Values of a field's type, by its name in the annotation."""
     if "dict" in kind:
-        return st.just(SQUARE) | st.dictionaries(st.sampled_from(["type", "coordinates", "id", "response", "x"]), values, max_size=4)
+        return st.just(SQUARE) | st.dictionaries(
+            st.sampled_from(["type", "coordinates", "id", "response", "x"]), values, max_size=4
+        )
     if "list" in kind:
         return st.lists(st.sampled_from([*target.ids, "loop", "officer", ""]) | st.text(max_size=20), max_size=5)
     if "bool" in kind:
@@ -129,7 +163,9 @@ def value_for(target: Target, kind: str) -> st.SearchStrategy[Any]:
         return st.integers(-(2**80), 2**80) | st.integers(-2, 5)
     if "float" in kind:
         return st.floats(allow_nan=False, allow_infinity=False)
-    return st.sampled_from([*target.ids, "2026-12-24T12:00:00Z", "places", "gathering", "file", "police", "public", "*"]) | st.text(max_size=60)
+    return st.sampled_from(
+        [*target.ids, "2026-12-24T12:00:00Z", "places", "gathering", "file", "police", "public", "*"]
+    ) | st.text(max_size=60)
 
 
 def test_memory_stays_bounded_and_the_platform_goes_on(target: Target) -> None:

@@ -1,4 +1,4 @@
-"""kill -9 under load, again and again: what was acknowledged is there, nothing is half-written, and the ledger still proves itself."""
+"""kill -9 under load, again and again: what was acknowledged is there, nothing is half-written, the ledger proves itself."""
 
 from __future__ import annotations
 
@@ -172,14 +172,18 @@ class Books:
         assert not heads, f"heads are signed for entries that are not there: {sorted(heads)}"
 
     def _rows(self, db: sqlite3.Connection) -> Iterator[tuple[int, bytes, bytes]]:
-        yield from db.execute("SELECT idx, leaf, body FROM entry WHERE realm='police' AND idx >= ? ORDER BY idx", (self.size,))
+        yield from db.execute(
+            "SELECT idx, leaf, body FROM entry WHERE realm='police' AND idx >= ? ORDER BY idx", (self.size,)
+        )
 
     @staticmethod
     def _effects(db: sqlite3.Connection) -> None:
         """A row of effect is there if and only if its entry is."""
         for table, act in (("note", "operations.note.add"), ("session", "administration.demo.enter")):
             (rows,) = db.execute(f"SELECT count(*) FROM {table}").fetchone()
-            (entries,) = db.execute("SELECT count(*) FROM entry WHERE realm='police' AND act=? AND outcome='allowed'", (act,)).fetchone()
+            (entries,) = db.execute(
+                "SELECT count(*) FROM entry WHERE realm='police' AND act=? AND outcome='allowed'", (act,)
+            ).fetchone()
             assert rows == entries, f"{rows} rows of {table} for {entries} entries"
 
 
@@ -232,9 +236,23 @@ def test_no_acknowledged_act_is_lost_and_none_is_half_written(tmp_path: Path) ->
     with closing(sqlite3.connect(books.path)) as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     for archive in exports:
-        verify = [sys.executable, "-m", "egide", "ledger", "verify", str(archive), "--key", str(tmp_path / "ledger.vkey")]
+        verify = [
+            sys.executable,
+            "-m",
+            "egide",
+            "ledger",
+            "verify",
+            str(archive),
+            "--key",
+            str(tmp_path / "ledger.vkey"),
+        ]
         checked = subprocess.run(
-            verify, capture_output=True, text=True, timeout=60, check=False, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+            verify,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         )
         assert checked.returncode == 0, checked.stdout + checked.stderr
 

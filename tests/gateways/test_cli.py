@@ -70,14 +70,29 @@ def test_act_list_names_every_act_with_its_fields(tmp_path: Path, monkeypatch: p
 
 def test_arguments_by_their_types() -> None:
     added = given(
-        "operations.source.add", "--name", "7", "--kind", "file", "--url", "/x y.ts", "--lat", "-12.5", "--tags", '["loop"]', "--aerial", "true"
+        "operations.source.add",
+        "--name",
+        "7",
+        "--kind",
+        "file",
+        "--url",
+        "/x y.ts",
+        "--lat",
+        "-12.5",
+        "--tags",
+        '["loop"]',
+        "--aerial",
+        "true",
     )
     assert added == {"name": "7", "kind": "file", "url": "/x y.ts", "lat": -12.5, "tags": ["loop"], "aerial": True}
     assert given("orders.extend", "--order", "123", "--ends", "2026-12-01T00:00:00Z", "--reason", "null") == {
         "order": "123", "ends": "2026-12-01T00:00:00Z", "reason": "null",
     }  # fmt: skip
     assert given("orders.list") == {}
-    assert given("operations.recording.open", "--recording", "1", "--judicial-reference", "42")["judicial_reference"] == "42"
+    assert (
+        given("operations.recording.open", "--recording", "1", "--judicial-reference", "42")["judicial_reference"]
+        == "42"
+    )
 
 
 @pytest.mark.parametrize(
@@ -96,7 +111,9 @@ def test_a_wrong_option_is_named_with_those_there_are(args: list[str], word: str
     assert word in caught.value.what.en
 
 
-def test_a_wrong_act_is_named_with_what_was_meant(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_wrong_act_is_named_with_what_was_meant(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     with pytest.raises(NotFound, match=r"operations\.source\.add"):
         given("operations.source.ad")
     with pytest.raises(NotFound):
@@ -121,7 +138,9 @@ def test_a_wrong_word_is_a_usage_error(args: list[str]) -> None:
     assert result.exit_code == 2
 
 
-def test_a_wrong_setting_stops_every_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_wrong_setting_stops_every_command(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     (tmp_path / "egide.toml").write_text("prot = 1\n")
     code, text = told(capsys, monkeypatch, "act", "orders.list", "--data", str(tmp_path))
     assert code == 1
@@ -129,7 +148,9 @@ def test_a_wrong_setting_stops_every_command(capsys: pytest.CaptureFixture[str],
     assert "Réglage inconnu" in text
 
 
-def test_without_a_server_it_says_so(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_a_server_it_says_so(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     code, text = told(capsys, monkeypatch, "act", "orders.list", "--data", str(tmp_path), "--port", str(free_port()))
     assert code == 1
     assert "egide" in text

@@ -101,7 +101,9 @@ async def test_signing_in_acting_signing_out(browser: Browser) -> None:
         {"origin": "https://evil.example", "sec_fetch_site": "same-origin"},
     ],
 )
-async def test_a_request_from_elsewhere_is_refused_though_it_carries_the_cookie(browser: Browser, headers: dict[str, str]) -> None:
+async def test_a_request_from_elsewhere_is_refused_though_it_carries_the_cookie(
+    browser: Browser, headers: dict[str, str]
+) -> None:
     await browser.enter("officer")
     size = browser.world.kernel.log.size
     check_problem(await browser.send("orders.list", b"{}", **headers), 422, "invalid")
@@ -113,7 +115,9 @@ async def test_same_origin_without_an_origin_header_is_ours(browser: Browser) ->
     assert (await browser.send("orders.list", b"{}", origin="", sec_fetch_site="same-origin")).status_code == 200
 
 
-@pytest.mark.parametrize("cookie", [f"{COOKIE}=", f"{COOKIE}=x", f"x{COOKIE}=1", "; ;=;", f"{COOKIE}=" + "a" * 7000, f"{COOKIE}=é"])
+@pytest.mark.parametrize(
+    "cookie", [f"{COOKIE}=", f"{COOKIE}=x", f"x{COOKIE}=1", "; ;=;", f"{COOKIE}=" + "a" * 7000, f"{COOKIE}=é"]
+)
 async def test_a_cookie_that_is_no_session_is_nobody(browser: Browser, cookie: str) -> None:
     headers = {"origin": browser.world.settings.origin, "cookie": cookie.encode()}
     answer = await browser.client.post("/api/acts/orders.list", content=b"{}", headers=headers)  # type: ignore[arg-type]
@@ -124,21 +128,29 @@ async def test_the_operators_token_opens_from_this_machine_only(browser: Browser
     token = (browser.world.settings.folder / "operator.token").read_text().strip()
     assert (browser.world.settings.folder / "operator.token").stat().st_mode & 0o077 == 0
     given = {"name": "Brigade de nuit"}
-    answer = await browser.client.post("/api/acts/administration.unit.add", json=given, headers={"authorization": f"Bearer {token}"})
+    answer = await browser.client.post(
+        "/api/acts/administration.unit.add", json=given, headers={"authorization": f"Bearer {token}"}
+    )
     assert answer.status_code == 200
     for wrong in ("", "x", token[:-1], token + "x"):
-        answer = await browser.client.post("/api/acts/administration.unit.add", json=given, headers={"authorization": f"Bearer {wrong}"})
+        answer = await browser.client.post(
+            "/api/acts/administration.unit.add", json=given, headers={"authorization": f"Bearer {wrong}"}
+        )
         check_problem(answer, 401, "signed-out")
     elsewhere = httpx.ASGITransport(browser.world.application, client=("192.0.2.7", 4000))
     async with httpx.AsyncClient(transport=elsewhere, base_url=browser.world.settings.origin) as client:
-        answer = await client.post("/api/acts/administration.unit.add", json=given, headers={"authorization": f"Bearer {token}"})
+        answer = await client.post(
+            "/api/acts/administration.unit.add", json=given, headers={"authorization": f"Bearer {token}"}
+        )
         check_problem(answer, 401, "signed-out")
 
 
 # -- what is asked -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("body", [b"{", b"[]", b"nul", b'{"perimeter": NaN}', b"\xff\xfe", b"{}{}", b'{"a":1}', b"[" * 50_000])
+@pytest.mark.parametrize(
+    "body", [b"{", b"[]", b"nul", b'{"perimeter": NaN}', b"\xff\xfe", b"{}{}", b'{"a":1}', b"[" * 50_000]
+)
 async def test_a_body_without_form_is_422(browser: Browser, body: bytes) -> None:
     await browser.enter("prefect")
     told = check_problem(await browser.send("orders.draft", body), 422, "invalid")
@@ -183,13 +195,21 @@ async def test_a_request_that_breaks_off_does_nothing(browser: Browser) -> None:
         sent.append(message)
 
     headers = [(name.encode(), value.encode()) for name, value in browser.headers().items()]
-    scope = {"type": "http", "method": "POST", "path": "/api/acts/orders.list", "headers": headers, "client": ("127.0.0.1", 1)}
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/api/acts/orders.list",
+        "headers": headers,
+        "client": ("127.0.0.1", 1),
+    }
     await browser.world.application(scope, receive, send)
     assert sent[0]["status"] == 422
     assert browser.world.kernel.log.size == size
 
 
-@pytest.mark.parametrize("path", ["orders.gallery", "", "x/orders.list", "orders.list/", "../acts/orders.list", "%00", "é", "a" * 3000])
+@pytest.mark.parametrize(
+    "path", ["orders.gallery", "", "x/orders.list", "orders.list/", "../acts/orders.list", "%00", "é", "a" * 3000]
+)
 async def test_there_is_one_address_an_act_and_no_other(browser: Browser, path: str) -> None:
     await browser.enter("officer")
     answer = await browser.send(path, b"{}")
@@ -296,7 +316,13 @@ async def test_files_of_the_pages_and_nothing_beside_them(built: Browser) -> Non
     assert "immutable" in answer.headers["cache-control"]
     check_common(answer.headers)
     assert (await built.get("/assets/worker.mjs")).headers["content-type"].startswith("text/javascript")
-    for path in ("/assets/../index.html", "/assets/%2e%2e/%2e%2e/secret.txt", "/assets/..%2f..%2fsecret.txt", "/assets/", "/assets/none"):
+    for path in (
+        "/assets/../index.html",
+        "/assets/%2e%2e/%2e%2e/secret.txt",
+        "/assets/..%2f..%2fsecret.txt",
+        "/assets/",
+        "/assets/none",
+    ):
         found = await built.get(path)
         assert found.status_code in (404, 200 if path == "/assets/../index.html" else 404)
         assert "secret" not in found.text
@@ -309,7 +335,10 @@ async def test_pages_that_are_not_built_say_what_to_do(built: Browser) -> None:
     assert "make setup" in answer.text
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/api", "/api/acts", "/map/none.pmtiles", "/map/../egide.db", "/live", "/.env", "/operator.token"])
+@pytest.mark.parametrize(
+    "path",
+    ["/nothing", "/api", "/api/acts", "/map/none.pmtiles", "/map/../egide.db", "/live", "/.env", "/operator.token"],
+)
 async def test_what_is_not_there(browser: Browser, path: str) -> None:
     answer = await browser.get(path)
     assert answer.status_code == 404
@@ -405,7 +434,12 @@ async def test_through_the_server_as_it_is_served(served: Browser, tmp_path: Pat
 
 
 async def test_what_the_server_makes_of_wild_bytes(served: Browser) -> None:
-    for wild in (b"\x00" * 4096, b"GET / HTTP/9.9\r\n\r\n", b"POST /api/acts/orders.list HTTP/1.1\r\ncontent-length: -1\r\n\r\n", b"\x16\x03\x01"):
+    for wild in (
+        b"\x00" * 4096,
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"POST /api/acts/orders.list HTTP/1.1\r\ncontent-length: -1\r\n\r\n",
+        b"\x16\x03\x01",
+    ):
         reader, writer = await asyncio.open_connection("127.0.0.1", served.world.settings.port)
         writer.write(wild)
         await writer.drain()

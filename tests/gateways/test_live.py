@@ -13,6 +13,7 @@ import pytest
 import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Origin
 
 from egide.gateways import live
 from egide.gateways.serve import config
@@ -31,6 +32,7 @@ class Socket:
         self.connection = connection
         self.pushed: list[dict[str, Any]] = []
         self.frames: list[bytes] = []
+        self.cookie = ""
         self._number = 0
 
     async def next(self) -> dict[str, Any]:
@@ -71,10 +73,10 @@ class Served:
         headers = {"cookie": browser.cookie} if browser.cookie else {}
         await browser.close()
         url = f"ws://127.0.0.1:{self.world.settings.port}/live"
-        origin = self.world.settings.origin if origin is None else origin
-        async with connect(url, additional_headers=headers, origin=origin or None, compression=None, proxy=None) as connection:  # type: ignore[arg-type]
+        ours = Origin(self.world.settings.origin if origin is None else origin)
+        async with connect(url, additional_headers=headers, origin=ours, compression=None, proxy=None) as connection:
             socket = Socket(connection)
-            socket.cookie = browser.cookie  # type: ignore[attr-defined]
+            socket.cookie = browser.cookie
             yield socket
 
 
@@ -148,8 +150,7 @@ async def test_a_message_that_is_none_is_answered_and_harms_nothing(served: Serv
 async def test_a_message_beyond_all_measure_ends_the_connection(served: Served) -> None:
     async with served.socket("officer") as socket:
         with pytest.raises(ConnectionClosed):
-            await socket.connection.send("x" * (2 << 20))
-            await socket.next()
+            await socket.say("x" * (2 << 20))
     async with served.socket("officer") as socket:
         assert "result" in await socket.act("works.hello")
 
@@ -169,7 +170,10 @@ async def test_too_many_at_once(served: Served, monkeypatch: pytest.MonkeyPatch)
         for number in range(10):
             await socket.connection.send(json.dumps({"id": number, "act": "works.item.list"}))
         refused = [await socket.next() for _ in range(6)]
-        assert all("Too long" in answer["error"]["title"]["en"] or "too many" in answer["error"]["title"]["en"] for answer in refused)
+        assert all(
+            "Too long" in answer["error"]["title"]["en"] or "too many" in answer["error"]["title"]["en"]
+            for answer in refused
+        )
         gate.set()
         done = [await socket.next() for _ in range(4)]
         assert sorted(answer["id"] for answer in done) == [0, 1, 2, 3]
@@ -198,7 +202,7 @@ async def test_who_signed_out_acts_no_more_on_open_sockets(served: Served) -> No
     async with served.socket("officer") as socket:
         assert "result" in await socket.act("works.item.list")
         browser = Browser(served.world)
-        browser.cookie = socket.cookie  # type: ignore[attr-defined]
+        browser.cookie = socket.cookie
         assert (await browser.act("administration.sign_out")).status_code == 200
         await browser.close()
         assert (await socket.act("works.item.list"))["error"]["code"] == "signed-out"

@@ -79,7 +79,15 @@ async def test_it_is_a_valid_openapi_document(world: World) -> None:
     for path, item in spec["paths"].items():
         assert path.startswith("/api/acts/")
         assert set(item) == {"post"}
-        assert set(item["post"]) <= {"operationId", "summary", "description", "tags", "requestBody", "responses", "security"}
+        assert set(item["post"]) <= {
+            "operationId",
+            "summary",
+            "description",
+            "tags",
+            "requestBody",
+            "responses",
+            "security",
+        }
         assert item["post"]["summary"]
         assert all(answer["description"] for answer in item["post"]["responses"].values())
         for needed in item["post"]["security"]:
@@ -100,7 +108,11 @@ async def test_every_act_has_its_path_and_nothing_else_has_one(world: World) -> 
 
 
 async def test_who_may_ask_without_a_session(world: World) -> None:
-    free = {path.rpartition("/")[2] for path, item in document(world.kernel)["paths"].items() if not item["post"]["security"]}
+    free = {
+        path.rpartition("/")[2]
+        for path, item in document(world.kernel)["paths"].items()
+        if not item["post"]["security"]
+    }
     assert free == {
         "administration.session.show", "administration.sign_in.begin", "administration.sign_in.finish", "administration.passkey.begin",
         "administration.passkey.finish", "administration.demo.enter", "oversight.ledger.head",
@@ -121,7 +133,9 @@ async def test_no_other_way_in(world: World) -> None:
     """Besides the acts, everything is read-only but the browser's policy reports; the only socket is the live one."""
     assert isinstance(world.application, Headed)
     routes = world.application._app.routes  # type: ignore[attr-defined]
-    writing = [route.path for route in routes if isinstance(route, Route) and (route.methods or set()) - {"GET", "HEAD"}]
+    writing = [
+        route.path for route in routes if isinstance(route, Route) and (route.methods or set()) - {"GET", "HEAD"}
+    ]
     assert writing == ["/api/csp"]
     assert [route.path for route in routes if isinstance(route, WebSocketRoute)] == ["/live"]
     assert {route.path for route in routes} == {
@@ -137,7 +151,9 @@ async def test_answers_have_the_form_that_is_promised(world: World) -> None:
     for name in ("orders.list", "administration.session.show", "oversight.record", "administration.people.list"):
         answer = await browser.act(name)
         status = str(answer.status_code) if answer.status_code in (200, 403) else "default"
-        schema = spec["paths"][f"/api/acts/{name}"]["post"]["responses"][status]["content"]["application/json"]["schema"]
+        schema = spec["paths"][f"/api/acts/{name}"]["post"]["responses"][status]["content"]["application/json"][
+            "schema"
+        ]
         check(spec, schema, answer.json(), name)
     await browser.close()
 

@@ -1,4 +1,4 @@
-"""Three demonstration plug-ins: one works, one is refused with file, line and a suggestion, one crashes — and harms nobody else."""
+"""Three demonstration plug-ins: one works, one is refused with file, line and a suggestion, one crashes and harms nobody."""
 
 from __future__ import annotations
 

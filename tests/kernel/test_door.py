@@ -25,7 +25,9 @@ def entries(world: World) -> int:
 
 
 def last(world: World) -> Row[tuple[object, ...]]:
-    found = world.kernel.store.reader().execute(select(tables.entry).order_by(tables.entry.c.idx.desc()).limit(1)).first()
+    found = (
+        world.kernel.store.reader().execute(select(tables.entry).order_by(tables.entry.c.idx.desc()).limit(1)).first()
+    )
     assert found is not None
     return found
 
@@ -122,7 +124,9 @@ async def test_facts_that_are_missing_refuse(plugged: World) -> None:
 async def test_a_purpose_that_is_not_the_activitys_is_refused(world: World) -> None:
     _order, _mission, deployment = await world.flying()
     terminal = Terminal(world.person("officer"))
-    broken = await world.refused("officer", "operations.watch.open", terminal, deployment=deployment, purpose="curiosity")
+    broken = await world.refused(
+        "officer", "operations.watch.open", terminal, deployment=deployment, purpose="curiosity"
+    )
     assert "LED-4-1-b" in broken
 
 

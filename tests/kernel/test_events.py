@@ -39,7 +39,9 @@ async def test_many_at_once_are_told_in_the_ledgers_order(plugged: World) -> Non
     assert payloads == [b'{"word":"%s"}' % word.encode() for word in heard(plugged)]
 
 
-async def test_a_listener_that_fails_hears_it_again_before_the_next(plugged: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_listener_that_fails_hears_it_again_before_the_next(
+    plugged: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(events, "RETRY_S", 0.01)
     plugged.kernel.things["deaf_to"] = "b"
     await say(plugged, "a", "b", "c")

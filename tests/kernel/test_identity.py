@@ -45,7 +45,11 @@ async def register(world: World, invitation: str, key: Passkey) -> str:
     """Registers a passkey; the secret of the session that this opens."""
     begun = (await anonymous(world, "administration.passkey.begin", invitation=invitation)).result
     outcome = await anonymous(
-        world, "administration.passkey.finish", ceremony=begun.ceremony, credential=key.register(begun.options), label="Clé"
+        world,
+        "administration.passkey.finish",
+        ceremony=begun.ceremony,
+        credential=key.register(begun.options),
+        label="Clé",
     )
     assert outcome.effect.set_cookie is not None
     return outcome.effect.set_cookie[0]
@@ -95,7 +99,9 @@ async def test_signing_out_ends_the_session_at_once(world: World) -> None:
 async def test_a_withdrawn_habilitation_counts_at_once(world: World) -> None:
     secret = await enter(world, "officer")
     await world.kernel.perform("orders.list", b"{}", who(world, secret))
-    await world.act("administrator", "administration.habilitation.withdraw", habilitation="demo-officer", reason="Mutation")
+    await world.act(
+        "administrator", "administration.habilitation.withdraw", habilitation="demo-officer", reason="Mutation"
+    )
     with pytest.raises(Refused) as caught:
         await world.kernel.perform("orders.list", b"{}", who(world, secret))
     assert "LED-29-e" in [reason.rule for reason in caught.value.decision.reasons]
@@ -217,11 +223,31 @@ async def test_a_device_that_asks_for_nothing_is_not_enough(world: World) -> Non
         {},
         {"id": 7},
         {"id": "AAAA", "rawId": "AAAA", "type": "public-key", "response": {}},
-        {"id": "AAAA", "rawId": "AAAA", "type": "public-key", "response": {"clientDataJSON": "e30", "attestationObject": "oA"}},
-        {"id": "AAAA", "rawId": "AAAA", "type": "public-key", "response": {"clientDataJSON": "W10", "attestationObject": "gA"}},
-        {"id": "AAAA", "rawId": "AAAA", "type": "public-key", "response": {"clientDataJSON": "%%", "attestationObject": "//"}},
+        {
+            "id": "AAAA",
+            "rawId": "AAAA",
+            "type": "public-key",
+            "response": {"clientDataJSON": "e30", "attestationObject": "oA"},
+        },
+        {
+            "id": "AAAA",
+            "rawId": "AAAA",
+            "type": "public-key",
+            "response": {"clientDataJSON": "W10", "attestationObject": "gA"},
+        },
+        {
+            "id": "AAAA",
+            "rawId": "AAAA",
+            "type": "public-key",
+            "response": {"clientDataJSON": "%%", "attestationObject": "//"},
+        },
         {"id": "é", "rawId": "é", "type": "public-key", "response": {"clientDataJSON": "", "attestationObject": ""}},
-        {"id": "AAAA", "rawId": "AAAA", "type": "public-key", "response": {"clientDataJSON": None, "attestationObject": [1]}},
+        {
+            "id": "AAAA",
+            "rawId": "AAAA",
+            "type": "public-key",
+            "response": {"clientDataJSON": None, "attestationObject": [1]},
+        },
     ],
 )
 async def test_nonsense_for_a_credential_is_told_so(world: World, credential: dict[str, Any]) -> None:

@@ -14,7 +14,9 @@ from tests.world import World
 pytestmark = pytest.mark.anyio
 
 
-async def queue(world: World, word: str, *, cause: str = "c1", act: str = "works.item.tidy", after_s: float = 0) -> None:
+async def queue(
+    world: World, word: str, *, cause: str = "c1", act: str = "works.item.tidy", after_s: float = 0
+) -> None:
     due = world.clock.now_us() + int(after_s * 1e6)
     row = job(cause, act, b'{"word":"%s"}' % word.encode(), due)
     with world.kernel.store.side() as connection:
@@ -43,7 +45,9 @@ async def test_a_due_job_is_done_once_as_a_system_activity(quiet: World) -> None
     assert await runner.tick() == 1
     assert await runner.tick() == 0
     assert tidied(quiet) == [("a", "parent")]
-    entry = quiet.kernel.store.reader().execute(select(tables.entry).where(tables.entry.c.act == "works.item.tidy")).one()
+    entry = (
+        quiet.kernel.store.reader().execute(select(tables.entry).where(tables.entry.c.act == "works.item.tidy")).one()
+    )
     assert (entry.actor, entry.outcome) == ("system:works-items", "allowed")
     assert b'"cause":"parent"' in bytes(entry.leaf)
 

@@ -134,5 +134,9 @@ async def test_a_terminal_that_leaves_ends_its_lease(world: World) -> None:
     terminal.leave()
     assert not world.kernel.leases.held()
     await world.until(
-        lambda: world.kernel.store.reader().execute(select(tables.entry).where(tables.entry.c.act == "operations.watch.end")).first()
+        lambda: (
+            world.kernel.store.reader()
+            .execute(select(tables.entry).where(tables.entry.c.act == "operations.watch.end"))
+            .first()
+        )
     )

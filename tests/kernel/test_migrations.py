@@ -29,7 +29,9 @@ def engine(tmp_path: Path) -> Engine:
 
 def shape(engine: Engine) -> list[str]:
     with engine.connect() as connection:
-        return sorted(str(row[0]) for row in connection.execute(text("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")))
+        return sorted(
+            str(row[0]) for row in connection.execute(text("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL"))
+        )
 
 
 def scripts() -> ScriptDirectory:
@@ -59,7 +61,9 @@ def test_history_and_declarations_do_not_drift(engine: Engine) -> None:
     fresh.reflect(engine)
     assert set(fresh.tables) == set(declared.tables) | {"alembic_version"}
     for name, table in declared.tables.items():
-        assert {c.name: c.nullable for c in table.columns} == {c.name: c.nullable for c in fresh.tables[name].columns}, name
+        assert {c.name: c.nullable for c in table.columns} == {
+            c.name: c.nullable for c in fresh.tables[name].columns
+        }, name
         assert [c.name for c in table.primary_key] == [c.name for c in fresh.tables[name].primary_key], name
         assert {i.name for i in table.indexes} == {i.name for i in fresh.tables[name].indexes}, name
 

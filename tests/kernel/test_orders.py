@@ -40,7 +40,9 @@ def alter(world: World, order: str, **values: Any) -> None:
 
 
 def edited(world: World, order: str, change: Callable[[bytes], bytes]) -> None:
-    draft = world.kernel.store.reader().execute(select(tables.order.c.draft).where(tables.order.c.id == order)).scalar_one()
+    draft = (
+        world.kernel.store.reader().execute(select(tables.order.c.draft).where(tables.order.c.id == order)).scalar_one()
+    )
     alter(world, order, draft=change(bytes(draft)))
 
 
@@ -75,7 +77,9 @@ async def test_an_unsigned_order_opens_nothing(world: World) -> None:
     broken = await camera_refused(world, await world.mission(order), await world.source())
     assert {"CSI-242-5-IV", "CSI-242-5-IV-signature"} <= set(broken)
     with pytest.raises(Conflict):  # a renewal is of something that was signed
-        await world.act("prefect", "orders.extend", order=order, ends=world.draft()["ends"], reason="Prolonger un projet")
+        await world.act(
+            "prefect", "orders.extend", order=order, ends=world.draft()["ends"], reason="Prolonger un projet"
+        )
 
 
 @pytest.mark.parametrize(
@@ -101,7 +105,9 @@ async def test_an_altered_order_is_seen_and_opens_nothing(world: World, change: 
     with pytest.raises((Conflict, Refused)):
         await world.act("prefect", "orders.sign", order=order)
     with pytest.raises((Conflict, Refused)):
-        await world.act("prefect", "orders.extend", order=order, ends=world.draft()["ends"], reason="Blanchir l’altération")
+        await world.act(
+            "prefect", "orders.extend", order=order, ends=world.draft()["ends"], reason="Blanchir l’altération"
+        )
     assert await state(world, order) == "altered"
 
 
@@ -126,7 +132,9 @@ async def test_more_than_three_months(world: World) -> None:
     order = (await world.act("prefect", "orders.draft", **longest))["id"]
     assert await world.refused("prefect", "orders.sign", order=order) == ["CSI-242-5-IV-duration"]
     signed = await world.order(starts=iso(start), ends=iso(start + 88 * DAY_US))
-    broken = await world.refused("prefect", "orders.extend", order=signed, ends=iso(start + 300 * DAY_US), reason="Longtemps")
+    broken = await world.refused(
+        "prefect", "orders.extend", order=signed, ends=iso(start + 300 * DAY_US), reason="Longtemps"
+    )
     assert "CSI-242-5-IV-duration" in broken
 
 
@@ -148,7 +156,9 @@ async def test_a_gatherings_order_ends_with_it(world: World) -> None:
     late = (await world.act("prefect", "orders.draft", **world.draft(purpose="gathering", event_ends=over)))["id"]
     assert "CSI-242-5-IV-gathering" in await world.refused("prefect", "orders.sign", order=late)
     order = await world.order(purpose="gathering", event_ends=over, ends=over)
-    broken = await world.refused("prefect", "orders.extend", order=order, ends=iso(now + DAY_US), reason="Encore du monde")
+    broken = await world.refused(
+        "prefect", "orders.extend", order=order, ends=iso(now + DAY_US), reason="Encore du monde"
+    )
     assert "CSI-242-5-IV-gathering" in broken
 
 
@@ -223,11 +233,17 @@ async def test_an_order_on_paper(world: World) -> None:
     order = (await world.act("command", "orders.import_paper", **given))["id"]
     shown = await listed(world, order)
     assert shown["state"] == "in_force"
-    assert shown["paper"] == {"reference": "PREF-2026-1123", "sha256": hashlib.sha256(scan).hexdigest(), "imported_by": "command"}
+    assert shown["paper"] == {
+        "reference": "PREF-2026-1123",
+        "sha256": hashlib.sha256(scan).hexdigest(),
+        "imported_by": "command",
+    }
     row = world.kernel.store.reader().execute(select(tables.order.c.document).where(tables.order.c.id == order)).one()
     assert scan not in bytes(row.document)
     assert world.kernel.vault.open_(f"order:{order}", "orders", bytes(row.document), order.encode()) == scan
-    await world.act("command", "operations.camera.start", source=await world.source(), mission=await world.mission(order))
+    await world.act(
+        "command", "operations.camera.start", source=await world.source(), mission=await world.mission(order)
+    )
 
 
 async def test_paper_that_cannot_be_taken_in(world: World) -> None:
@@ -238,7 +254,9 @@ async def test_paper_that_cannot_be_taken_in(world: World) -> None:
         await world.act("command", "orders.import_paper", **world.draft(reference="R", document="%%%"))
     too_long = world.draft(reference="R", document=scan, ends=iso(world.clock.now_us() + 200 * DAY_US))
     assert "CSI-242-5-IV-duration" in await world.refused("command", "orders.import_paper", **too_long)
-    assert "LED-29-e" in await world.refused("officer", "orders.import_paper", **world.draft(reference="R", document=scan))
+    assert "LED-29-e" in await world.refused(
+        "officer", "orders.import_paper", **world.draft(reference="R", document=scan)
+    )
 
 
 async def test_an_order_that_does_not_exist(world: World) -> None:
@@ -248,7 +266,9 @@ async def test_an_order_that_does_not_exist(world: World) -> None:
 
 async def test_the_body_that_is_signed_has_one_spelling(world: World) -> None:
     order = await world.order()
-    draft = world.kernel.store.reader().execute(select(tables.order.c.draft).where(tables.order.c.id == order)).scalar_one()
+    draft = (
+        world.kernel.store.reader().execute(select(tables.order.c.draft).where(tables.order.c.id == order)).scalar_one()
+    )
     again = msgspec.json.encode(msgspec.json.decode(draft), order="sorted")
     assert again == bytes(draft)
     assert msgspec.json.decode(draft)["perimeter"] == SQUARE

@@ -71,7 +71,9 @@ async def test_sealed_then_opened_by_procedure_only_then_gone(world: World) -> N
     world.move(days=3)
     for who in READERS:
         assert "CSI-242-4-f" in await refused(world, who, recording)
-        assert "CSI-242-4-f" in await refused(world, who, recording, "PARQUET-2026-1"), "the reference is a magistrate’s to bring"
+        assert "CSI-242-4-f" in await refused(world, who, recording, "PARQUET-2026-1"), (
+            "the reference is a magistrate’s to bring"
+        )
     assert "CSI-242-4-f" in await refused(world, "magistrate", recording), "a magistrate too needs a procedure"
     clear = downloaded(world, "magistrate", await opened(world, "magistrate", recording, "PARQUET-2026-1"))
     assert clear[:1] == b"\x47"
@@ -79,7 +81,9 @@ async def test_sealed_then_opened_by_procedure_only_then_gone(world: World) -> N
 
     late = await opened(world, "magistrate", recording, "PARQUET-2026-1")
     world.move(days=4, minutes=1)
-    assert "CSI-242-4-f-expired" in await refused(world, "magistrate", recording, "PARQUET-2026-1"), "before the keeper came"
+    assert "CSI-242-4-f-expired" in await refused(world, "magistrate", recording, "PARQUET-2026-1"), (
+        "before the keeper came"
+    )
     assert (await shown(world, recording))["state"] == "erased"
     assert await world.kernel.things["keeper"].tick() == 1
 
@@ -92,14 +96,21 @@ async def test_sealed_then_opened_by_procedure_only_then_gone(world: World) -> N
         await world.act("magistrate", "operations.recording.open", recording="gone", motive="x", judicial_reference="R")
     assert await refused(world, "magistrate", recording, "PARQUET-2026-1"), "and nobody opens what is no more"
     assert await world.kernel.things["keeper"].tick() == 0, "erased once"
-    newest = world.kernel.store.reader().execute(select(tables.entry).where(tables.entry.c.act == "retention.erase")).all()
+    newest = (
+        world.kernel.store.reader().execute(select(tables.entry).where(tables.entry.c.act == "retention.erase")).all()
+    )
     assert [(row.outcome, row.actor) for row in newest] == [("allowed", "system:retention")]
 
 
 async def test_a_hold_stops_the_erasure_and_nothing_else(world: World) -> None:
     recording = await recorded(world)
     world.move(days=3)
-    given = {"category": archive.CATEGORY, "object": recording, "reference": "PARQUET-2026-7", "motive": "Enquête ouverte"}
+    given = {
+        "category": archive.CATEGORY,
+        "object": recording,
+        "reference": "PARQUET-2026-7",
+        "motive": "Enquête ouverte",
+    }
     assert await world.refused("officer", "retention.hold", **given)
     await world.act("magistrate", "retention.hold", **given, until=iso(world.clock.now_us() + 30 * DAY_US))
     world.move(days=10)

@@ -63,7 +63,17 @@ def test_a_wrong_variable_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize(
-    "text", ['port = "x"', "port = 1.5", "plugins = 3", "demo = 7", "acts_per_s = true", "port = ", "\xff = 1", "port = 1\nport = 2"]
+    "text",
+    [
+        'port = "x"',
+        "port = 1.5",
+        "plugins = 3",
+        "demo = 7",
+        "acts_per_s = true",
+        "port = ",
+        "\xff = 1",
+        "port = 1\nport = 2",
+    ],
 )
 def test_a_wrong_value_or_file_stops_the_start(tmp_path: Path, text: str) -> None:
     (tmp_path / "egide.toml").write_bytes(text.encode("latin-1"))

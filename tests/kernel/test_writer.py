@@ -1,4 +1,4 @@
-"""The one writer: a durably assigned index, or an error and nothing written — whatever happens in the batch, the disk or the clock."""
+"""The one writer: a durably assigned index, or an error and nothing written, whatever happens to batch, disk or clock."""
 
 from __future__ import annotations
 
@@ -97,7 +97,9 @@ async def test_many_acts_one_commit(plugged: World) -> None:
 async def test_a_row_that_collides_fails_alone(plugged: World) -> None:
     await plugged.act("officer", "works.item.add", word="taken")
     async with held(plugged) as gate:
-        done = await together(plugged, gate, add(plugged, "a"), add(plugged, "taken"), add(plugged, "b"), add(plugged, "b"))
+        done = await together(
+            plugged, gate, add(plugged, "a"), add(plugged, "taken"), add(plugged, "b"), add(plugged, "b")
+        )
     assert [type(each).__name__ for each in done] == ["Outcome", "Conflict", "Outcome", "Conflict"]
     assert {"a", "b", "taken"} <= words(plugged)
     assert done[2].receipt.index == done[0].receipt.index + 1, "what failed took no place in the ledger"
@@ -108,11 +110,19 @@ async def test_a_refusal_stays_one_when_its_neighbour_collides(plugged: World) -
     await plugged.act("officer", "works.item.add", word="taken")
     async with held(plugged) as gate:
         done = await together(
-            plugged, gate, plugged.perform("prefect", "works.item.add", word="c"), add(plugged, "taken"), add(plugged, "d")
+            plugged,
+            gate,
+            plugged.perform("prefect", "works.item.add", word="c"),
+            add(plugged, "taken"),
+            add(plugged, "d"),
         )
     assert [type(each).__name__ for each in done] == ["Refused", "Conflict", "Outcome"]
     assert done[0].receipt is not None
-    row = plugged.kernel.store.reader().execute(select(tables.entry).where(tables.entry.c.idx == done[0].receipt[1])).one()
+    row = (
+        plugged.kernel.store.reader()
+        .execute(select(tables.entry).where(tables.entry.c.idx == done[0].receipt[1]))
+        .one()
+    )
     assert row.outcome == "refused"
     assert "c" not in words(plugged)
     check_contiguous(plugged)
@@ -124,13 +134,18 @@ async def test_a_right_withdrawn_before_the_commit_refuses(plugged: World) -> No
         "administrator", "administration.habilitation.withdraw", habilitation="demo-officer", reason="Mutation"
     )
     async with held(plugged) as gate:
-        done = await together(plugged, gate, withdrawal, add(plugged, "late"), plugged.perform("command", "works.item.add", word="on"))
+        done = await together(
+            plugged, gate, withdrawal, add(plugged, "late"), plugged.perform("command", "works.item.add", word="on")
+        )
     assert [type(each).__name__ for each in done] == ["Outcome", "Refused", "Outcome"]
     assert "LED-29-e" in [reason.rule for reason in done[1].decision.reasons]
     assert words(plugged) >= {"on"}
     assert "late" not in words(plugged)
     leaf = msgspec.json.decode(
-        plugged.kernel.store.reader().execute(select(tables.entry.c.leaf).where(tables.entry.c.idx == done[1].receipt[1])).scalar_one(), type=Leaf
+        plugged.kernel.store.reader()
+        .execute(select(tables.entry.c.leaf).where(tables.entry.c.idx == done[1].receipt[1]))
+        .scalar_one(),
+        type=Leaf,
     )
     assert (leaf.outcome, "LED-29-e" in leaf.rules) == ("refused", True)
 
@@ -138,7 +153,9 @@ async def test_a_right_withdrawn_before_the_commit_refuses(plugged: World) -> No
 async def test_an_act_that_crashes_while_writing_fails_alone(plugged: World) -> None:
     """A plug-in's mistake inside the transaction must not end the writer, nor the acts beside it."""
     async with held(plugged) as gate:
-        done = await together(plugged, gate, add(plugged, "before"), plugged.perform("officer", "crashes.apply"), add(plugged, "after"))
+        done = await together(
+            plugged, gate, add(plugged, "before"), plugged.perform("officer", "crashes.apply"), add(plugged, "after")
+        )
     assert [isinstance(each, EgideError) for each in done] == [False, True, False]
     assert {"before", "after"} <= words(plugged)
     await plugged.act("officer", "works.item.add", word="later")
@@ -159,11 +176,14 @@ async def test_a_full_disk_refuses_with_the_reason_and_recovers(plugged: World) 
     size = plugged.kernel.log.size
     await fill(plugged, pages=2)
     failures = await asyncio.gather(
-        *(plugged.perform("officer", "works.item.add", word=f"big-{n}", bytes=60_000) for n in range(3)), return_exceptions=True
+        *(plugged.perform("officer", "works.item.add", word=f"big-{n}", bytes=60_000) for n in range(3)),
+        return_exceptions=True,
     )
     assert isinstance(failures[0], Unavailable)
     for failure in failures:
-        if isinstance(failure, Refused):  # decided after the first had failed: the law refuses while the ledger cannot write
+        if isinstance(
+            failure, Refused
+        ):  # decided after the first had failed: the law refuses while the ledger cannot write
             assert "LED-4-4" in [reason.rule for reason in failure.decision.reasons]
             size += 1
             continue
@@ -240,7 +260,9 @@ async def test_a_restart_does_not_hide_a_clock_that_ran_back(tmp_path: Path) -> 
 async def test_times_in_the_ledger_never_run_back(plugged: World) -> None:
     plugged.clock.shift(timedelta(seconds=-1))  # within what NTP may do
     await asyncio.gather(*(plugged.act("officer", "works.item.add", word=f"w{n}") for n in range(20)))
-    times = [row[0] for row in plugged.kernel.store.reader().execute(select(tables.entry.c.at).order_by(tables.entry.c.idx))]
+    times = [
+        row[0] for row in plugged.kernel.store.reader().execute(select(tables.entry.c.at).order_by(tables.entry.c.idx))
+    ]
     assert times == sorted(times)
 
 

@@ -1,4 +1,4 @@
-"""The heart: an officer watches a drone because an order allows it, until the order ends — and each refusal names its articles."""
+"""The heart: an officer watches a drone because an order allows it, until it ends — and each refusal names its articles."""
 
 from __future__ import annotations
 
@@ -30,22 +30,30 @@ async def test_allowed_then_revoked_then_renewed(world: World) -> None:
     seen = pictures(terminal)
     await asyncio.sleep(0.3)
     assert pictures(terminal) == seen, "nothing passes after the end"
-    assert "CSI-242-5-IV" in await world.refused("officer", "operations.watch.open", Terminal(world.person("officer")), deployment=deployment)
+    assert "CSI-242-5-IV" in await world.refused(
+        "officer", "operations.watch.open", Terminal(world.person("officer")), deployment=deployment
+    )
 
 
 async def test_not_on_the_roster(world: World) -> None:
     _order, _mission, deployment = await world.flying()
-    assert await world.refused("other-officer", "operations.watch.open", Terminal(world.person("other-officer")), deployment=deployment) == ["CSI-242-2"]
+    assert await world.refused(
+        "other-officer", "operations.watch.open", Terminal(world.person("other-officer")), deployment=deployment
+    ) == ["CSI-242-2"]
 
 
 async def test_outside_the_perimeter(world: World) -> None:
     mission = await world.mission(await world.order())
-    assert "CSI-242-5-IV-perimeter" in await world.refused("command", "operations.camera.start", source=await world.source(at=OUTSIDE), mission=mission)
+    assert "CSI-242-5-IV-perimeter" in await world.refused(
+        "command", "operations.camera.start", source=await world.source(at=OUTSIDE), mission=mission
+    )
 
 
 async def test_sound_is_refused_not_stripped(world: World) -> None:
     mission = await world.mission(await world.order())
-    assert await world.refused("command", "operations.camera.start", source=await world.source(audio=True), mission=mission) == ["CSI-242-4-b"]
+    assert await world.refused(
+        "command", "operations.camera.start", source=await world.source(audio=True), mission=mission
+    ) == ["CSI-242-4-b"]
 
 
 async def test_face_recognition_is_refused_under_both_texts(world: World) -> None:
@@ -58,7 +66,11 @@ async def test_face_recognition_is_refused_under_both_texts(world: World) -> Non
 async def test_unlisted_purpose_lists_every_article(world: World) -> None:
     _order, _mission, deployment = await world.flying()
     broken = await world.refused(
-        "other-officer", "operations.watch.open", Terminal(world.person("other-officer")), deployment=deployment, purpose="littering"
+        "other-officer",
+        "operations.watch.open",
+        Terminal(world.person("other-officer")),
+        deployment=deployment,
+        purpose="littering",
     )
     assert {"CSI-242-2", "CSI-242-5-I"} <= set(broken)
     assert len(broken) >= 3, broken
@@ -67,14 +79,17 @@ async def test_unlisted_purpose_lists_every_article(world: World) -> None:
 async def test_after_the_end_nothing_opens(world: World) -> None:
     _order, _mission, deployment = await world.flying()
     world.move(days=2)
-    assert "CSI-242-5-IV" in await world.refused("officer", "operations.watch.open", Terminal(world.person("officer")), deployment=deployment)
+    assert "CSI-242-5-IV" in await world.refused(
+        "officer", "operations.watch.open", Terminal(world.person("officer")), deployment=deployment
+    )
 
 
 async def test_two_asking_for_the_last_camera_of_a_cap(world: World) -> None:
     mission = await world.mission(await world.order(cap=1))
     sources = [await world.source(name=name) for name in ("A", "B")]
     results = await asyncio.gather(
-        *(world.perform("command", "operations.camera.start", source=source, mission=mission) for source in sources), return_exceptions=True
+        *(world.perform("command", "operations.camera.start", source=source, mission=mission) for source in sources),
+        return_exceptions=True,
     )
     refused = [r for r in results if isinstance(r, BaseException)]
     assert len(refused) == 1, results
@@ -84,7 +99,9 @@ async def test_two_asking_for_the_last_camera_of_a_cap(world: World) -> None:
 async def test_a_renewal_takes_the_place_of_the_order_it_renews(world: World) -> None:
     order, _mission, deployment = await world.flying()
     await world.act("prefect", "orders.revoke", order=order, reason="Fin")
-    renewed = await world.act("prefect", "orders.extend", order=order, ends=world.draft()["ends"], reason="La menace persiste")
+    renewed = await world.act(
+        "prefect", "orders.extend", order=order, ends=world.draft()["ends"], reason="La menace persiste"
+    )
     terminal = Terminal(world.person("officer"))
     opened = await world.act("officer", "operations.watch.open", terminal, deployment=deployment)
     assert opened["order"]["id"] == renewed["id"]

@@ -1,4 +1,4 @@
-"""What every story plays on: the platform as its own process, and a drone of the exercise flown here, so that the truth is at hand."""
+"""What every story plays on: the platform as its own process, and a drone flown here, so that the truth is at hand."""
 
 from __future__ import annotations
 

@@ -183,9 +183,8 @@ class Writer:
         try:
             self._transaction(batch, careful=True)
             self.failed = None
-        except (
-            Exception
-        ) as error:  # the last resort: whatever it was, every act of the batch is told that nothing was done
+        except Exception as error:
+            # The last resort: whatever it was, every act of the batch is told that nothing was done.
             log.exception("a batch of %d acts could not be written", len(batch))
             self._fail(batch, error)
 

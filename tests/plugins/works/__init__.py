@@ -1,4 +1,4 @@
-"""A plug-in that works: an act that writes a row, one that reads, one that is open, one that is live, one that forgets its facts."""
+"""A plug-in that works: acts that write a row, read, are open, are live, and one that forgets its facts."""
 
 from __future__ import annotations
 
