@@ -83,9 +83,12 @@ async def test_a_session_holds_twelve_hours_and_only_its_hash_is_kept(world: Wor
     assert who(world, secret) is ANONYMOUS
 
 
-@pytest.mark.parametrize("secret", ["", "x", "é" * 40, "a" * 10_000, "\x00", "' OR 1=1 --"])
-async def test_a_cookie_that_is_none_is_nobody(world: World, secret: str) -> None:
-    assert who(world, secret) is ANONYMOUS
+NO_COOKIES = ["", "x", "é" * 40, "a" * 10_000, "\x00", "' OR 1=1 --"]
+
+
+async def test_a_cookie_that_is_none_is_nobody(world: World) -> None:
+    for secret in NO_COOKIES:
+        assert who(world, secret) is ANONYMOUS
 
 
 async def test_signing_out_ends_the_session_at_once(world: World) -> None:
@@ -217,47 +220,47 @@ async def test_a_device_that_asks_for_nothing_is_not_enough(world: World) -> Non
     await register(world, invitation, Passkey(world.settings.origin))
 
 
-@pytest.mark.parametrize(
-    "credential",
-    [
-        {},
-        {"id": 7},
-        {"id": "AAAA", "rawId": "AAAA", "type": "public-key", "response": {}},
-        {
-            "id": "AAAA",
-            "rawId": "AAAA",
-            "type": "public-key",
-            "response": {"clientDataJSON": "e30", "attestationObject": "oA"},
-        },
-        {
-            "id": "AAAA",
-            "rawId": "AAAA",
-            "type": "public-key",
-            "response": {"clientDataJSON": "W10", "attestationObject": "gA"},
-        },
-        {
-            "id": "AAAA",
-            "rawId": "AAAA",
-            "type": "public-key",
-            "response": {"clientDataJSON": "%%", "attestationObject": "//"},
-        },
-        {"id": "é", "rawId": "é", "type": "public-key", "response": {"clientDataJSON": "", "attestationObject": ""}},
-        {
-            "id": "AAAA",
-            "rawId": "AAAA",
-            "type": "public-key",
-            "response": {"clientDataJSON": None, "attestationObject": [1]},
-        },
-    ],
-)
-async def test_nonsense_for_a_credential_is_told_so(world: World, credential: dict[str, Any]) -> None:
-    _person, invitation = await newcomer(world)
-    begun = (await anonymous(world, "administration.passkey.begin", invitation=invitation)).result
-    with pytest.raises(BadInput):
-        await anonymous(world, "administration.passkey.finish", ceremony=begun.ceremony, credential=credential)
-    begun = (await anonymous(world, "administration.sign_in.begin")).result
-    with pytest.raises(BadInput):
-        await anonymous(world, "administration.sign_in.finish", ceremony=begun.ceremony, credential=credential)
+NO_CREDENTIALS = [
+    {},
+    {"id": 7},
+    {"id": "AAAA", "rawId": "AAAA", "type": "public-key", "response": {}},
+    {
+        "id": "AAAA",
+        "rawId": "AAAA",
+        "type": "public-key",
+        "response": {"clientDataJSON": "e30", "attestationObject": "oA"},
+    },
+    {
+        "id": "AAAA",
+        "rawId": "AAAA",
+        "type": "public-key",
+        "response": {"clientDataJSON": "W10", "attestationObject": "gA"},
+    },
+    {
+        "id": "AAAA",
+        "rawId": "AAAA",
+        "type": "public-key",
+        "response": {"clientDataJSON": "%%", "attestationObject": "//"},
+    },
+    {"id": "é", "rawId": "é", "type": "public-key", "response": {"clientDataJSON": "", "attestationObject": ""}},
+    {
+        "id": "AAAA",
+        "rawId": "AAAA",
+        "type": "public-key",
+        "response": {"clientDataJSON": None, "attestationObject": [1]},
+    },
+]
+
+
+async def test_nonsense_for_a_credential_is_told_so(world: World) -> None:
+    for credential in NO_CREDENTIALS:
+        _person, invitation = await newcomer(world)
+        begun = (await anonymous(world, "administration.passkey.begin", invitation=invitation)).result
+        with pytest.raises(BadInput):
+            await anonymous(world, "administration.passkey.finish", ceremony=begun.ceremony, credential=credential)
+        begun = (await anonymous(world, "administration.sign_in.begin")).result
+        with pytest.raises(BadInput):
+            await anonymous(world, "administration.sign_in.finish", ceremony=begun.ceremony, credential=credential)
 
 
 async def test_revoking_a_passkey_ends_the_sessions(world: World) -> None:

@@ -103,4 +103,4 @@ async def test_the_runner_outlives_a_clock_that_ran_back(plugged: World) -> None
     assert not runner._task.done()
     plugged.clock.shift(timedelta(hours=1))
     await queue(plugged, "a")
-    await plugged.until(lambda: tidied(plugged))
+    await plugged.until(lambda: tidied(plugged), 15)

@@ -37,7 +37,9 @@ def egide(*words: str) -> list[str]:
     return [sys.executable, "-m", "egide", *words]
 
 
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT / "src"), "PYTHONUNBUFFERED": "1"}
+# The platform reads its settings from EGIDE_…: none of the tests' own may reach it.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("EGIDE_")}
+ENVIRONMENT |= {"PYTHONPATH": str(ROOT / "src"), "PYTHONUNBUFFERED": "1"}
 
 
 @dataclass
@@ -95,11 +97,12 @@ def metres(lat1: float, lon1: float, lat2: float, lon2: float) -> float:
 async def platform(folder: Path, drone: Drone, udp: int) -> Stage:
     """`egide map build`, then `egide serve --demo`, as an operator would type them."""
     data, port, said = folder / "data", free_port(), folder / "platform.log"
-    built = await asyncio.create_subprocess_exec(
-        *egide("map", "build", str(town_file()), "--data", str(data)), env=ENVIRONMENT, stdout=subprocess.DEVNULL
-    )
-    assert await built.wait() == 0, "the map was not built"
     with said.open("wb") as log:
+        built = await asyncio.create_subprocess_exec(
+            *egide("map", "build", str(town_file()), "--data", str(data)),
+            env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=log,
+        )  # fmt: skip
+        assert await built.wait() == 0, f"the map was not built:\n{said.read_text('utf-8')}"
         process = await asyncio.create_subprocess_exec(
             *egide("serve", "--demo", "--data", str(data), "--port", str(port)),
             env=ENVIRONMENT, stdout=asyncio.subprocess.PIPE, stderr=log,

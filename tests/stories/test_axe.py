@@ -38,6 +38,7 @@ OVERFLOW = """(() => { const wide = document.documentElement.clientWidth;
   });
   return [document.documentElement.scrollWidth > wide ? 'the page scrolls sideways' : '', ...out.map((e) => e.outerHTML.slice(0, 120))]
     .filter(Boolean); })()"""
+DRAWN = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))"
 TOGGLE = {"fr": "Français", "en": "English"}
 
 Unjudged = Counter[tuple[str, str, str, str]]
@@ -78,6 +79,23 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Window], Awaitable[None]]]] = 
 }
 
 
+def reports() -> Path | None:
+    """The folder of reports, where one is asked for."""
+    asked = os.environ.get("EGIDE_REPORTS")
+    if not asked:
+        return None
+    Path(asked).mkdir(parents=True, exist_ok=True)
+    return Path(asked)
+
+
+async def kept(seen: Window, name: str) -> None:
+    """A picture of the page for who reads the report: figures do not see everything."""
+    folder = reports()
+    if folder is not None:
+        file = re.sub(r"\W+", "-", name)
+        await seen.page.screenshot(path=folder / f"{file}.png")
+
+
 @pytest.fixture(scope="module")
 def axe() -> str:
     if not AXE.exists():
@@ -92,10 +110,9 @@ def unjudged() -> Iterator[Unjudged]:
     yield found
     lines = ["# What axe-core could not judge", "", "| page | rule | element | why |", "|---|---|---|---|"]
     lines += [f"| {page} | {rule} | `{element}` | {why} |" for page, rule, element, why in sorted(found)]
-    folder = os.environ.get("EGIDE_REPORTS")
-    if folder:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        (Path(folder) / "accessibility.md").write_text("\n".join(lines) + "\n", "utf-8")
+    folder = reports()
+    if folder is not None:
+        (folder / "accessibility.md").write_text("\n".join(lines) + "\n", "utf-8")
     else:
         sys.stdout.write("\n".join(lines) + "\n")
 
@@ -115,9 +132,11 @@ async def test_page(name: str, scene: Scene, window: Opener, axe: str, unjudged:
             await page.set_viewport_size({"width": size[0], "height": size[1]})
             if await page.locator("html").get_attribute("lang") != lang:
                 await switch(seen, lang)
+            await seen.apart(DRAWN)
             found = await seen.apart(f"{axe};{RUN}")
             wrong += [f"{where}: {told(rule)}" for rule in found["violations"]]
             unjudged.update(row for rule in found["incomplete"] for row in rows(name, rule))
+            await kept(seen, f"{name}, {where}")
             if size == NARROW:
                 wrong += [f"{where}: {what}" for what in await seen.apart(OVERFLOW)]
     await page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})

@@ -28,8 +28,20 @@ def cache() -> Path:
 @contextmanager
 def drone(port: int, *words: str) -> Iterator[dict[str, Any]]:
     """A drone that sends to a UDP port; what it announced of itself."""
-    command = [sys.executable, "-m", "egide.exercise", "drone", "--udp", f"127.0.0.1:{port}", "--cache", str(cache()), *words]
-    with child(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, environment={"PYTHONUNBUFFERED": "1"}) as process:
+    command = [
+        sys.executable,
+        "-m",
+        "egide.exercise",
+        "drone",
+        "--udp",
+        f"127.0.0.1:{port}",
+        "--cache",
+        str(cache()),
+        *words,
+    ]
+    with child(
+        command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, environment={"PYTHONUNBUFFERED": "1"}
+    ) as process:
         assert process.stdout is not None
         ready, _, _ = select.select([process.stdout], [], [], PAINT_S)
         line = process.stdout.readline() if ready else b""

@@ -63,25 +63,17 @@ class Platform:
 
 
 @contextmanager
-def platform(folder: Path, *, tls: bool = False) -> Iterator[Platform]:
-    """Starts one and waits until it answers; it ends with the block."""
+def platform(folder: Path, *, tls: bool = False, entities: int = 0) -> Iterator[Platform]:
+    """Starts one and waits until it answers; it ends with the block. `entities`: with made-up aircraft (`feeding`)."""
     port = free_port()
     folder.mkdir(parents=True, exist_ok=True)
     if tls:
         ensure(folder / "tls", own_names("localhost"), Clock().now())
     environment = {"EGIDE_ACTS_PER_S": str(ACTS_PER_S), "PYTHONUNBUFFERED": "1"}
-    words = [
-        sys.executable,
-        "-m",
-        "egide",
-        "serve",
-        "--demo",
-        "--data",
-        str(folder),
-        "--port",
-        str(port),
-        "--tls" if tls else "--no-tls",
-    ]
+    words = ["egide", "serve", "--demo", "--data", str(folder), "--port", str(port), "--tls" if tls else "--no-tls"]
+    if entities:
+        words = ["egide.bench.feeding", str(folder), str(port), str(entities)]
+    words = [sys.executable, "-m", *words]
     with (
         (folder / "serve.log").open("wb") as log,
         child(words, environment=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL) as process,
@@ -131,10 +123,14 @@ class Caller:
         """One act's result; raises `BenchError` with the platform's words."""
         one = self._one
         connection = (
-            HTTPSConnection("127.0.0.1", one.port, timeout=30, context=one.trust()) if one.tls else HTTPConnection("127.0.0.1", one.port, timeout=30)
+            HTTPSConnection("127.0.0.1", one.port, timeout=30, context=one.trust())
+            if one.tls
+            else HTTPConnection("127.0.0.1", one.port, timeout=30)
         )
         with closing(connection):
-            connection.request("POST", f"/api/acts/{name}", json.dumps(given), {"origin": one.origin, "cookie": self.cookie})
+            connection.request(
+                "POST", f"/api/acts/{name}", json.dumps(given), {"origin": one.origin, "cookie": self.cookie}
+            )
             answer = connection.getresponse()
             told = json.loads(answer.read())
             if answer.status != 200:

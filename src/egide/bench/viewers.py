@@ -79,7 +79,13 @@ async def play(told: dict[str, Any]) -> None:
     async def one(cookie: str) -> Terminal:
         async with gate:
             name = "localhost" if context else None
-            _, terminal = await loop.create_connection(lambda: Terminal(f"{head}{cookie}\r\n\r\n".encode(), ask), "127.0.0.1", told["port"], ssl=context, server_hostname=name)
+            _, terminal = await loop.create_connection(
+                lambda: Terminal(f"{head}{cookie}\r\n\r\n".encode(), ask),
+                "127.0.0.1",
+                told["port"],
+                ssl=context,
+                server_hostname=name,
+            )
             await terminal.asked
             return terminal
 

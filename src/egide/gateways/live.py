@@ -57,7 +57,7 @@ class LiveProtocol(WebSocketsSansIOProtocol):
         """The handshake; the endpoint starts after this."""
         super().handle_connect(event)
         if self.response.status_code == 101:
-            self.scope["extensions"][WIRE] = self.transport  # type: ignore[index,assignment]  # ASGI leaves the form of extensions open
+            self.scope["extensions"][WIRE] = self.transport  # type: ignore[assignment]  # ASGI leaves the form of extensions open
 
 
 class Envelope:
@@ -97,6 +97,8 @@ class Channel:
         self.principal = principal
         self._websocket = websocket
         self._wire: asyncio.Transport | None = websocket.scope.get("extensions", {}).get(WIRE)
+        self._turn: list[bytes] = []
+        self._loop = asyncio.get_running_loop()
         self._queue: deque[bytes | str] = deque()
         self._bytes = 0
         self._wake = asyncio.Event()
@@ -105,19 +107,17 @@ class Channel:
 
     def send(self, data: bytes) -> None:
         """Sends or queues a binary frame."""
-        wire = self._wire
-        if wire is None:
+        if self._wire is None:
             self._put(data)
         elif not self.closed:
-            self._write(wire, _envelope.binary(data))
+            self._write(_envelope.binary(data))
 
     def push(self, told: dict[str, Any]) -> None:
         """Sends or queues a JSON message."""
-        wire = self._wire
-        if wire is None:
+        if self._wire is None:
             self._put(_encode(told).decode())
         elif not self.closed:
-            self._write(wire, framed(TEXT, _encode(told)))
+            self._write(framed(TEXT, _encode(told)))
 
     def pending(self) -> int:
         """Bytes that the terminal's socket has not taken yet."""
@@ -127,7 +127,18 @@ class Channel:
         """Calls back when the terminal is gone, however that happens."""
         self._closing.append(callback)
 
-    def _write(self, wire: asyncio.Transport, data: bytes) -> None:
+    def _write(self, data: bytes) -> None:
+        """What is sent within one turn of the loop (a picture and its telemetry) leaves as one TLS record and one system call."""
+        if not self._turn:
+            self._loop.call_soon(self._flush)
+        self._turn.append(data)
+
+    def _flush(self) -> None:
+        wire, turn = self._wire, self._turn
+        data = turn[0] if len(turn) == 1 else b"".join(turn)
+        turn.clear()
+        if self.closed or wire is None:
+            return
         if wire.is_closing():
             self.closed = True
         elif wire.get_write_buffer_size() > MAX_BACKLOG:

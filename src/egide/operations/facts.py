@@ -20,6 +20,7 @@ from egide.operations.relay import Relay, relay
 PERMANENT_US = (
     24 * 3600 * 1_000_000
 )  # µs: a camera up for a day on end is a permanent one (our reading of L242-4 al. 1)
+MISSIONS_HELD = 10_000  # missions whose order is remembered
 AERIAL_PURPOSES = ("places", "gathering", "terrorism", "transport", "border", "rescue")
 
 
@@ -46,6 +47,16 @@ def source_row(ctx: Ctx, id_: str) -> Any:
 def mission_row(ctx: Ctx, id_: str) -> Any:
     """A mission; raises `NotFound`."""
     return one(ctx, tables.mission, id_, "Cette mission n’existe pas.", "This mission does not exist.")
+
+
+def order_of_mission(ctx: Ctx, mission: str) -> str:
+    """The order a mission was opened under; raises `NotFound`. It never changes, so it is read once."""
+    known: dict[str, str] = ctx.kernel.things.setdefault("mission-orders", {})
+    if mission not in known:
+        if len(known) >= MISSIONS_HELD:
+            known.clear()
+        known[mission] = str(mission_row(ctx, mission).order_id)
+    return known[mission]
 
 
 def deployment_row(ctx: Ctx, id_: str) -> Any:

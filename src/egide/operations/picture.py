@@ -15,7 +15,7 @@ from egide.kernel.errors import BadInput, Text
 from egide.kernel.identity import new_id
 from egide.kernel.leases import Lease
 from egide.operations import tables
-from egide.operations.facts import mission_row, order_of
+from egide.operations.facts import order_of, order_of_mission
 from egide.operations.relay import relay, words
 from egide.operations.watching import Watch
 
@@ -159,7 +159,7 @@ def add_note(ctx: Ctx, given: NewNote) -> Effect:
     row = {
         "id": id_, "mission": given.mission, "person": ctx.principal.id, "at": ctx.now_us, "lat": given.lat, "lon": given.lon, "body": sealed,
     }  # fmt: skip
-    order = str(mission_row(ctx, given.mission).order_id)
+    order = order_of_mission(ctx, given.mission)
     return Effect(NoteId(id_), rows=[(tables.note, row)], order=order)
 
 
