@@ -38,12 +38,13 @@ class Child:
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
+        self.errors = (folder.parent / "stderr.txt").open("wb")
         environment = {name: value for name, value in os.environ.items() if not name.startswith("EGIDE_")}
         environment |= {"EGIDE_ACTS_PER_S": "1000000", "PYTHONPATH": os.pathsep.join(sys.path)}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "egide", "serve", "--demo", "--data", str(folder), "--port", str(self.port)],
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self.errors,
             env=environment,
         )
         watchdog = threading.Timer(START_S, self.process.kill)
@@ -51,7 +52,8 @@ class Child:
         assert self.process.stdout is not None
         said = self.process.stdout.readline()
         watchdog.cancel()
-        assert said, f"the server did not start: {self.process.wait()}"
+        self.errors.close()
+        assert said, f"the server did not start: {(folder.parent / 'stderr.txt').read_text()[-2000:]}"
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)

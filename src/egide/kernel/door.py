@@ -50,7 +50,7 @@ from egide.kernel.leases import Leases
 from egide.kernel.ledger import Log, damaged
 from egide.kernel.limits import Buckets
 from egide.kernel.orders import Orders
-from egide.kernel.randomness import random_bytes
+from egide.kernel.randomness import draw
 from egide.kernel.settings import Settings
 from egide.kernel.store import Store, unavailable
 from egide.kernel.tiles import SqlTiles
@@ -387,7 +387,7 @@ class Kernel:
             raise Unavailable(Text("La plateforme n’est pas démarrée.", "The platform is not started."))
         work = Work(
             act, ctx, given, raw, facts, decision, effect, outcome if decision.allowed else "refused",
-            epoch, random_bytes(16).hex(), self.loop.create_future(),
+            epoch, draw(16).hex(), self.loop.create_future(),
         )  # fmt: skip
         if not decision.allowed:
             work.error = Refused(decision)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sqlalchemy import Connection, select
 
 from egide.kernel import tables
-from egide.kernel.randomness import random_bytes
+from egide.kernel.randomness import draw
 from egide.kernel.vault import VaultError
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def new_secret() -> str:
 
 def new_id() -> str:
     """A random public id."""
-    return random_bytes(8).hex()
+    return draw(8).hex()
 
 
 class Identity:

@@ -36,7 +36,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from egide.kernel.checkpoint import vkey_text
 from egide.kernel.errors import EgideError, StartupError, Text, Unavailable
 from egide.kernel.keyfile import PRIVATE, load_kek, read_private, unusable, write_private
-from egide.kernel.randomness import random_bytes
+from egide.kernel.randomness import draw
 
 VERSION = b"\x01"
 KEY_SIZE = 32  # bytes, AES-256
@@ -149,7 +149,7 @@ class Vault:
         `aad` is what the value is bound to (its place: the act's id, the table and column): needed again to open.
         """
         key = self._by_owner.get((person, purpose)) or self._key(person, purpose)
-        nonce = random_bytes(NONCE_SIZE)
+        nonce = draw(NONCE_SIZE)
         return key.head + nonce + key.cipher.encrypt(nonce, plaintext, key.bound + aad)
 
     def open_(self, person: str, purpose: str, sealed: bytes, aad: bytes) -> bytes:
