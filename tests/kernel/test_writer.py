@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -14,10 +15,11 @@ import msgspec
 import pytest
 from sqlalchemy import func, select
 
-from egide.kernel import tables
+from egide.kernel import store, tables
 from egide.kernel.errors import Conflict, EgideError, Refused, Unavailable
-from egide.kernel.merkle import leaf_hash
+from egide.kernel.merkle import Frontier, leaf_hash
 from egide.kernel.writer import Leaf, Work
+from tests.plugins import works
 from tests.plugins.works import item
 from tests.world import World
 
@@ -76,8 +78,6 @@ def check_contiguous(world: World) -> int:
     db = world.kernel.store.reader()
     rows = db.execute(select(tables.entry.c.idx, tables.entry.c.leaf).order_by(tables.entry.c.idx)).all()
     assert [row.idx for row in rows] == list(range(world.kernel.log.size))
-    from egide.kernel.merkle import Frontier
-
     tree = Frontier()
     tree.extend([leaf_hash(bytes(row.leaf)) for row in rows])
     assert tree.root() == world.kernel.log.root()
@@ -203,6 +203,22 @@ async def test_a_full_disk_refuses_with_the_reason_and_recovers(plugged: World) 
     check_contiguous(plugged)
 
 
+async def test_a_vault_on_a_full_disk_says_so_too(plugged: World) -> None:
+    vault = plugged.kernel.vault._database
+    vault.execute(f"PRAGMA max_page_count = {vault.execute('PRAGMA page_count').fetchone()[0]}")
+    failures = []
+    for number in range(60):  # each person needs a key; some fit in the last page
+        try:
+            plugged.kernel.vault.seal(f"person-{number}", "test", b"", b"")
+        except Unavailable as error:
+            failures.append(error)
+    assert failures
+    assert "full" in failures[0].what.en
+    vault.execute("PRAGMA max_page_count = 1000000")
+    plugged.kernel.vault.seal("person-late", "test", b"", b"")
+    await plugged.act("command", "works.item.add", word="after")
+
+
 async def test_a_restart_after_a_full_disk_finds_a_whole_ledger(plugged: World) -> None:
     await plugged.act("officer", "works.item.add", word="before")
     await fill(plugged, pages=1)
@@ -295,8 +311,6 @@ async def test_a_ledger_that_contradicts_its_signed_head_is_not_continued(plugge
 
 
 def with_the_leaf_back(world: World, index: int, leaf: bytes) -> None:
-    import sqlite3
-
     connection = sqlite3.connect(world.settings.folder / "egide.db")
     connection.execute("UPDATE entry SET leaf=? WHERE idx=?", (leaf, index))
     connection.commit()
@@ -310,3 +324,23 @@ async def test_conflict_says_what_to_do(plugged: World) -> None:
     assert caught.value.do is not None
     with pytest.raises(Refused):
         await plugged.act("prefect", "works.item.add", word="twice")
+
+
+async def test_a_store_that_another_process_holds_refuses_and_recovers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "BUSY_MS", 100)
+    world = World(tmp_path / "data", extra=(works.capability(),))
+    await world.start()
+    await world.until(lambda: world.kernel.writer._unsigned == 0)
+    other = sqlite3.connect(world.settings.folder / "egide.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Unavailable, match="locked"):
+        await world.act("officer", "works.item.add", word="meanwhile")
+    other.execute("ROLLBACK")
+    other.close()
+    await world.until(lambda: world.kernel.writer.failed is None)
+    await world.act("officer", "works.item.add", word="after")
+    assert words(world) == {"after"}
+    check_contiguous(world)
+    await world.stop()

@@ -45,9 +45,7 @@ def flying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flying]:
 
 
 @pytest.fixture(scope="package")
-async def stage(
-    browser: Browser, flying: Flying, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Stage]:
+async def stage(browser: Browser, flying: Flying, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     running = await platform(tmp_path_factory.mktemp("platform"), flying.drone, flying.udp)
     yield running
     await running.stop()

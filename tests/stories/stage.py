@@ -12,7 +12,7 @@ import threading
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from shapely.geometry import mapping
 
@@ -23,7 +23,10 @@ from egide.exercise.story import Aircraft, Scene, set_scene
 from egide.exercise.town import town_file
 
 ROOT = Path(__file__).parents[2]
-SIZE, FPS = (960, 540), 15  # enough to aim in; leaves the cores to the browser, which draws and decodes in software here
+SIZE, FPS = (
+    (960, 540),
+    15,
+)  # enough to aim in; leaves the cores to the browser, which draws and decodes in software here
 START_S = 30.0  # s the platform may take to answer
 
 
@@ -127,7 +130,7 @@ class Flying:
             target=broadcast, args=(self.drone, ("127.0.0.1", self.udp), self._stop), name="drone"
         )
 
-    def __enter__(self) -> Flying:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

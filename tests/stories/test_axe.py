@@ -22,7 +22,7 @@ from playwright.async_api import expect
 from egide.exercise.story import Scene
 from tests.conftest import missing
 from tests.stories.conftest import Opener
-from tests.stories.stage import ROOT
+from tests.stories.stage import ROOT, Stage
 from tests.stories.window import NARROW, WIDE, Window
 
 pytestmark = [pytest.mark.anyio, pytest.mark.story]
@@ -67,15 +67,19 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Window], Awaitable[None]]]] = 
     "portal, signed out": (None, "/", nothing),
     "sign-in": (None, "/sign-in", nothing),
     "portal, signed in": ("officer", "/", nothing),
+    "operations, signed out": (None, "/operations", nothing),
     "operations, live video": ("officer", "/operations", with_video),
     "operations, refused": ("other-officer", "/operations", with_a_refusal),
     "operations, command": ("command", "/operations", nothing),
     "desk": ("prefect", "/desk", nothing),
+    "desk, a draft": ("prefect", "/desk#new", nothing),
+    "desk, a paper order": ("prefect", "/desk#paper", nothing),
     "oversight, river": ("dpo", "/oversight#river", nothing),
     "oversight, watches": ("dpo", "/oversight#watches", nothing),
     "oversight, record": ("dpo", "/oversight#record", nothing),
     "oversight, proofs": ("dpo", "/oversight#ledger", with_a_proof),
     "administration": ("administrator", "/administration", nothing),
+    "administration, an officer": ("administrator", "/administration#person=officer", nothing),
 }
 
 
@@ -94,6 +98,12 @@ async def kept(seen: Window, name: str) -> None:
     if folder is not None:
         file = re.sub(r"\W+", "-", name)
         await seen.page.screenshot(path=folder / f"{file}.png")
+
+
+@pytest.fixture(scope="module")
+async def scene(stage: Stage) -> Scene:
+    """One scene for all pages: looking changes nothing."""
+    return await stage.scene()
 
 
 @pytest.fixture(scope="module")
@@ -166,5 +176,7 @@ async def switch(seen: Window, lang: str) -> None:
 
 def told(rule: dict[str, Any]) -> str:
     """A violation in a line: the rule, what it asks, and where."""
-    nodes = "; ".join(f"{node['target']} {json.dumps(node['html'][:160], ensure_ascii=False)}" for node in rule["nodes"])
+    nodes = "; ".join(
+        f"{node['target']} {json.dumps(node['html'][:160], ensure_ascii=False)}" for node in rule["nodes"]
+    )
     return f"{rule['id']} ({rule['help']}) {nodes}"

@@ -83,6 +83,8 @@ async def opened(
         is_mobile=touch, reduced_motion="reduce",
     )  # fmt: skip
     context.set_default_timeout(PATIENCE_MS)
-    await context.add_init_script(WATCH + f"localStorage.getItem('egide.lang') ?? localStorage.setItem('egide.lang', '{lang}');")
+    await context.add_init_script(
+        WATCH + f"localStorage.getItem('egide.lang') ?? localStorage.setItem('egide.lang', '{lang}');"
+    )
     page = await context.new_page()
     return Window(context, page, await context.new_cdp_session(page))

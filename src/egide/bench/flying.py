@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import select
 import socket
 import subprocess
 import sys
@@ -14,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from egide.bench.measure import PATIENCE_S, BenchError, child, free_port, wait_for
+from egide.bench.measure import BenchError, ask, child, free_port, wait_for
 from egide.bench.platform import Caller, Platform, mission
 
 PAINT_S = 180.0  # s the town may take to be painted, the first time on a machine
@@ -42,12 +40,7 @@ def drone(port: int, *words: str) -> Iterator[dict[str, Any]]:
     with child(
         command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, environment={"PYTHONUNBUFFERED": "1"}
     ) as process:
-        assert process.stdout is not None
-        ready, _, _ = select.select([process.stdout], [], [], PAINT_S)
-        line = process.stdout.readline() if ready else b""
-        if not line:
-            raise BenchError("the exercise's drone did not start")
-        yield json.loads(line)
+        yield ask(process, "the exercise's drone", seconds=PAINT_S)
 
 
 def record(file: Path, seconds: float) -> dict[str, Any]:
@@ -89,36 +82,19 @@ class Viewers:
 
     def told(self) -> dict[str, Any]:
         """What has come so far."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(b"\n")
-        self._process.stdin.flush()
-        return self.line()
-
-    def line(self) -> dict[str, Any]:
-        """The next line it prints."""
-        assert self._process.stdout is not None
-        ready, _, _ = select.select([self._process.stdout], [], [], PATIENCE_S)
-        line = self._process.stdout.readline() if ready else b""
-        if not line:
-            raise BenchError("the viewers' process ended or is stuck")
-        found: dict[str, Any] = json.loads(line)
-        return found
+        return ask(self._process, "the viewers' process", "how many?")
 
 
 @contextmanager
 def viewers(one: Platform, count: int, act: str, given: dict[str, Any]) -> Iterator[Viewers]:
     """Opens terminals that all ask the same, each with a session of its own."""
     told = {
-        "port": one.port, "cafile": str(one.folder / "tls" / "ca.pem") if one.tls else None, "cookies": [Caller(one, "officer").cookie for _ in range(count)], "origin": one.origin,
-        "act": act, "input": given,
+        "port": one.port, "cafile": str(one.folder / "tls" / "ca.pem") if one.tls else None, "origin": one.origin,
+        "cookies": [Caller(one, "officer").cookie for _ in range(count)], "act": act, "input": given,
     }  # fmt: skip
     with child([sys.executable, "-m", "egide.bench.viewers"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdin is not None
-        process.stdin.write(json.dumps(told).encode() + b"\n")
-        process.stdin.flush()
-        found = Viewers(process)
-        found.line()
-        yield found
+        ask(process, "the viewers' process", told)
+        yield Viewers(process)
 
 
 def until_flowing(crowd: Viewers) -> None:

@@ -7,6 +7,7 @@ stime of /proc/PID/stat; both count all threads of the process.
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -168,6 +169,19 @@ def child(
             if pipe is not None:
                 with suppress(OSError):
                     pipe.close()
+
+
+def ask(process: subprocess.Popen[bytes], what: str, given: Any = None, seconds: float = PATIENCE_S) -> dict[str, Any]:
+    """The next line of JSON that a child prints, after sending it one if there is something to say."""
+    if given is not None and process.stdin is not None:
+        process.stdin.write(msgspec.json.encode(given) + b"\n")
+        process.stdin.flush()
+    out = process.stdout
+    line = out.readline() if out is not None and select.select([out], [], [], seconds)[0] else b""
+    if not line:
+        raise BenchError(f"{what} ended or is stuck")
+    found: dict[str, Any] = msgspec.json.decode(line)
+    return found
 
 
 def peer(name: str, *arguments: str, timeout: float = 180) -> dict[str, Any] | None:

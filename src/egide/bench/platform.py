@@ -95,11 +95,17 @@ def healthy(one: Platform) -> bool:
     """Whether its health page answers 200."""
     try:
         with socket.create_connection(("127.0.0.1", one.port), timeout=2) as plain:
-            wrapped = one.trust().wrap_socket(plain, server_hostname="localhost") if one.tls else plain
-            wrapped.sendall(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
-            return bool(wrapped.recv(64).startswith(b"HTTP/1.1 200"))
+            if not one.tls:
+                return _ok(plain)
+            with one.trust().wrap_socket(plain, server_hostname="localhost") as wrapped:
+                return _ok(wrapped)
     except OSError:
         return False
+
+
+def _ok(wire: socket.socket) -> bool:
+    wire.sendall(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+    return wire.recv(64).startswith(b"HTTP/1.1 200")
 
 
 def listening(port: int) -> bool:

@@ -39,7 +39,7 @@ def play(capability: str, *, quick: bool, json_file: Path | None) -> int:
         return 2
     failed = False
     with tempfile.TemporaryDirectory(prefix="egide-bench-") as folder, console.status("") as status:
-        bench = Bench(quick, Path(folder), lambda words: status.update(words))
+        bench = Bench(quick, Path(folder), status.update)
         every = measures(capability)
         for number, measure in enumerate(every, 1):
             label = f"{capability} {number}/{len(every)} · {measure.__name__}"
@@ -86,5 +86,5 @@ def _line(made: Row) -> str:
 
 def _figure(value: float | None) -> str:
     if value is None:
-        return "–" if value is None else ""
+        return "–"
     return f"{value:,.0f}".replace(",", "\u202f") if abs(value) >= 1000 else f"{value:.4g}"

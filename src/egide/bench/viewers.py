@@ -1,4 +1,4 @@
-"""Terminals as light as they can be, in a process of their own: TLS, a WebSocket, one act, then whatever comes is counted and dropped.
+"""Terminals as light as they can be, in a process of their own: TLS, a WebSocket, one act; what comes is counted and dropped.
 
     python -m egide.bench.viewers     reads one JSON line: {port, cafile, cookies, origin, act, input}
                                       prints {"open": n} when all have asked; {"bytes": n, "messages": n} for each line it reads
@@ -35,10 +35,12 @@ class Terminal(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The socket is open: asks for the WebSocket."""
         self.transport = cast("asyncio.Transport", transport)  # uvloop’s are no subclasses
         self.transport.write(self._hello)
 
     def data_received(self, data: bytes) -> None:
+        """The handshake's answer, then whatever comes."""
         self.bytes += len(data)
         self.reads += 1
         if self._head is None:
@@ -55,6 +57,7 @@ class Terminal(asyncio.Protocol):
             self.asked.set_result(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """The server went away."""
         if not self.asked.done():
             self.asked.set_exception(exc or ConnectionError("closed"))
 

@@ -19,7 +19,16 @@ FILE = "egide.toml"
 PREFIX = "EGIDE_"
 # Variables with our prefix that belong to tests and tools, not to the platform.
 FOREIGN = frozenset(
-    {"EGIDE_REQUIRED", "EGIDE_FUZZ", "EGIDE_SHARED_DATA", "EGIDE_TOWN", "EGIDE_CHROMIUM", "EGIDE_NODE", "EGIDE_PROOF"}
+    {
+        "EGIDE_REQUIRED",
+        "EGIDE_FUZZ",
+        "EGIDE_SHARED_DATA",
+        "EGIDE_TOWN",
+        "EGIDE_CHROMIUM",
+        "EGIDE_NODE",
+        "EGIDE_PROOF",
+        "EGIDE_REPORTS",
+    }
 )
 
 

@@ -313,7 +313,7 @@ class Vault:
             with suppress(sqlite3.Error):
                 self._database.execute("ROLLBACK")
             if isinstance(problem, sqlite3.Error):
-                raise _unavailable() from problem
+                raise _unavailable(problem) from problem
             raise
 
     def _truncate_log(self) -> None:
@@ -389,7 +389,15 @@ def _tampered() -> Tampered:
     )
 
 
-def _unavailable() -> Unavailable:
+def _unavailable(problem: sqlite3.Error | None = None) -> Unavailable:
+    if problem is not None and "full" in str(problem):
+        return Unavailable(
+            Text(
+                "Le disque est plein : le coffre des clés ne peut pas écrire, rien n’a été fait.",
+                "The disk is full: the key vault cannot write, nothing was done.",
+            ),
+            Text("Libérez de la place, puis réessayez.", "Free some space, then try again."),
+        )
     return Unavailable(
         Text("Le coffre des clés est occupé ou inaccessible.", "The key vault is busy or cannot be reached."),
         Text("Réessayez dans un instant.", "Try again in a moment."),

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-
 BATCH = 256  # leaves between two roots, as between two signed checkpoints
 
 

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 MODEL = """
 [request_definition]
@@ -152,8 +152,8 @@ def build(folder: Path) -> tuple[Any, str]:
             raise HTTPException(403)
         return id_
 
-    @app.post("/notes", response_model=NoteId)
-    def add(given: NewNote, session: str = Cookie(), db: Session = Depends(database)) -> NoteId:  # noqa: B008 — FastAPI's way
+    @app.post("/notes")
+    def add(given: NewNote, session: Annotated[str, Cookie()], db: Annotated[Session, Depends(database)]) -> NoteId:
         with one_writer:
             id_ = write(given, session, db)
         return NoteId(id=id_)

@@ -1,6 +1,6 @@
 """Peer: aiortc passing the same H.264 on over WebRTC, without transcoding, as thin as it gets.
 
-python -m egide.bench.peers.webrtc UDP_PORT    reads one line {"offer": sdp}, prints {"answer": sdp}, then sends until stdin closes
+python -m egide.bench.peers.webrtc UDP_PORT    reads {"offer": sdp}, prints {"answer": sdp}, then sends
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ async def play(port: int) -> None:
 
     loop = asyncio.get_running_loop()
 
-    class Pass(MediaStreamTrack):  # type: ignore[misc]  # aiortc ships no types
+    class Pass(MediaStreamTrack):
         kind = "video"
 
         def __init__(self) -> None:
