@@ -5,6 +5,7 @@
  * `refused` (the law said no, at the start), `ended` (over: the lease was refused, the stream stopped or the person
  * stopped watching: see `ending`), `failed` (something else). Without the live link there is no lease, hence no picture.
  */
+import { untrack } from 'svelte';
 import { asFailure, failure, Refusal, type Problem } from '../kit/api';
 import { FRAME, frameJson, type Frame } from '../kit/frames';
 import { live } from '../kit/live.svelte';
@@ -88,7 +89,8 @@ export class Watch {
   /** The canvas the pictures go to; the returned function lets go of it. */
   attach = (canvas: HTMLCanvasElement): (() => void) => {
     this.#canvas = canvas;
-    if (this.on) this.#decode();
+    // Untracked: an attachment that read the state would be undone and redone, decoder and picture with it, at every change of it.
+    if (untrack(() => this.on)) this.#decode();
     return () => {
       if (this.#canvas !== canvas) return;
       this.#decoder?.close();

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 
-import segno
 from rich.console import Console
 
 from egide.gateways.certificate import Names
@@ -71,6 +70,8 @@ def explain(settings: Settings, names: Names, fingerprint: str, console: Console
         address = f"https://{host}:{settings.port}{AUTHORITY_PATH}"
         raw(console, address)
         drawn = io.StringIO()
+        import segno  # noqa: PLC0415 — 0.1 s at every start, for a picture drawn once
+
         segno.make(address, micro=False).terminal(out=drawn, border=2, compact=True)
         console.file.write(drawn.getvalue())
     else:

@@ -61,6 +61,15 @@ class Ctx:
     purpose: str = ""
     cause: str = ""
     channel: Any = None  # gateways.live.Channel for stream acts; None through other doors
+    shared: dict[Any, Any] | None = None  # in a round of renewals: what was read in this round already
+
+    def once(self, key: Any, read: Callable[[], Any]) -> Any:
+        """What `read` gives; in a round of renewals it is read once for all who ask for the same."""
+        if self.shared is None:
+            return read()
+        if key not in self.shared:
+            self.shared[key] = read()
+        return self.shared[key]
 
 
 @dataclass(slots=True)

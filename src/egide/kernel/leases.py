@@ -105,9 +105,10 @@ class Leases:
 
     def renew(self) -> None:
         """Decides every lease again, now."""
+        shared: dict[Any, Any] = {}  # what does not depend on who looks is read once a round
         for lease in tuple(self._held.values()):
             try:
-                decision, facts = self._decide(lease)
+                decision, facts = self._decide(lease, shared)
             except (EgideError, DatabaseError) as error:
                 log.warning("lease %s cannot be renewed: %s", lease.id, error)
                 continue  # it runs out by itself
@@ -121,10 +122,10 @@ class Leases:
             self._ending.add(task)
             task.add_done_callback(self._ending.discard)
 
-    def _decide(self, lease: Lease) -> tuple[Decision, dict[str, Any]]:
+    def _decide(self, lease: Lease, shared: dict[Any, Any]) -> tuple[Decision, dict[str, Any]]:
         kernel = self._kernel
         db = kernel.store.reader()
-        ctx = Ctx(kernel, lease.principal, lease.act, kernel.clock.now_us(), db, lease.purpose, lease.id)
+        ctx = Ctx(kernel, lease.principal, lease.act, kernel.clock.now_us(), db, lease.purpose, lease.id, shared=shared)
         facts = kernel.facts(ctx, lease.given, fresh=True)
         return kernel.guard.decide(lease.act.name, facts), facts
 

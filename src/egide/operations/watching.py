@@ -49,6 +49,14 @@ class WatchRef(Input):
 
 def watch_facts(ctx: Ctx, given: Watch) -> Facts:
     """The facts of looking through a camera: its own, and whether the one who looks conducts the mission."""
+    key = ("watch", given.deployment, given.purpose, given.emergency)
+    known: tuple[str, Facts] = ctx.once(key, lambda: _camera_facts(ctx, given))
+    mission, found = known
+    return found | {"on_roster": on_roster(ctx, mission)}
+
+
+def _camera_facts(ctx: Ctx, given: Watch) -> tuple[str, Facts]:
+    """(mission, the facts that are the same for everyone who looks through this camera)."""
     deployment = deployment_row(ctx, given.deployment)
     source, mission = source_row(ctx, deployment.source), mission_row(ctx, deployment.mission)
     order = order_of(ctx, deployment.order_id)
@@ -62,9 +70,8 @@ def watch_facts(ctx: Ctx, given: Watch) -> Facts:
         purpose=given.purpose,
         emergency=given.emergency,
     )
-    found["on_roster"] = on_roster(ctx, mission.id)
     found["mission_open"] = mission.closed is None and deployment.ended is None
-    return found
+    return mission.id, found
 
 
 def _counters(ctx: Ctx, given: Watch) -> Facts:
