@@ -228,6 +228,13 @@ def test_damaged_bytes_give_a_map_or_a_map_error(tmp_path: Path, flips: list[tup
         assert not (tmp_path / "town.pmtiles.part").exists()
 
 
+def test_a_coordinate_that_is_no_number_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.osm"
+    path.write_text(town(43.7).replace('lat="43.7', 'lat="43/7', 1), encoding="utf-8")
+    with pytest.raises(MapError, match="damaged"):
+        build_pmtiles(path, tmp_path / "town.pmtiles")
+
+
 @pytest.mark.parametrize("content", [b"", b"PMTiles\x03" + bytes(119), bytes(200), b"PMTiles\x02" + bytes(200)])
 def test_a_foreign_pmtiles_file_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.pmtiles"

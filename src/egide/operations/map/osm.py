@@ -77,7 +77,7 @@ def read(path: Path, progress: Callable[[float, str], None]) -> Extract:
     _check(path)
     try:
         return _read(path, progress)
-    except (RuntimeError, ValueError, OverflowError, MemoryError, KeyError) as problem:
+    except (osmium.InvalidLocationError, RuntimeError, ValueError, OverflowError, MemoryError, KeyError) as problem:
         if isinstance(problem, MapError):
             raise
         # osmium reports every kind of broken input by these; its wording names the damage, not the person's next step
