@@ -111,6 +111,19 @@ async def test_an_altered_order_is_seen_and_opens_nothing(world: World, change: 
     assert await state(world, order) == "altered"
 
 
+async def test_a_revocation_taken_out_of_the_store_is_seen(world: World) -> None:
+    order = await world.order()
+    mission = await world.mission(order)
+    await world.act("prefect", "orders.revoke", order=order, reason="Fin")
+    assert await state(world, order) == "revoked"
+    alter(world, order, revoked=None, revocation=None, reason=None)
+    assert await state(world, order) == "altered"
+    await world.stop()
+    await world.start()
+    assert await state(world, order) == "altered", "the ledger remembers it after a restart"
+    assert "CSI-242-5-IV-signature" in await camera_refused(world, mission, await world.source())
+
+
 async def test_a_signature_of_another_order_does_not_fit(world: World) -> None:
     first, second = await world.order(), await world.order(cap=1)
     row = world.kernel.store.reader().execute(select(tables.order).where(tables.order.c.id == first)).one()

@@ -142,6 +142,7 @@ class Kernel:
         self.loop = asyncio.get_running_loop()
         self._lock = lock(self.settings.folder)
         self.writer.start()
+        self.bus.watch(lambda name, told: self.orders.note_end(told["order"]) if name == "order.ended" else None)
         await self.bus.start()
         self.leases.start()
         for capability in self.capabilities:

@@ -24,6 +24,7 @@ from egide.kernel.checkpoint import parse_vkey
 from egide.kernel.clock import iso
 from egide.kernel.errors import BadInput, NotFound, Text
 from egide.kernel.vault import SigningKey, VaultError
+from egide.kernel.writer import Leaf
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from egide.kernel.door import Kernel
 
 MAX_VERTICES = 500  # of a perimeter; a hand-drawn one has a dozen
+REVOKE = "orders.revoke"  # the act that ends an order
 CACHED = 256  # verified orders held in memory
 _ISSUER = re.compile(r"[\w-]{1,40}", re.ASCII)  # a person's id: it names a key file, so nothing else will do
 
@@ -134,6 +136,7 @@ class Orders:
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
+        self._ended: set[str] | None = None
         self._cache: OrderedDict[tuple[str, bytes, bytes], tuple[OrderBody, bool, BaseGeometry]] = OrderedDict()
 
     def issuer_key(self, person: str) -> SigningKey:
@@ -184,7 +187,25 @@ class Orders:
         body, authentic, area = found
         # A draft that cannot be read was altered as well: it must not pass for one that may still be signed.
         signed = 0 if row.signed is None and area.is_empty else row.signed
+        if row.revoked is None and row.id in self._ended_in_ledger():
+            authentic = False  # somebody took the revocation out of the store; the ledger still has it
         return Order(body, authentic, signed, row.revoked, row.reason, row.paper, area)
+
+    def note_end(self, order: str) -> None:
+        """An order has just ended, durably."""
+        self._ended_in_ledger().add(order)
+
+    def _ended_in_ledger(self) -> set[str]:
+        """The orders that the ledger says were revoked, read once from its leaves: the column alone could be edited back."""
+        if self._ended is None:
+            table = tables.entry
+            rows = self._kernel.store.reader().execute(
+                select(table.c.leaf).where(
+                    table.c.realm == self._kernel.settings.realm, table.c.act == REVOKE, table.c.outcome == "allowed"
+                )
+            )
+            self._ended = {msgspec.json.decode(row[0], type=Leaf).order for row in rows}
+        return self._ended
 
     def _checked(self, row: Any) -> tuple[OrderBody, bool, BaseGeometry]:
         """(body, whether its signature holds, area). One row that somebody damaged leaves the other orders readable."""
