@@ -27,6 +27,10 @@ async def test_allowed_then_revoked_then_renewed(world: World) -> None:
     await world.until(lambda: any(m.get("push") == "watch.ended" for m in terminal.pushed), 2.5)
     ended = next(m for m in terminal.pushed if m.get("push") == "watch.ended")
     assert "CSI-242-5-IV" in [reason["rule"] for reason in ended["refusal"]["reasons"]]
+    await world.until(lambda: any(m.get("push") == "watch.receipt" for m in terminal.pushed))
+    written = next(m for m in terminal.pushed if m.get("push") == "watch.receipt")["refusal"]
+    assert written["reasons"] == ended["refusal"]["reasons"]
+    assert written["receipt"]["index"] < world.kernel.log.size, "the card has its ledger number"
     seen = pictures(terminal)
     await asyncio.sleep(0.3)
     assert pictures(terminal) == seen, "nothing passes after the end"

@@ -19,6 +19,8 @@ export interface Pushes {
   act: { push: 'act'; entry: RiverEntry };
   watches: { push: 'watches' };
   'watch.ended': { push: 'watch.ended'; watch: string; stream: number; refusal: RefusalBody };
+  /** The same refusal, once its place in the ledger is known. */
+  'watch.receipt': { push: 'watch.receipt'; watch: string; refusal: RefusalBody };
   picture: { push: 'picture' };
   source: { push: 'source'; source: string; state: string; detail: Text | null };
   entities: { push: 'entities'; entities: EntityName[] };

@@ -71,6 +71,8 @@ export class Watch {
   #asked = 0;
   #attempt = 0;
   #offs: (() => void)[] = [];
+  /** Hears the ledger number of a refusal that ended the picture; outlives the picture. */
+  #late: (() => void) | null = null;
 
   /** The projector of the picture on the screen; null when its telemetry is not enough. */
   get projector(): Projector | null {
@@ -123,6 +125,10 @@ export class Watch {
         return;
       }
       this.id = result.watch;
+      this.#late?.();
+      this.#late = live.on('watch.receipt', (push) => {
+        if (push.watch === result.watch && this.failure instanceof Refusal) this.failure = failure(push.refusal);
+      });
       this.#stream = result.stream;
       this.order = result.order;
       this.articles = result.articles;

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import DatabaseError
 
-from egide.kernel.act import Act, Ctx
+from egide.kernel.act import Act, Ctx, Receipt
 from egide.kernel.errors import EgideError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ GRACE_S = 0.4  # s, for a renewal that is under way
 class Lease:
     """The right to go on with one running act."""
 
-    __slots__ = ("about", "act", "expires", "given", "id", "on_end", "principal", "purpose")
+    __slots__ = ("about", "act", "expires", "given", "id", "on_end", "on_written", "principal", "purpose")
 
     def __init__(
         self, id_: str, act: Act, given: Any, principal: Principal, purpose: str, on_end: Callable[[Decision], None]
@@ -42,6 +42,7 @@ class Lease:
         self.principal = principal
         self.purpose = purpose
         self.on_end = on_end
+        self.on_written: Callable[[Receipt], None] | None = None  # told where in the ledger the end stands
         self.about: dict[str, Any] = {}  # what oversight shows of it
         self.expires = monotonic() + TTL_S + GRACE_S
 
@@ -131,6 +132,11 @@ class Leases:
 
     async def _write(self, lease: Lease, decision: Decision, facts: dict[str, Any]) -> None:
         try:
-            await self._kernel.record(lease.act.name, lease.given, lease.principal, decision, facts, cause=lease.id)
+            receipt = await self._kernel.record(
+                lease.act.name, lease.given, lease.principal, decision, facts, cause=lease.id
+            )
         except EgideError:
             log.exception("the end of lease %s is not in the ledger", lease.id)
+            return
+        if lease.on_written is not None:
+            lease.on_written(receipt)

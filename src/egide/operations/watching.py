@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, select, update
 
-from egide.kernel.act import Act, Ctx, Effect, Facts, Input, Nothing, act
+from egide.kernel.act import Act, Ctx, Effect, Facts, Input, Nothing, Receipt, act
 from egide.kernel.clock import iso
 from egide.kernel.door import reasons
 from egide.kernel.errors import NotFound, Text
@@ -119,15 +119,22 @@ def open_watch(ctx: Ctx, given: Watch) -> Effect:
         kernel.things.setdefault("closing", set()).add(task)
         task.add_done_callback(kernel.things["closing"].discard)
 
+    told: dict[str, Any] = {}
+
     def ended(decision: Decision) -> None:
-        refusal = {
+        told.update({
             "code": "refused", "title": {"fr": "L’image a été coupée : la loi ne la permet plus.", "en": "The picture was closed: the law no longer allows it."},
             "act": "operations.watch.open", "receipt": None, "reasons": reasons(decision),
-        }  # fmt: skip
-        channel.push({"push": "watch.ended", "watch": watch, "stream": stream, "refusal": refusal})
+        })  # fmt: skip
+        channel.push({"push": "watch.ended", "watch": watch, "stream": stream, "refusal": told})
         close("refused")
 
+    def written(receipt: Receipt) -> None:
+        refusal = {**told, "receipt": {"realm": receipt.realm, "index": receipt.index}}
+        channel.push({"push": "watch.receipt", "watch": watch, "refusal": refusal})
+
     lease = Lease(watch, ctx.act, given, ctx.principal, ctx.purpose, ended)
+    lease.on_written = written
     lease.about = {
         "source": source.id, "source_name": source.name, "order": order.body.id, "articles": ["L242-2", "L242-5"], "since": iso(ctx.now_us),
     }  # fmt: skip
