@@ -48,7 +48,10 @@ async def registers(officer: Window, invitation: str) -> None:
     await page.wait_for_url("**/")
     who = page.get_by_role("banner").get_by_text("Lou Verdier")
     await expect(who).to_be_visible()
-    await page.get_by_role("button", name="Se déconnecter").click()
+    async with page.expect_navigation(
+        url="**/"
+    ):  # the page goes home by itself: going elsewhere meanwhile would be a race
+        await page.get_by_role("button", name="Se déconnecter").click()
     await expect(who).to_be_hidden()
     await officer.go("/sign-in?next=/operations")
     await page.get_by_role("button", name="Utiliser ma clé d’accès").click()

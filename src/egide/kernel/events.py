@@ -51,6 +51,11 @@ class Bus:
         self._act_watchers.append(watcher)
         return lambda: self._act_watchers.remove(watcher) if watcher in self._act_watchers else None
 
+    def tell(self, name: str, payload: dict[str, Any]) -> None:
+        """Tells who looks, and only them: for what is true after the commit (a lease now runs), not for what happened."""
+        for live in tuple(self._watchers):
+            live(name, payload)
+
     async def start(self) -> None:
         """Starts one task per durable listener."""
         for capability in self._kernel.capabilities:
@@ -75,8 +80,7 @@ class Bus:
             if work.error is None and work.effect is not None:
                 for name, payload in work.effect.events:
                     told = True
-                    for live in tuple(self._watchers):
-                        live(name, payload)
+                    self.tell(name, payload)
         if told:
             self._wake.set()
 

@@ -145,6 +145,7 @@ def open_watch(ctx: Ctx, given: Watch) -> Effect:
             close("gone")
             return
         kernel.leases.open(lease)
+        kernel.bus.tell("watch.changed", {"watch": watch})  # only now would oversight find it among what runs
         attachment = runtime.hub.attach(source.id, _Sink(lease, channel), on_end=lambda: close("ended"))
 
     channel.on_close(lambda: close("gone"))
