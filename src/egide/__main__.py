@@ -8,6 +8,7 @@ from typing import Any
 from egide.gateways import cli
 from egide.gateways.composition import Composition, compose
 from egide.kernel.capability import Capability
+from egide.kernel.engine import Engines
 from egide.kernel.settings import Settings
 
 
@@ -15,6 +16,12 @@ def _build(settings: Settings) -> tuple[Any, Any]:
     from egide.app import build  # noqa: PLC0415 — `egide --help` and `egide ledger verify` need no platform
 
     return build(settings)
+
+
+def _engines(settings: Settings) -> Engines:
+    from egide.app import engines  # noqa: PLC0415
+
+    return engines(settings)
 
 
 def _capabilities(settings: Settings) -> tuple[Capability, ...]:
@@ -31,7 +38,7 @@ def _bench(capability: str, quick: bool, file: Path | None) -> int:
 
 def main() -> None:
     """The console script."""
-    compose(Composition(_build, _capabilities, _bench))
+    compose(Composition(_build, _engines, _capabilities, _bench))
     cli.main()
 
 

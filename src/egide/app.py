@@ -16,8 +16,10 @@ from egide.kernel import jobs
 from egide.kernel.capability import Capability
 from egide.kernel.clock import Clock
 from egide.kernel.door import LAW, Kernel
+from egide.kernel.engine import Engines
 from egide.kernel.errors import StartupError, Text
 from egide.kernel.settings import Settings
+from egide.kernel.store import Store
 
 TOKEN = "operator.token"  # noqa: S105 — a file name; the token inside is generated at first start
 LOW_DISK = 64 * 1024 * 1024  # bytes; below this the health page turns amber
@@ -86,13 +88,33 @@ def fingerprint(module: str) -> str:
     return digest.hexdigest()
 
 
+def engines(settings: Settings) -> Engines:
+    """The engines that the settings ask for, opened. Each is imported only where it is asked for."""
+    return Engines(store=_store(settings))
+
+
+def _store(settings: Settings) -> Store:
+    if not settings.store:
+        from egide.engines.sqlite import SqliteStore  # noqa: PLC0415
+
+        return SqliteStore(settings.folder)
+    if settings.store.startswith("postgresql://"):
+        from egide.engines.postgres import PostgresStore  # noqa: PLC0415
+
+        return PostgresStore(settings.store)
+    raise StartupError(
+        Text(f"Base inconnue : {settings.store}", f"Unknown store: {settings.store}"),
+        Text("Donnez postgresql://…, ou rien.", "Give postgresql://…, or nothing."),
+    )
+
+
 def build(
     settings: Settings, *, clock: Clock | None = None, law: Path = LAW, extra: tuple[Capability, ...] = ()
 ) -> tuple[Kernel, Any]:
     """(kernel, ASGI application). The application's lifespan starts and stops the kernel."""
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     settings.folder.chmod(0o700)
-    kernel = Kernel(settings, (*capabilities(settings), *extra), clock=clock, law=law)
+    kernel = Kernel(settings, (*capabilities(settings), *extra), engines(settings), clock=clock, law=law)
     kernel.things["health"] = lambda: health(kernel)
     return kernel, http.build(kernel, operator_token(settings))
 

@@ -13,9 +13,9 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, MetaData, inspect, text
 
+from egide.engines.sqlite import SqliteStore
 from egide.kernel import migrate, tables
 from egide.kernel.migrate import HEAD, upgrade
-from egide.kernel.store import Store
 from egide.operations import tables as operations
 from tests.plugins import works
 
@@ -24,7 +24,7 @@ OURS = (tables.metadata, operations.metadata)
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Engine:
-    return Store(tmp_path)._write_engine
+    return SqliteStore(tmp_path)._write_engine
 
 
 def shape(engine: Engine) -> list[str]:

@@ -30,9 +30,9 @@ from egide.bench.measure import (
     rss_mib,
     wait_for,
 )
+from egide.engines.sqlite import SqliteStore
 from egide.kernel import merkle, tables
 from egide.kernel.ledger import Log, MemoryTiles
-from egide.kernel.store import Store
 from egide.kernel.tiles import SqlTiles
 
 LEAF = 350  # bytes of a usual leaf
@@ -210,7 +210,7 @@ def ledger(bench: Bench) -> None:
 
 
 def _proof_ms(bench: Bench, size: int) -> float:
-    store = Store(bench.folder / "proofs")
+    store = SqliteStore(bench.folder / "proofs")
     store.create([tables.metadata])
     tiles = SqlTiles(store, "police")
     log = Log(tiles)

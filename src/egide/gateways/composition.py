@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from egide.kernel.capability import Capability
+from egide.kernel.engine import Engines
 from egide.kernel.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """The three things only the top knows: how to build a platform, which capabilities there are, how to measure."""
+    """What only the top knows: how to build a platform, its engines and its capabilities, how to measure."""
 
     build: Callable[[Settings], tuple[Any, Any]]
+    engines: Callable[[Settings], Engines]
     capabilities: Callable[[Settings], tuple[Capability, ...]]
     bench: Callable[[str, bool, Path | None], int]
 

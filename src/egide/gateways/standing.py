@@ -67,14 +67,14 @@ def health(settings: Settings) -> dict[str, Any] | None:
 @contextmanager
 def store(settings: Settings) -> Iterator[Store]:
     """The store's readers. Raises `StartupError` when there is no store yet."""
-    if not (settings.folder / "egide.db").exists():
+    if not settings.store and not (settings.folder / "egide.db").exists():
         raise StartupError(
             Text(
                 f"Rien n’est encore installé dans {settings.folder}.", f"Nothing is installed in {settings.folder} yet."
             ),
             Text("Lancez « egide init ».", "Run “egide init”."),
         )
-    opened = Store(settings.folder)
+    opened = composed().engines(settings).store
     try:
         yield opened
     finally:
@@ -114,7 +114,7 @@ def reading(settings: Settings) -> Iterator[Kernel]:
         raise StartupError(
             Text("La base n’est pas à la version de ce programme.", "The database is not at this program’s version."),
             Text("Lancez « egide serve » : il la met à niveau.", "Run “egide serve”: it upgrades it."),
-            file=str(opened.path),
+            file=opened.name,
         )
     for name in ("vault/kek.key", "vault/vault.db", f"keys/ledger-{settings.realm}.key"):
         if not (settings.folder / name).exists():
@@ -135,7 +135,7 @@ def _kernel(settings: Settings, capabilities: tuple[Capability, ...]) -> Kernel:
     """A running server may append between the count of the entries and the reading of the tiles: then look again."""
     for left in range(MOVING, -1, -1):
         try:
-            return Kernel(settings, capabilities)
+            return Kernel(settings, capabilities, composed().engines(settings))
         except EgideError as error:
             if error.code != "ledger-damaged" or not left or health(settings) is None:
                 raise

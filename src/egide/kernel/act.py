@@ -105,6 +105,8 @@ class Effect:
     )
     # Set by sign-in acts: the person whose act this turned out to be.
     actor: str | None = None
+    # Persons whom the act's input names, other than its actor: erasing them erases the act's body too.
+    concerns: tuple[str, ...] = ()
 
 
 Handler = Callable[[Ctx, Any], Effect | Awaitable[Effect]]

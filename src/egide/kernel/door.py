@@ -29,6 +29,7 @@ from egide.kernel.checkpoint import Checkpoint, parse
 from egide.kernel.checkpoint import sign as sign_note
 from egide.kernel.clock import Clock, iso
 from egide.kernel.downloads import Downloads
+from egide.kernel.engine import Engines
 from egide.kernel.errors import (
     BadInput,
     EgideError,
@@ -43,6 +44,7 @@ from egide.kernel.errors import (
     Unavailable,
 )
 from egide.kernel.events import Bus
+from egide.kernel.follow import Follower
 from egide.kernel.guard import ActLaw, Decision, Guard
 from egide.kernel.identity import ANONYMOUS, Identity, Principal
 from egide.kernel.law import LawBook
@@ -50,9 +52,10 @@ from egide.kernel.leases import Leases
 from egide.kernel.ledger import Log, damaged
 from egide.kernel.limits import Buckets
 from egide.kernel.orders import Orders
+from egide.kernel.processes import Processes
 from egide.kernel.randomness import draw
 from egide.kernel.settings import Settings
-from egide.kernel.store import Store, unavailable
+from egide.kernel.store import unavailable
 from egide.kernel.tiles import SqlTiles
 from egide.kernel.vault import SigningKey, Vault
 from egide.kernel.writer import Work, Writer
@@ -77,7 +80,13 @@ class Kernel:
     """One process's kernel. Raises `StartupError` when a pack, a manifest or a setting is broken."""
 
     def __init__(
-        self, settings: Settings, capabilities: tuple[Capability, ...], *, clock: Clock | None = None, law: Path = LAW
+        self,
+        settings: Settings,
+        capabilities: tuple[Capability, ...],
+        engines: Engines,
+        *,
+        clock: Clock | None = None,
+        law: Path = LAW,
     ) -> None:
         self.settings = settings
         self.clock = clock or Clock()
@@ -93,7 +102,7 @@ class Kernel:
             self.book, {name: ActLaw(name, self.groups(act)) for name, act in self.acts.items() if not act.open}
         )
         self._check_facts()
-        self.store = Store(folder)
+        self.store = engines.store
         self.store.create(
             [tables.metadata, *(capability.tables for capability in capabilities if capability.tables is not None)]
         )
@@ -114,13 +123,17 @@ class Kernel:
         self.clock.remember(last)
         self.log = Log.recover(SqlTiles(self.store, settings.realm), size)
         self._check_head(head)
-        self.epoch = 1  # of rights: grows with every change, read again inside the writer's transaction
+        self.process = draw(8).hex()  # this process among those that share the store
+        # Of rights: grows with every change, in whichever process; read again inside the writer's transaction.
+        self.epoch = self._stored_epoch()
         self.bus = Bus(self)
         self.identity = Identity(self)
         self.orders = Orders(self)
         self.leases = Leases(self)
         self.buckets = Buckets(settings.acts_per_s)
         self.writer = Writer(self)
+        self.processes = Processes(self)
+        self.follower = Follower(self)
         self.loop: asyncio.AbstractEventLoop | None = None
         self.counted: dict[str, int] = {}  # open-class acts, counted only
         self._today: tuple[int, dict[str, Facts]] = (0, {})  # day, act → the facts that hold all day
@@ -142,8 +155,10 @@ class Kernel:
         self.loop = asyncio.get_running_loop()
         self._lock = lock(self.settings.folder)
         self.writer.start()
+        await self.processes.start()
         self.bus.watch(lambda name, told: self.orders.note_end(told["order"]) if name == "order.ended" else None)
         await self.bus.start()
+        self.follower.start()
         self.leases.start()
         for capability in self.capabilities:
             if capability.start is not None:
@@ -155,7 +170,9 @@ class Kernel:
             if capability.stop is not None:
                 await capability.stop(self)
         await self.leases.stop()
+        await self.follower.stop()
         await self.bus.stop()
+        await self.processes.stop()
         await asyncio.to_thread(self.writer.stop)
         self.store.close()
         self.vault.close()
@@ -418,7 +435,7 @@ class Kernel:
 
     def _answer(self, batch: list[Work]) -> None:
         if any(work.error is None and work.effect is not None and work.effect.rights_changed for work in batch):
-            self.identity.forget()
+            self.forget()
         for work in batch:
             if isinstance(work.error, Refused) and work.receipt is not None:
                 work.error.receipt = (work.receipt.realm, work.receipt.index)
@@ -428,6 +445,15 @@ class Kernel:
                 else:
                     work.future.set_result(work.receipt)
         self.bus.publish(batch)
+
+    def forget(self) -> None:
+        """A right changed, here or in another process: everything that is remembered of rights is read again."""
+        self.identity.forget()
+        self.orders.forget()
+
+    def _stored_epoch(self) -> int:
+        found = select(tables.rights.c.epoch).where(tables.rights.c.realm == self.settings.realm)
+        return int(self.store.reader().execute(found).scalar() or 1)
 
     def sign_checkpoint(self, size: int, root: bytes) -> str:
         """A C2SP signed note over the tree head."""
@@ -456,11 +482,15 @@ class Kernel:
         return (int(found[0]), str(found[1])) if found else None
 
 
-def lock(folder: Path) -> int:
-    """One writer per data folder: takes the lock (released when the process ends) or raises `StartupError`."""
+def lock(folder: Path, *, alone: bool = False) -> int:
+    """Marks the data folder as in use until the process ends; `alone`: only if nobody else uses it, and nobody may join.
+
+    Several processes may serve one folder (an upgrade runs old and new side by side); a restore must be alone. Raises
+    `StartupError`.
+    """
     descriptor = os.open(folder / "writer.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
     except OSError as error:
         os.close(descriptor)
         raise StartupError(

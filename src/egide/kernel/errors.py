@@ -10,6 +10,7 @@ EgideError
 ├── TooMany          more requests than a person makes                                         429
 ├── Refused          the law does not allow it: every broken article is listed                 403
 ├── Unavailable      the store or the ledger cannot take the act now; nothing was done          503
+├── Uncertain        the store went away while it committed: nobody knows yet                  503
 └── Failed           the program itself is at fault (a bug, a plug-in); nothing was done        500
 """
 
@@ -114,6 +115,25 @@ class Unavailable(EgideError):
 
     code = "unavailable"
     status = 503
+
+
+class Uncertain(EgideError):
+    """The store went away during the commit and did not come back: whether the act was done is not known."""
+
+    code = "uncertain"
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__(
+            Text(
+                "La base de données s’est arrêtée pendant l’enregistrement : on ne sait pas si l’acte a été fait.",
+                "The database stopped while recording: it is not known whether the act was done.",
+            ),
+            Text(
+                "Dès que la plateforme répond, regardez s’il est fait avant de recommencer.",
+                "Once the platform answers again, look whether it is done before you repeat it.",
+            ),
+        )
 
 
 class Failed(EgideError):

@@ -13,12 +13,12 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import select
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.exc import DatabaseError
 
 from egide.kernel import tables
 from egide.kernel.errors import EgideError
+from egide.kernel.store import put
 
 if TYPE_CHECKING:
     from egide.kernel.door import Kernel
@@ -28,6 +28,12 @@ log = logging.getLogger("egide.events")
 
 Watcher = Callable[[str, dict[str, Any]], None]
 ActWatcher = Callable[["Work"], None]
+_SINCE = (
+    select(tables.outbox.c.seq, tables.outbox.c.name, tables.outbox.c.payload, tables.outbox.c.process)
+    .where(tables.outbox.c.seq > bindparam("seq"))
+    .order_by(tables.outbox.c.seq)
+    .limit(1000)
+)
 RETRY_S = 1.0  # s between attempts of a listener that failed
 
 
@@ -39,6 +45,7 @@ class Bus:
         self._watchers: list[Watcher] = []
         self._act_watchers: list[ActWatcher] = []
         self._wake = asyncio.Event()
+        self._told = 0  # seq up to which the events of other processes were told here
         self._tasks: list[asyncio.Task[None]] = []
 
     def watch(self, watcher: Watcher) -> Callable[[], None]:
@@ -57,7 +64,9 @@ class Bus:
             live(name, payload)
 
     async def start(self) -> None:
-        """Starts one task per durable listener."""
+        """Starts one task per durable listener; what others wrote before this process started is not news."""
+        table = tables.outbox
+        self._told = int(self._kernel.store.reader().execute(select(func.max(table.c.seq))).scalar() or 0)
         for capability in self._kernel.capabilities:
             for name, listener in capability.listeners.items():
                 consumer = f"{capability.name}:{name}"
@@ -82,6 +91,17 @@ class Bus:
                     told = True
                     self.tell(name, payload)
         if told:
+            self._wake.set()
+
+    def follow(self) -> None:
+        """Tells who looks what other processes have written since (`Follower.look`)."""
+        table = tables.outbox
+        rows = self._kernel.store.reader().execute(_SINCE, {"seq": self._told}).all()
+        for row in rows:
+            self._told = row.seq
+            if row.process != self._kernel.process:
+                self.tell(row.name, msgspec.json.decode(row.payload))
+        if rows:
             self._wake.set()
 
     async def _consume(
@@ -128,8 +148,4 @@ class Bus:
     def _keep(self, consumer: str, cursor: int) -> None:
         """The cursor is bookkeeping, not state of people: it may lag (at least once), so a write of its own suffices."""
         with self._kernel.store.side() as connection:
-            connection.execute(
-                upsert(tables.consumer)
-                .values(name=consumer, seq=cursor)
-                .on_conflict_do_update(index_elements=["name"], set_={"seq": cursor})
-            )
+            put(connection, tables.consumer, {"name": consumer}, {"seq": cursor})

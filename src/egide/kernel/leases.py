@@ -12,7 +12,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import SQLAlchemyError
 
 from egide.kernel.act import Act, Ctx, Receipt
 from egide.kernel.errors import EgideError
@@ -110,7 +110,7 @@ class Leases:
         for lease in tuple(self._held.values()):
             try:
                 decision, facts = self._decide(lease, shared)
-            except (EgideError, DatabaseError) as error:
+            except (EgideError, SQLAlchemyError) as error:
                 log.warning("lease %s cannot be renewed: %s", lease.id, error)
                 continue  # it runs out by itself
             if decision.allowed:

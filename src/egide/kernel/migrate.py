@@ -2,42 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib.resources import files
 
-from sqlalchemy import Engine, MetaData, inspect, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, Engine, MetaData, Table, inspect, text
 
-HEAD = "0001"  # the newest revision; a test keeps it equal to the scripts'
+HEAD = "0002"  # the newest revision; a test keeps it equal to the scripts'
 
 
-def upgrade(engine: Engine, every: Iterable[MetaData]) -> None:
-    """Runs the missing revisions; an up-to-date store costs two queries and no import of Alembic."""
+def upgrade(engine: Engine, every: Iterable[MetaData], lead: Callable[[Connection], None] | None = None) -> None:
+    """Runs the missing revisions; an up-to-date store costs two looks and no import of Alembic.
+
+    `lead` keeps two processes that start together from upgrading both.
+    """
+    every = tuple(every)
     with engine.connect() as connection:
-        try:
-            current = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-        except OperationalError:
-            current = None
-    if current != HEAD:
-        _revise(engine)
-    _complete(engine, every)
+        if current(connection) == HEAD and not _missing(connection, every):
+            return
+    with engine.begin() as connection:
+        if lead is not None:
+            lead(connection)
+        if current(connection) != HEAD:
+            _revise(connection)
+        for metadata, absent in _missing(connection, every):
+            metadata.create_all(connection, tables=absent, checkfirst=False)
 
 
-def _revise(engine: Engine) -> None:
+def current(connection: Connection) -> str | None:
+    """Revision of the stored tables; None while there are none."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return str(found) if found is not None else None
+
+
+def _revise(connection: Connection) -> None:
     from alembic import command  # noqa: PLC0415 — 0.3 s to import and rarely needed
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config()
     config.set_main_option("script_location", str(files("egide.kernel") / "migrations"))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
-def _complete(engine: Engine, every: Iterable[MetaData]) -> None:
-    """Makes what no revision of ours makes: the tables of plug-ins, once; changing them later is the plug-in's own affair."""
-    names = set(inspect(engine).get_table_names())
+def _missing(connection: Connection, every: Iterable[MetaData]) -> list[tuple[MetaData, list[Table]]]:
+    """What no revision of ours makes: the tables of plug-ins, made once; changing them later is the plug-in's own affair."""
+    names = set(inspect(connection).get_table_names())
+    found = []
     for metadata in every:
-        missing = [table for table in metadata.sorted_tables if table.name not in names]
-        if missing:
-            metadata.create_all(engine, tables=missing, checkfirst=False)
+        absent = [table for table in metadata.sorted_tables if table.name not in names]
+        if absent:
+            found.append((metadata, absent))
+    return found

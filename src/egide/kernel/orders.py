@@ -191,6 +191,10 @@ class Orders:
             authentic = False  # somebody took the revocation out of the store; the ledger still has it
         return Order(body, authentic, signed, row.revoked, row.reason, row.paper, area)
 
+    def forget(self) -> None:
+        """A right changed, perhaps in another process: what the ledger says of ended orders is read again when asked."""
+        self._ended = None
+
     def note_end(self, order: str) -> None:
         """An order has just ended, durably."""
         self._ended_in_ledger().add(order)

@@ -50,6 +50,16 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     department_cap: int = 4
     acts_per_s: int = 200
     town: str = ""
+    # What stands behind the kernel (docs/decisions/0015). Empty: everything lies in the data folder, one process suffices.
+    store: str = ""  # postgresql://… : the acts, the ledger, the rows
+    vault: str = ""  # postgresql://… of another database than `store`: the wrapped data keys
+    bus: str = ""  # nats://… : events between processes
+    objects: str = ""  # s3://bucket/prefix or file:///… : recordings and documents, sealed
+    hsm: str = ""  # pkcs11:<library>?token=<label> : the key-encryption key and the ledger's signing key
+    # Who cosigns the ledger's checkpoints, and who stamps them with the time (RFC 3161).
+    witnesses: dict[str, str] = {}  # "https://witness.example" = its verifier key
+    stamps: str = ""  # address of the time-stamping authority
+    backups: str = ""  # where `egide backup` writes unless told otherwise; erasure reaches there
     # Accepted plug-ins: "entry point name" = "sha256 of its distribution".
     plugins: dict[str, str] = {}
 

@@ -1,48 +1,83 @@
-"""The store: readers that never block and one writer's connection; the writer itself is in writer.py.
+"""The store: readers that never block and one writing connection a process; the writer itself is in writer.py.
 
-SQLite in WAL mode with `synchronous=FULL`: what is acknowledged survives a power cut. Readers see the last committed state.
-The engine behind the URL is replaceable (PostgreSQL by DSN is the next one): nothing here but `_pragmas` knows SQLite.
+What is here is common to every engine (engines/sqlite.py, engines/postgres.py); what differs is what `Store` leaves abstract.
+Several processes may share a store: `lead` makes the transaction that appends to the ledger the only one that does, until it
+commits, so that whoever leads sees all that was appended before.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, ClassVar
 
-from sqlalchemy import Connection, Engine, MetaData, create_engine, event, func, inspect, select
+from sqlalchemy import Connection, Engine, MetaData, Table, func, insert, inspect, select, update
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from egide.kernel import tables
 from egide.kernel.errors import Text, Unavailable
 
-BUSY_MS = 5_000
 
+class Store(ABC):
+    """Opens the database; `reader()` per thread, `writer` for the one writer thread of this process."""
 
-class Store:
-    """Opens the database; `reader()` per thread, `writer` for the one writer thread."""
+    name: ClassVar[str]  # for people: "SQLite", "PostgreSQL"
 
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.path = folder / "egide.db"
-        self._read_engine = _engine(self.path, write=False)
-        self._write_engine = _engine(self.path, write=True)
+    def __init__(self, read_engine: Engine, write_engine: Engine) -> None:
+        self._read_engine = read_engine
+        self._write_engine = write_engine
         self._local = threading.local()
         self._readers: list[Connection] = []
         self._lock = threading.Lock()
         self._writer: Connection | None = None
 
+    # -- what differs between engines -----------------------------------------------------------------------------
+
+    @abstractmethod
+    def lead(self, connection: Connection, realm: str) -> None:
+        """Makes this transaction the realm's only one that appends, until it ends. Raises `Unavailable` after some seconds."""
+
+    @abstractmethod
+    def insert(
+        self, connection: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]
+    ) -> None:
+        """Inserts many rows in the quickest way the engine has."""
+
+    @abstractmethod
+    def wipe(self) -> None:
+        """Makes sure that what was deleted is no longer on the disk: files, write-ahead log, freed pages. May take long."""
+
+    # -- connections ----------------------------------------------------------------------------------------------
+
     @property
     def writer(self) -> Connection:
-        """The single writing connection; only the writer thread and start-up use it."""
+        """The writing connection of this process; only the writer thread and start-up use it."""
+        if self._writer is not None and (self._writer.invalidated or self._writer.closed):
+            self.drop_writer()
         if self._writer is None:
             self._writer = self._write_engine.connect()
         return self._writer
 
+    def drop_writer(self) -> None:
+        """Closes the writing connection; the next use opens another (the server went away, or may have)."""
+        if self._writer is not None:
+            with suppress(SQLAlchemyError):
+                self._writer.invalidate()
+            with suppress(SQLAlchemyError):
+                self._writer.close()
+            self._writer = None
+
     def reader(self) -> Connection:
         """This thread's reading connection: each statement sees what is committed by then."""
         connection: Connection | None = getattr(self._local, "connection", None)
+        if connection is not None and connection.invalidated:  # the server went away: the next statement tries again
+            with self._lock:
+                self._readers.remove(connection)
+            with suppress(SQLAlchemyError):
+                connection.close()
+            connection = None
         if connection is None:
             connection = self._read_engine.connect().execution_options(isolation_level="AUTOCOMMIT")
             self._local.connection = connection
@@ -60,7 +95,7 @@ class Store:
         """Brings the schema to this version; an up-to-date store costs one look."""
         from egide.kernel.migrate import upgrade  # noqa: PLC0415 — alembic takes 0.3 s to import and is rarely needed
 
-        upgrade(self._write_engine, every)
+        upgrade(self._write_engine, every, lambda connection: self.lead(connection, ""))
 
     def last_entry(self, realm: str) -> tuple[int, int]:
         """(number of entries, time of the last in µs) of a realm's ledger."""
@@ -72,50 +107,35 @@ class Store:
         return int(found[0]), int(found[1] or 0)
 
     def close(self) -> None:
-        """Closes every connection; the WAL is folded back by SQLite on the last one."""
+        """Closes every connection."""
         with self._lock:
             for connection in self._readers:
-                connection.close()
+                with suppress(SQLAlchemyError):
+                    connection.close()
             self._readers.clear()
         self._local = threading.local()
         if self._writer is not None:
-            self._writer.close()
+            with suppress(SQLAlchemyError):
+                self._writer.close()
             self._writer = None
         self._read_engine.dispose()
         self._write_engine.dispose()
 
 
-def _engine(path: Path, *, write: bool) -> Engine:
-    engine = create_engine(
-        f"sqlite:///{path}",
-        connect_args={"check_same_thread": False, "timeout": BUSY_MS / 1000, "cached_statements": 512},
-    )
-
-    @event.listens_for(engine, "connect")
-    def _pragmas(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # we say BEGIN ourselves; the driver's own begins are late and deferred
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute("PRAGMA secure_delete=ON")
-        cursor.execute(f"PRAGMA busy_timeout={BUSY_MS}")
-        cursor.execute("PRAGMA foreign_keys=ON")
-        if not write:
-            cursor.execute("PRAGMA query_only=ON")
-        cursor.close()
-
-    if write:
-
-        @event.listens_for(engine, "begin")
-        def _begin(connection: Connection) -> None:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    return engine
+def put(connection: Connection, table: Table, key: dict[str, Any], values: dict[str, Any]) -> None:
+    """Sets the row of this key, whichever engine it is: changes it, or makes it where there is none."""
+    where = [table.c[name] == value for name, value in key.items()]
+    if values:
+        if connection.execute(update(table).where(*where).values(**values)).rowcount:
+            return
+    elif connection.execute(select(*(table.c[name] for name in key)).where(*where)).first() is not None:
+        return
+    connection.execute(insert(table), key | values)
 
 
 def unavailable(error: Exception) -> Unavailable:
-    """The plain sentence for a store that cannot take an act (disk full, locked, read-only…)."""
-    cause = str(getattr(error, "orig", None) or error)
+    """The plain sentence for a store that cannot take an act (disk full, locked, read-only, server gone…)."""
+    cause = str(getattr(error, "orig", None) or error).strip()
     if "full" in cause or "No space" in cause:
         return Unavailable(
             Text(
@@ -123,6 +143,14 @@ def unavailable(error: Exception) -> Unavailable:
                 "The disk is full: nothing was recorded, nothing was done.",
             ),
             Text("Libérez de la place, puis réessayez.", "Free some space, then try again."),
+        )
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return Unavailable(
+            Text(
+                "La base de données ne répond plus : rien n’a été fait.",
+                "The database no longer answers: nothing was done.",
+            ),
+            Text("Réessayez dans un instant.", "Try again in a moment."),
         )
     return Unavailable(
         Text(

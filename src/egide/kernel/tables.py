@@ -56,6 +56,40 @@ outbox = Table(
     Column("entry", String(32), nullable=False),  # id of the act that caused it
     Column("name", String(64), nullable=False),
     Column("payload", LargeBinary, nullable=False),
+    Column("process", String(16), nullable=False, server_default=""),  # whose bus has told it already
+)
+
+rights = Table(
+    "rights",
+    metadata,
+    Column("realm", String(32), primary_key=True),
+    Column("epoch", BIG, nullable=False),  # grows with every change of a right, in every process
+)
+
+process = Table(
+    "process",
+    metadata,
+    Column("id", String(16), primary_key=True),  # drawn at its start
+    Column("machine", String(64), nullable=False),
+    Column("pid", BIG, nullable=False),
+    Column("started", BIG, nullable=False),
+    Column("seen", BIG, nullable=False),  # µs; when it last said that it lives
+)
+
+handled = Table(
+    "handled",
+    metadata,
+    Column("consumer", String(80), primary_key=True),
+    Column("seq", BIG, primary_key=True),  # of the outbox: an event's effect is written once, with this row
+)
+
+concern = Table(
+    "concern",
+    metadata,
+    Column("realm", String(32), primary_key=True),
+    Column("idx", BIG, primary_key=True),
+    Column("person", String(40), primary_key=True),  # whom another's act is about: the link that erasure removes
+    Index("concern_by_person", "person"),
 )
 
 consumer = Table(

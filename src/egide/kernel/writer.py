@@ -1,9 +1,10 @@
-"""The one writer: takes decided acts from a queue and makes each durable, many in one commit (group commit).
+"""The one writer of a process: takes decided acts from a queue and makes each durable, many in one commit (group commit).
 
-Contract, after tessera's: *a durably assigned ledger index, or an error*. In one transaction per batch: volatile facts are
-gathered again and decided again where another act may have changed them, rows are applied (one savepoint per act that needs
-one), bodies sealed, leaves hashed, events put in the outbox, a checkpoint signed when due. Nothing is half-written: an error
-rolls the whole batch back, and every act in it is told.
+Contract, after tessera's: *a durably assigned ledger index, or an error*. In one transaction per batch: the lead is taken (no
+other process appends until the commit), what others appended is followed, volatile facts are gathered again and decided again
+where another act may have changed them, rows are applied (one savepoint per act that needs one), bodies sealed, leaves hashed,
+events put in the outbox, a checkpoint signed when due. Nothing is half-written: an error rolls the whole batch back, and every
+act in it is told. Where the store went away during the commit, the writer looks before it says anything.
 """
 
 from __future__ import annotations
@@ -11,25 +12,19 @@ from __future__ import annotations
 import hashlib
 import logging
 import queue
-import sqlite3
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import chain
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import BigInteger, Boolean, Connection, Dialect, Float, Integer, LargeBinary, String, Table, insert
-from sqlalchemy import Text as LongString
-from sqlalchemy.dialects.sqlite import insert as upsert
-from sqlalchemy.exc import DatabaseError, IntegrityError
+from sqlalchemy import Connection, Table, bindparam, insert, select
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from egide.kernel import tables
 from egide.kernel.act import Act, Ctx, Effect, Facts, Receipt
-from egide.kernel.errors import Conflict, EgideError, Failed, Refused, Text, Unavailable
-from egide.kernel.store import unavailable
+from egide.kernel.errors import BadInput, Conflict, EgideError, Failed, Refused, Text, Unavailable, Uncertain
+from egide.kernel.store import put, unavailable
 
 if TYPE_CHECKING:
     from asyncio import Future
@@ -43,16 +38,7 @@ BATCH = 256  # acts a commit, tessera's constant
 CHECKPOINT_S = 0.25  # s, tessera's constant; also the longest an entry waits for a signed root
 BUSY = 8  # acts in the last commit from which on the next one waits a little for company
 GATHER_S = 0.004  # s it waits: what a commit takes on an ordinary disk (fsync); halves the cost of commits under load
-CHUNKS = (64, 16, 4, 1)  # rows of one INSERT; few sizes, so that each statement is prepared once
-PLAIN = {
-    BigInteger,
-    Boolean,
-    Float,
-    Integer,
-    LargeBinary,
-    LongString,
-    String,
-}  # column types whose values the driver takes as they are
+SETTLE_S = 8.0  # s during which a commit of unknown outcome is looked for, before its acts are told that nobody knows
 
 
 class Leaf(msgspec.Struct, omit_defaults=True):
@@ -102,13 +88,18 @@ class Work:
     future: Future[Any]
     error: EgideError | None = None
     receipt: Receipt | None = None
+    once: tuple[str, int] | None = (
+        None  # (consumer, event): written with the act, so that the event is never handled twice
+    )
 
 
 Pending = dict[tuple[Table, tuple[str, ...]], list[tuple[Any, ...]]]  # rows to insert, by table and columns
 
 _encode = msgspec.json.Encoder().encode
 _ENTRY = ("realm", "idx", "leaf", "body", "id", "at", "act", "outcome", "actor", "order_id")
-_OUTBOX = ("at", "realm", "entry", "name", "payload")
+_OUTBOX = ("at", "realm", "entry", "name", "payload", "process")
+_HANDLED = ("consumer", "seq")
+_CONCERN = ("realm", "idx", "person")
 _TILE = ("realm", "level", "number", "hashes", "root")
 
 
@@ -121,10 +112,13 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="egide-writer", daemon=True)
         self._unsigned = 0
         self._signed_at = monotonic()
+        self._committing = False  # the commit was asked for: from here on a lost connection says nothing of its outcome
         self.failed: str | None = None  # the last batch's failure in words, for the health page
 
     def start(self) -> None:
-        """Starts the thread."""
+        """Starts the thread; entries that a process left unsigned when it died are signed by the next idle moment."""
+        signed = self._kernel.latest_checkpoint()
+        self._unsigned = self._kernel.log.size - (signed[0] if signed else 0)
         self._thread.start()
 
     def stop(self) -> None:
@@ -164,11 +158,11 @@ class Writer:
         try:
             self._transaction(batch, careful=False)
             self.failed = None
-        except IntegrityError:
+        except (IntegrityError, DataError):
             # One act's rows collided: again, each under its own savepoint, so that only that act fails.
             self._guarded(batch)
-        except (DatabaseError, sqlite3.Error, OSError, EgideError) as error:
-            self._fail(batch, error)
+        except (SQLAlchemyError, OSError, EgideError) as error:
+            self._settle(batch, error)
         except Exception:
             # A row or a change of one act (a plug-in's, say) is at fault, whatever it raises: it must not end the one writer.
             log.exception("a batch of %d acts is written again, one by one", len(batch))
@@ -184,30 +178,65 @@ class Writer:
             self._transaction(batch, careful=True)
             self.failed = None
         except Exception as error:
-            # The last resort: whatever it was, every act of the batch is told that nothing was done.
+            # The last resort: whatever it was, every act of the batch is told what became of it.
             log.exception("a batch of %d acts could not be written", len(batch))
-            self._fail(batch, error)
+            self._settle(batch, error)
 
-    def _fail(self, batch: list[Work], error: Exception) -> None:
+    def _settle(self, batch: list[Work], error: Exception) -> None:
+        """The batch failed: says so, unless the commit was under way when the store went away. Then it looks."""
         reason = error if isinstance(error, Unavailable) else unavailable(error)
         self.failed = reason.what.en
+        log.warning("%d acts: %s", len(batch), reason.what.en)
+        if not self._committing:
+            self._fail(batch, reason)
+            return
+        until = monotonic() + SETTLE_S
+        while monotonic() < until:
+            try:
+                written = self._written(batch)
+            except (SQLAlchemyError, OSError, EgideError):
+                sleep(GATHER_S * 25)
+                continue
+            for work in batch:
+                if work.receipt is not None and work.receipt.id not in written:
+                    self._fail([work], reason)
+            return
+        self._fail(batch, Uncertain())
+
+    def _written(self, batch: list[Work]) -> set[str]:
+        """Which acts of a lost commit are in the ledger. Under the lead: a commit that the server still works on is over by then."""
+        store, realm = self._kernel.store, self._kernel.settings.realm
+        store.drop_writer()
+        table = tables.entry
+        with store.writer.begin():
+            store.lead(store.writer, realm)
+            found = store.writer.execute(
+                select(table.c.id).where(table.c.realm == realm, table.c.id.in_([work.id for work in batch]))
+            )
+            return {row[0] for row in found}
+
+    @staticmethod
+    def _fail(batch: list[Work], reason: EgideError) -> None:
         for work in batch:
             work.error = reason
             work.receipt = None
 
     def _transaction(self, batch: list[Work], *, careful: bool) -> None:
         kernel = self._kernel
+        realm = kernel.settings.realm
+        self._committing = False
         connection = kernel.store.writer
-        at = kernel.clock.now_us()
         with connection.begin():
-            epoch = kernel.epoch
+            kernel.store.lead(connection, realm)
+            before = epoch = self._follow(connection)
+            at = kernel.clock.now_us()
             pending: Pending = {}
             kept: list[Work] = []
             for work in batch:
                 effect = work.effect
                 touched = careful or work.epoch != epoch or work.act.recheck is not None
-                if effect is not None and (touched or effect.apply is not None):
-                    _flush(connection, pending)
+                if effect is not None and (touched or effect.apply is not None or work.once is not None):
+                    self._flush(connection, pending)
                     if not self._apply(connection, work, epoch):
                         continue
                 elif effect is not None:
@@ -216,15 +245,37 @@ class Writer:
                 if work.effect is not None and work.effect.rights_changed:
                     epoch += 1
                 kept.append(work)
-            _flush(connection, pending)
+            self._flush(connection, pending)
+            if epoch != before:
+                put(connection, tables.rights, {"realm": realm}, {"epoch": epoch})
             adopt = self._append(connection, kept, at)
+            self._committing = True
+        self._committing = False
         adopt()
         kernel.epoch = epoch
+
+    def _follow(self, connection: Connection) -> int:
+        """Takes over what other processes appended since; gives the epoch of rights. The caller leads: nothing comes after."""
+        kernel = self._kernel
+        realm = kernel.settings.realm
+        rows = connection.execute(_SINCE, {"realm": realm, "size": kernel.log.size}).all()
+        if rows:
+            kernel.log.adopt(kernel.log.prepare([bytes(row.leaf) for row in rows]))
+            kernel.clock.remember(int(rows[-1].at))
+            self._unsigned += len(rows)
+        return int(connection.execute(_EPOCH, {"realm": realm}).scalar() or 1)
+
+    def _flush(self, connection: Connection, pending: Pending) -> None:
+        for (table, columns), rows in pending.items():
+            self._kernel.store.insert(connection, table, columns, rows)
+        pending.clear()
 
     def _apply(self, connection: Connection, work: Work, epoch: int) -> bool:
         """Decides again on what may have changed, then applies; False when the act ends here with an error."""
         savepoint = connection.begin_nested()
         try:
+            if work.once is not None:
+                connection.execute(insert(tables.handled), dict(zip(_HANDLED, work.once, strict=True)))
             if not self._still_allowed(connection, work, epoch):
                 savepoint.rollback()
                 return True
@@ -234,6 +285,16 @@ class Writer:
                     connection.execute(insert(table), row)
                 if effect.apply is not None:
                     effect.apply(connection)
+        except DataError:
+            savepoint.rollback()
+            work.error = BadInput(
+                Text(
+                    "Une valeur donnée est trop longue ou ne s’écrit pas.",
+                    "A given value is too long or cannot be written.",
+                ),
+                Text("Raccourcissez-la, puis renvoyez.", "Shorten it, then send again."),
+            )
+            return False
         except IntegrityError:
             savepoint.rollback()
             work.error = Conflict(
@@ -245,7 +306,7 @@ class Writer:
             savepoint.rollback()
             work.error = error
             return False
-        except (DatabaseError, sqlite3.Error, OSError):
+        except (SQLAlchemyError, OSError):
             raise  # the store's trouble, not this act's: the whole batch ends
         except Exception:
             # Foreign code inside the transaction: its mistake is its own act's end, and nobody else's.
@@ -282,6 +343,7 @@ class Writer:
         leaves: list[bytes] = []
         rows: list[tuple[Any, ...]] = []
         events: list[tuple[Any, ...]] = []
+        concerns: list[tuple[Any, ...]] = []
         for offset, work in enumerate(batch):
             index = log.size + offset
             sealed, leaf = self._leaf(work, at, realm)
@@ -292,13 +354,18 @@ class Writer:
             rows.append((realm, index, leaf, sealed, work.id, at, work.act.name, work.outcome, actor or None, order))
             work.receipt = Receipt(realm, index, work.id)
             if effect is not None and effect.events:
-                events.extend((at, realm, work.id, name, _encode(payload)) for name, payload in effect.events)
+                events.extend(
+                    (at, realm, work.id, name, _encode(payload), kernel.process) for name, payload in effect.events
+                )
+            if effect is not None and effect.concerns:
+                concerns.extend((realm, index, person) for person in dict.fromkeys(effect.concerns))
         if not rows:
             return _nothing
-        _insert(connection, tables.entry, _ENTRY, rows)
-        _insert(connection, tables.outbox, _OUTBOX, events)
+        kernel.store.insert(connection, tables.entry, _ENTRY, rows)
+        kernel.store.insert(connection, tables.outbox, _OUTBOX, events)
+        kernel.store.insert(connection, tables.concern, _CONCERN, concerns)
         prepared = log.prepare(leaves)
-        _insert(connection, tables.tile, _TILE, [(realm, *tile) for tile in prepared.tiles])
+        kernel.store.insert(connection, tables.tile, _TILE, [(realm, *tile) for tile in prepared.tiles])
         unsigned = self._unsigned + len(rows)
         due = unsigned >= BATCH or monotonic() - self._signed_at >= CHECKPOINT_S
         if due:
@@ -352,12 +419,17 @@ class Writer:
         )
 
     def _sign_alone(self) -> None:
-        """Nothing came for 250 ms: sign what is there."""
+        """Nothing came for 250 ms: sign what is there, unless another process has."""
+        kernel = self._kernel
+        connection = kernel.store.writer
         try:
-            with self._kernel.store.writer.begin():
-                log = self._kernel.log
-                self._write_checkpoint(self._kernel.store.writer, log.size, log.root(), self._kernel.clock.now_us())
-        except (DatabaseError, sqlite3.Error, OSError, Unavailable) as error:
+            with connection.begin():
+                kernel.store.lead(connection, kernel.settings.realm)
+                self._follow(connection)
+                signed = kernel.latest_checkpoint(connection)
+                if signed is None or signed[0] < kernel.log.size:
+                    self._write_checkpoint(connection, kernel.log.size, kernel.log.root(), kernel.clock.now_us())
+        except (SQLAlchemyError, OSError, EgideError) as error:
             self.failed = str(error)
             return
         self._unsigned = 0
@@ -366,59 +438,22 @@ class Writer:
 
     def _try_again(self) -> None:
         """After a failure: once the store takes a write and the clock goes on, nobody is refused for want of a ledger."""
-        probe = upsert(tables.consumer).values(name="writer", seq=self._kernel.log.size)
         try:
             self._kernel.clock.now_us()
             with self._kernel.store.writer.begin():
-                self._kernel.store.writer.execute(
-                    probe.on_conflict_do_update(index_elements=["name"], set_={"seq": self._kernel.log.size})
-                )
-        except (DatabaseError, sqlite3.Error, OSError, Unavailable):
+                put(self._kernel.store.writer, tables.consumer, {"name": "writer"}, {"seq": self._kernel.log.size})
+        except (SQLAlchemyError, OSError, EgideError):
             return
         self.failed = None
 
 
-def _flush(connection: Connection, pending: Pending) -> None:
-    for (table, columns), rows in pending.items():
-        _insert(connection, table, columns, rows)
-    pending.clear()
-
-
-def _insert(connection: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> None:
-    """Inserts rows, many in a statement.
-
-    An `executemany` gives the interpreter lock away at every row and waits for it again while the event loop is busy; one
-    statement for 64 rows does so once. Tables with other than plain columns, and other drivers, take SQLAlchemy's way.
-    """
-    if not rows:
-        return
-    dialect = connection.dialect
-    if dialect.paramstyle != "qmark" or not _plain(table, columns):
-        connection.execute(insert(table), [dict(zip(columns, row, strict=True)) for row in rows])
-        return
-    at = 0
-    for size in CHUNKS:
-        while len(rows) - at >= size:
-            values = tuple(chain.from_iterable(rows[at : at + size]))
-            connection.exec_driver_sql(_statement(dialect, table, columns, size), values)
-            at += size
-
-
-@lru_cache(maxsize=256)
-def _plain(table: Table, columns: tuple[str, ...]) -> bool:
-    """Whether the driver takes these rows as they are: no conversion, no default that SQLAlchemy would fill in."""
-    left_out = (column for column in table.columns if column.name not in columns)
-    return all(type(table.columns[name].type) in PLAIN for name in columns) and all(
-        column.default is None for column in left_out
-    )
-
-
-@lru_cache(maxsize=1024)
-def _statement(dialect: Dialect, table: Table, columns: tuple[str, ...], rows: int) -> str:
-    names = dialect.identifier_preparer
-    one = f"({', '.join('?' * len(columns))})"
-    into = f"{names.format_table(table)} ({', '.join(names.quote(name) for name in columns)})"
-    return f"INSERT INTO {into} VALUES {', '.join([one] * rows)}"  # noqa: S608 — our own tables' names
+# Built once: a statement costs more to build than to run.
+_SINCE = (
+    select(tables.entry.c.leaf, tables.entry.c.at)
+    .where(tables.entry.c.realm == bindparam("realm"), tables.entry.c.idx >= bindparam("size"))
+    .order_by(tables.entry.c.idx)
+)
+_EPOCH = select(tables.rights.c.epoch).where(tables.rights.c.realm == bindparam("realm"))
 
 
 def _nothing() -> None:

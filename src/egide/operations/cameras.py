@@ -304,7 +304,7 @@ def start_camera(ctx: Ctx, given: Start) -> Effect:
     state.home_interior = False
     deployment = {
         "id": id_, "source": source.id, "mission": mission.id, "order_id": mission.order_id, "started": ctx.now_us, "ended": None,
-        "home_interior": None,
+        "home_interior": None, "process": kernel.process,
     }  # fmt: skip
     row = {
         "id": recording, "deployment": id_, "source": source.id, "started": ctx.now_us, "ended": None, "codec": facts.codec,

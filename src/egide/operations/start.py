@@ -28,7 +28,7 @@ async def start(kernel: Kernel) -> None:
     kernel.things["relay"] = runtime
     runtime.positions.start()
     kernel.bus.watch(lambda name, _payload: push_picture(kernel) if name in CHANGES else None)
-    await _after_restart(kernel)
+    await _clear(kernel)
     publish_map(kernel, kernel.settings.folder / "map" / ARCHIVE)
 
 
@@ -51,12 +51,17 @@ def publish_map(kernel: Kernel, archive: Path) -> None:
     kernel.public["style.json"] = styled
 
 
-async def _after_restart(kernel: Kernel) -> None:
-    """What ran when the process ended has ended: nobody watches or films through a dead process, and the ledger says so."""
+async def _clear(kernel: Kernel) -> None:
+    """What ran in a process that is gone has ended: nobody watches or films through a dead process, and the ledger says so."""
     db, table = kernel.store.reader(), tables.deployment
-    for (deployment,) in db.execute(select(table.c.id).where(table.c.ended.is_(None))).all():
+    living = kernel.processes.alive(db)
+    for (deployment,) in db.execute(
+        select(table.c.id).where(table.c.ended.is_(None), table.c.process.not_in(living))
+    ).all():
         given = msgspec.json.encode({"deployment": deployment})
         await kernel.perform("operations.camera.interrupted", given, kernel.system("operations-means"))
-    for (watch,) in db.execute(select(tables.watch.c.id).where(tables.watch.c.closed.is_(None))).all():
+    for (watch,) in db.execute(
+        select(tables.watch.c.id).where(tables.watch.c.closed.is_(None), tables.watch.c.process.not_in(living))
+    ).all():
         given = msgspec.json.encode({"watch": watch, "why": "interrupted"})
         await kernel.perform("operations.watch.end", given, kernel.system("aerial-surveillance-log"))

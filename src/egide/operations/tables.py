@@ -55,6 +55,9 @@ deployment = Table(
     Column("started", BIG, nullable=False),
     Column("ended", BIG),
     Column("home_interior", BIG),  # when the inside of a home was seen, and recording stopped
+    Column(
+        "process", String(16), nullable=False, server_default=""
+    ),  # the process that films; when it is gone, so is the camera
     Index("deployment_active", "ended"),
 )
 
@@ -67,6 +70,7 @@ watch = Table(
     Column("order_id", String(40), nullable=False),
     Column("opened", BIG, nullable=False),
     Column("closed", BIG),
+    Column("process", String(16), nullable=False, server_default=""),  # the process that shows the picture
     Index("watch_open", "closed"),
 )
 

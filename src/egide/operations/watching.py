@@ -152,6 +152,7 @@ def open_watch(ctx: Ctx, given: Watch) -> Effect:
     channel.watches = {**getattr(channel, "watches", {}), watch: close}
     row = {
         "id": watch, "deployment": deployment.id, "person": ctx.principal.id, "order_id": order.body.id, "opened": ctx.now_us, "closed": None,
+        "process": kernel.process,
     }  # fmt: skip
     decision = kernel.guard.decide(ctx.act.name, kernel.facts(ctx, given))
     return Effect(

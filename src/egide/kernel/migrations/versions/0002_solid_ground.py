@@ -1,0 +1,54 @@
+"""Solid ground: several processes, erasure, witnesses, and what else the engines need."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Adds the tables and columns."""
+    op.create_table(
+        "concern",
+        sa.Column("realm", sa.String(length=32), nullable=False),
+        sa.Column("idx", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("person", sa.String(length=40), nullable=False),
+        sa.PrimaryKeyConstraint("realm", "idx", "person"),
+    )
+    with op.batch_alter_table("concern", schema=None) as batch_op:
+        batch_op.create_index("concern_by_person", ["person"], unique=False)
+
+    op.create_table(
+        "handled",
+        sa.Column("consumer", sa.String(length=80), nullable=False),
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.PrimaryKeyConstraint("consumer", "seq"),
+    )
+    op.create_table(
+        "process",
+        sa.Column("id", sa.String(length=16), nullable=False),
+        sa.Column("machine", sa.String(length=64), nullable=False),
+        sa.Column("pid", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("started", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("seen", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "rights",
+        sa.Column("realm", sa.String(length=32), nullable=False),
+        sa.Column("epoch", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.PrimaryKeyConstraint("realm"),
+    )
+    with op.batch_alter_table("deployment", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("process", sa.String(length=16), server_default="", nullable=False))
+
+    with op.batch_alter_table("outbox", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("process", sa.String(length=16), server_default="", nullable=False))
+
+    with op.batch_alter_table("watch", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("process", sa.String(length=16), server_default="", nullable=False))
