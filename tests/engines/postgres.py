@@ -1,4 +1,4 @@
-"""A private PostgreSQL: a cluster in a temporary folder, on a socket of its own, as durable as the operator's; ended with the test."""
+"""A private PostgreSQL: a cluster in a temporary folder, on a socket of its own, ended with the test."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import sys
 from time import monotonic
 from typing import Any
 
-from egide.app import build, capabilities
+from egide.app import build, capabilities, engines
 from egide.bench.platform import ACTS_PER_S
 from egide.gateways.composition import Composition, compose
 from egide.gateways.serve import serving
@@ -41,7 +41,7 @@ def main() -> None:
     import uvloop
 
     data, port, entities = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    compose(Composition(build, capabilities, lambda _capability, _quick, _file: 0))
+    compose(Composition(build, engines, capabilities, lambda _capability, _quick, _file: 0))
     settings = load(None, data=data, port=port, demo=True, acts_per_s=ACTS_PER_S)
     uvloop.run(serving(settings, lambda kernel: feed(kernel, entities)))
 

@@ -1,8 +1,8 @@
 """PostgreSQL behind the kernel's store: what an installation of several processes, or machines, stands on.
 
-The lead is a transaction-level advisory lock (PostgreSQL manual §13.3.5): one process appends to a realm's ledger at a time and the
-next takes over at the commit, or at the end of whoever died. Reads happen on the event loop, so that none may wait for ever for
-a server that is stopped: after `READ_S` the connection is given up, and for a moment others are refused at once.
+The lead is a transaction-level advisory lock (PostgreSQL manual §13.3.5): one process appends to a realm's ledger at a time
+and the next takes over at the commit, or at the end of whoever died. Reads happen on the event loop, so that none may wait
+for ever for a server that is stopped: after `READ_S` the connection is given up, and for a moment others are refused at once.
 """
 
 from __future__ import annotations
@@ -56,30 +56,19 @@ class _Patient(psycopg.Connection[Any]):
 
     limit_s = WRITE_S
 
-    def wait(self, gen: Generator[Any, Any, Any], interval: float = WAIT_S) -> Any:
+    def wait(self, gen: Generator[Any, Any, Any], interval: float = WAIT_S, timeout: float | None = None) -> Any:
         """Waits for the server, at most `limit_s`; then the connection is of no more use."""
         try:
-            return super().wait(_until(gen, monotonic() + self.limit_s), min(interval, WAIT_S))
-        except TimeoutError:
+            return super().wait(gen, interval, min(timeout or self.limit_s, self.limit_s))
+        except psycopg.OperationalError as error:
+            if type(error).__name__ != "_WaitTimeout":  # psycopg gives it no public name
+                raise
             self.close()
             raise psycopg.OperationalError("the server does not answer") from None
 
 
 class _Quick(_Patient):
     limit_s = READ_S
-
-
-def _until(gen: Generator[Any, Any, Any], deadline: float) -> Generator[Any, Any, Any]:
-    """The same waiting, which looks at the time whenever nothing came."""
-    try:
-        asked = next(gen)
-        while True:
-            ready = yield asked
-            if not ready and monotonic() > deadline:
-                raise TimeoutError
-            asked = gen.send(ready)
-    except StopIteration as end:
-        return end.value
 
 
 class PostgresStore(Store):
@@ -136,8 +125,7 @@ class PostgresStore(Store):
         if types is None:
             connection.execute(insert(table), [dict(zip(columns, row, strict=True)) for row in rows])
             return
-        driver = connection.connection.driver_connection
-        assert isinstance(driver, psycopg.Connection)
+        driver: Any = connection.connection.driver_connection
         try:
             with closing(driver.cursor()) as cursor, cursor.copy(_copy(table, columns)) as copy:
                 copy.set_types(types)
@@ -165,9 +153,8 @@ class PostgresStore(Store):
 
         @event.listens_for(engine, "handle_error")
         def _note(context: Any) -> None:
-            if context.is_disconnect or isinstance(context.original_exception, psycopg.OperationalError):
-                if kind is _Quick and (context.connection is None or context.is_disconnect):
-                    self._down_until = monotonic() + DOWN_S
+            if kind is _Quick and (context.is_disconnect or context.connection is None):
+                self._down_until = monotonic() + DOWN_S
 
         return engine
 

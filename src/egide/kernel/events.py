@@ -95,7 +95,6 @@ class Bus:
 
     def follow(self) -> None:
         """Tells who looks what other processes have written since (`Follower.look`)."""
-        table = tables.outbox
         rows = self._kernel.store.reader().execute(_SINCE, {"seq": self._told}).all()
         for row in rows:
             self._told = row.seq

@@ -102,7 +102,7 @@ def _machine() -> str:
     """What tells this machine, this start of it and this container from others."""
     with suppress(OSError):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-        space = os.readlink("/proc/self/ns/pid")
+        space = str(Path("/proc/self/ns/pid").readlink())
         return f"{boot[:36]}/{space[5:-1]}"[:64]
     return platform.node()[:64]
 

@@ -204,7 +204,7 @@ class Writer:
         self._fail(batch, Uncertain())
 
     def _written(self, batch: list[Work]) -> set[str]:
-        """Which acts of a lost commit are in the ledger. Under the lead: a commit that the server still works on is over by then."""
+        """Which acts of a lost commit are in the ledger. Under the lead: what the server still worked on is over by then."""
         store, realm = self._kernel.store, self._kernel.settings.realm
         store.drop_writer()
         table = tables.entry
