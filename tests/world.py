@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
@@ -60,10 +60,14 @@ class Terminal:
 class World:
     """Start it, act as people, move its clock, stop it, start it again on the same data."""
 
+    dsn: ClassVar[Callable[[Path], str]] = staticmethod(lambda _folder: "")  # which store a folder's platform has
+
     def __init__(self, folder: Path, extra: tuple[Capability, ...] = (), **settings: Any) -> None:
         self.folder = folder
         self.clock = Clock()
-        self.settings = Settings(**{"data": str(folder), "demo": True, "acts_per_s": 100_000} | settings)
+        self.settings = Settings(
+            **{"data": str(folder), "demo": True, "acts_per_s": 100_000, "store": World.dsn(folder)} | settings
+        )
         self.extra = extra
         self.kernel: Kernel
         self.application: Any

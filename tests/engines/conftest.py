@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 
 import pytest
 
 from tests.engines.postgres import Server, postgres
+from tests.world import World
 
 _numbers = count()
 
@@ -23,3 +25,17 @@ def postgres_server() -> Iterator[Server]:
 def postgres_dsn(postgres_server: Server) -> str:
     """An empty database."""
     return postgres_server.dsn(f"egide{next(_numbers)}")
+
+
+@pytest.fixture
+def on_postgres(postgres_server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """Every `World` of this test stands on PostgreSQL: one database for each data folder, kept over restarts."""
+    known: dict[Path, str] = {}
+
+    def dsn(folder: Path) -> str:
+        if folder not in known:
+            known[folder] = postgres_server.dsn(f"egide{next(_numbers)}")
+        return known[folder]
+
+    monkeypatch.setattr(World, "dsn", staticmethod(dsn))
+    return postgres_server

@@ -6,10 +6,11 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, select
 
 from egide.kernel import jobs, tables
 from egide.kernel.jobs import MAX_ATTEMPTS, job
+from egide.kernel.store import put
 from tests.world import World
 
 pytestmark = pytest.mark.anyio
@@ -21,7 +22,7 @@ async def queue(
     due = world.clock.now_us() + int(after_s * 1e6)
     row = job(cause, act, b'{"word":"%s"}' % word.encode(), due)
     with world.kernel.store.side() as connection:
-        connection.execute(insert(tables.job).prefix_with("OR IGNORE"), row)
+        put(connection, tables.job, {"id": row.pop("id")}, row)
 
 
 def rows(world: World) -> list[Row[tuple[object, ...]]]:

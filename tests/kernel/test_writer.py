@@ -15,7 +15,9 @@ import msgspec
 import pytest
 from sqlalchemy import func, select
 
-from egide.kernel import store, tables
+from egide.app import engines
+from egide.engines import sqlite
+from egide.kernel import tables
 from egide.kernel.errors import Conflict, EgideError, Refused, Unavailable
 from egide.kernel.merkle import Frontier, leaf_hash
 from egide.kernel.writer import Leaf, Work
@@ -311,10 +313,10 @@ async def test_a_ledger_that_contradicts_its_signed_head_is_not_continued(plugge
 
 
 def with_the_leaf_back(world: World, index: int, leaf: bytes) -> None:
-    connection = sqlite3.connect(world.settings.folder / "egide.db")
-    connection.execute("UPDATE entry SET leaf=? WHERE idx=?", (leaf, index))
-    connection.commit()
-    connection.close()
+    store = engines(world.settings).store
+    with store.side() as connection:
+        connection.execute(tables.entry.update().where(tables.entry.c.idx == index).values(leaf=leaf))
+    store.close()
 
 
 async def test_conflict_says_what_to_do(plugged: World) -> None:
@@ -329,7 +331,7 @@ async def test_conflict_says_what_to_do(plugged: World) -> None:
 async def test_a_store_that_another_process_holds_refuses_and_recovers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "BUSY_MS", 100)
+    monkeypatch.setattr(sqlite, "BUSY_MS", 100)
     world = World(tmp_path / "data", extra=(works.capability(),))
     await world.start()
     await world.until(lambda: world.kernel.writer._unsigned == 0)

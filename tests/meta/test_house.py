@@ -207,6 +207,7 @@ SURFACE: dict[ModuleType, set[str]] = {
     },
     errors: {
         "BadInput", "Conflict", "EgideError", "Failed", "NotFound", "NotSignedIn", "Refused", "StartupError", "Text", "TooLarge", "TooMany",
+        "Uncertain",
         "Unavailable",
     },
     settings: {"FILE", "FOREIGN", "PREFIX", "Settings", "load"},

@@ -1,33 +1,33 @@
 """Signing in with passkeys (W3C WebAuthn Level 3): the key never leaves the officer's device and only answers to our name.
 
-The address is `localhost` or the operator's name, never an IP: passkeys are bound to a name. Ceremonies live two minutes in
-memory; a code of invitation is shown once and kept as its hash.
+The address is `localhost` or the operator's name, never an IP: passkeys are bound to a name. Ceremonies live two minutes;
+a code of invitation is shown once and kept as its hash.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
-from collections import OrderedDict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Table, select, update
 
 from egide.kernel import tables
 from egide.kernel.act import Act, Ctx, Effect, Input, Nothing, act
-from egide.kernel.errors import BadInput, Conflict, Text
-from egide.kernel.identity import ANONYMOUS, SESSION_S, digest, new_id, new_secret
+from egide.kernel.errors import BadInput, Conflict, EgideError, Text
+from egide.kernel.identity import ANONYMOUS, SESSION_S, digest, new_secret
 
 if TYPE_CHECKING:
     from egide.kernel.door import Kernel
 
 CEREMONY_US = 120_000_000  # µs a challenge may be answered
-MAX_CEREMONIES = 10_000  # held at once; the oldest gives way
+MAX_SEALED = 1024  # characters of a sealed challenge; it has about 250
+OWNER, CEREMONY = "system:access", "ceremony"
 
 
-@dataclass(slots=True)
-class Ceremony:
+class Ceremony(msgspec.Struct, array_like=True):
     """A challenge that waits for its answer."""
 
     challenge: bytes
@@ -37,28 +37,38 @@ class Ceremony:
 
 
 class Ceremonies:
-    """Bounded memory of challenges under way; each can be answered once."""
+    """Challenges under way. The browser keeps each one sealed, so that any process can take its answer.
 
-    def __init__(self) -> None:
-        self._held: OrderedDict[str, Ceremony] = OrderedDict()
+    That it is answered once is written with the act that takes it (`once`), in whichever process.
+    """
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._vault = kernel.vault
 
     def open(self, ceremony: Ceremony) -> str:
-        """Keeps a ceremony; returns its id."""
-        id_ = new_id()
-        self._held[id_] = ceremony
-        if len(self._held) > MAX_CEREMONIES:
-            self._held.popitem(last=False)
-        return id_
+        """The sealed ceremony, to be given back with the answer."""
+        sealed = self._vault.seal(OWNER, CEREMONY, msgspec.json.encode(ceremony), b"")
+        return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
 
-    def take(self, id_: str, now_us: int) -> Ceremony:
-        """The ceremony, once; raises `BadInput` when it is unknown or over."""
-        ceremony = self._held.pop(id_, None)
+    def take(self, sealed: str, now_us: int) -> Ceremony:
+        """The ceremony; raises `BadInput` when it is unknown or over."""
+        try:
+            raw = base64.urlsafe_b64decode(sealed[:MAX_SEALED] + "=" * (-len(sealed) % 4))
+            ceremony = msgspec.json.decode(self._vault.open_(OWNER, CEREMONY, raw, b""), type=Ceremony)
+        except (EgideError, ValueError, msgspec.DecodeError):
+            ceremony = None
         if ceremony is None or ceremony.until < now_us:
             raise BadInput(
                 Text("La demande de connexion a expiré.", "The sign-in request has expired."),
                 Text("Recommencez la connexion.", "Sign in again."),
             )
         return ceremony
+
+    @staticmethod
+    def once(ceremony: Ceremony) -> tuple[Table, dict[str, Any]]:
+        """The row that a second answer would collide with; its number begins with the time, so that old ones can be removed."""
+        drawn = int.from_bytes(hashlib.sha256(ceremony.challenge).digest()[:4], "big")
+        return tables.handled, {"consumer": CEREMONY, "seq": (ceremony.until // 1_000_000 << 32) | drawn}
 
 
 class PersonShown(msgspec.Struct):
@@ -151,7 +161,7 @@ def begin_sign_in(ctx: Ctx, _given: SignInName) -> Effect:
     options = generate_authentication_options(
         rp_id=ctx.kernel.settings.public_name, user_verification=UserVerificationRequirement.REQUIRED
     )
-    ceremony = _ceremonies(ctx.kernel).open(Ceremony(options.challenge, ctx.now_us + CEREMONY_US))
+    ceremony = Ceremonies(ctx.kernel).open(Ceremony(options.challenge, ctx.now_us + CEREMONY_US))
     return Effect(CeremonyShown(ceremony, options_to_json_dict(options)))
 
 
@@ -164,7 +174,7 @@ def finish_sign_in(ctx: Ctx, given: Answered) -> Effect:
     from webauthn.helpers.exceptions import WebAuthnException  # noqa: PLC0415
 
     kernel = ctx.kernel
-    ceremony = _ceremonies(kernel).take(given.ceremony, ctx.now_us)
+    ceremony = Ceremonies(kernel).take(given.ceremony, ctx.now_us)
     key = ctx.db.execute(
         select(tables.passkey).where(
             tables.passkey.c.id == str(given.credential.get("id", "")), tables.passkey.c.revoked.is_(None)
@@ -193,7 +203,7 @@ def finish_sign_in(ctx: Ctx, given: Answered) -> Effect:
     secret = new_secret()
     return Effect(
         SignedIn(PersonShown(person.id, person.name, sorted(person.roles), _unit_name(ctx.db, person.unit))),
-        rows=[(tables.session, kernel.identity.session_row(person.id, secret, "passkey"))],
+        rows=[Ceremonies.once(ceremony), (tables.session, kernel.identity.session_row(person.id, secret, "passkey"))],
         apply=count,
         set_cookie=(secret, SESSION_S),
         actor=person.id,
@@ -221,7 +231,7 @@ def begin_passkey(ctx: Ctx, given: Invited) -> Effect:
             resident_key=ResidentKeyRequirement.REQUIRED, user_verification=UserVerificationRequirement.REQUIRED
         ),
     )  # fmt: skip
-    ceremony = _ceremonies(ctx.kernel).open(Ceremony(options.challenge, ctx.now_us + CEREMONY_US, person, hashed))
+    ceremony = Ceremonies(ctx.kernel).open(Ceremony(options.challenge, ctx.now_us + CEREMONY_US, person, hashed))
     return Effect(CeremonyShown(ceremony, options_to_json_dict(options)))
 
 
@@ -235,7 +245,7 @@ def finish_passkey(ctx: Ctx, given: Answered) -> Effect:
     from webauthn.helpers.exceptions import WebAuthnException  # noqa: PLC0415
 
     kernel = ctx.kernel
-    ceremony = _ceremonies(kernel).take(given.ceremony, ctx.now_us)
+    ceremony = Ceremonies(kernel).take(given.ceremony, ctx.now_us)
     person = kernel.identity.person(ceremony.person, ctx.db)
     if not ceremony.invitation or person is None:
         raise _unknown_key()
@@ -263,7 +273,11 @@ def finish_passkey(ctx: Ctx, given: Answered) -> Effect:
     }  # fmt: skip
     return Effect(
         SignedIn(PersonShown(person.id, person.name, sorted(person.roles), _unit_name(ctx.db, person.unit))),
-        rows=[(tables.passkey, row), (tables.session, kernel.identity.session_row(person.id, secret, "passkey"))],
+        rows=[
+            Ceremonies.once(ceremony),
+            (tables.passkey, row),
+            (tables.session, kernel.identity.session_row(person.id, secret, "passkey")),
+        ],
         apply=use,
         set_cookie=(secret, SESSION_S),
         actor=person.id,
@@ -292,11 +306,6 @@ def sign_out(ctx: Ctx, _given: Nothing) -> Effect:
         rights_changed=True,
         events=[("right.changed", {"person": ctx.principal.id})],
     )
-
-
-def _ceremonies(kernel: Kernel) -> Ceremonies:
-    held: Ceremonies = kernel.things.setdefault("ceremonies", Ceremonies())
-    return held
 
 
 def _invited(ctx: Ctx, code: str) -> tuple[str, str]:

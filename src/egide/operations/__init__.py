@@ -17,6 +17,7 @@ async def _start(kernel: Kernel) -> None:
 
 
 async def _stop(kernel: Kernel) -> None:
+    await kernel.things["fleet"].stop()
     await kernel.things["relay"].close()
 
 

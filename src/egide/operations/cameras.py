@@ -15,8 +15,8 @@ from egide.kernel.retention import keep, trigger
 from egide.operations import tables
 from egide.operations.archive import CATEGORY, recorder_for
 from egide.operations.facts import aerial, caps, deployment_row, mission_row, order_of, source_row
-from egide.operations.media.source import SourceSpec
 from egide.operations.relay import push_picture, relay
+from egide.operations.source import spec_of
 
 KINDS = ("file", "udp", "rtsp")
 SERVICES = ("police", "gendarmerie", "army", "customs", "municipal", "fire", "other")
@@ -110,12 +110,6 @@ class DeploymentRef(Input):
     deployment: str
 
 
-def spec_of(ctx: Ctx, row: Any) -> SourceSpec:
-    """The media layer's view of a source row."""
-    url = ctx.kernel.vault.open_(f"source:{row.id}", "sources", bytes(row.url), row.id.encode()).decode()
-    return SourceSpec(row.id, row.kind, url, loop="loop" in row.tags.split())
-
-
 @act(
     "operations.source.add", verb="administer", activity="operations-means", roles=["command", "administrator"], duty=True,
     input=NewSource, output=Id, fr="Ajouter une source vidéo", en="Add a video source",
@@ -170,7 +164,7 @@ def remove_source(ctx: Ctx, given: SourceRef) -> Effect:
 async def _look(ctx: Ctx, given: Any) -> None:
     """Probes the source before the law is asked: sound, telemetry, what it is."""
     row = source_row(ctx, given.source)
-    await relay(ctx.kernel).look(spec_of(ctx, row))
+    await relay(ctx.kernel).look(spec_of(ctx.kernel, row))
 
 
 @act(
@@ -300,7 +294,7 @@ def start_camera(ctx: Ctx, given: Start) -> Effect:
         fr, en = state.detail or ("Cette source ne montre rien.", "This source shows nothing.")
         raise Conflict(Text(fr, en))
     id_, recording = new_id(), new_id()
-    spec, facts = spec_of(ctx, source), state.facts
+    spec, facts = spec_of(ctx.kernel, source), state.facts
     state.home_interior = False
     deployment = {
         "id": id_, "source": source.id, "mission": mission.id, "order_id": mission.order_id, "started": ctx.now_us, "ended": None,

@@ -10,9 +10,11 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
 
 from egide.kernel.door import Kernel
+from egide.kernel.leases import GRACE_S, TTL_S
 from egide.operations.media.errors import SourceError
 from egide.operations.media.hub import MediaHub
 from egide.operations.media.ingest import Ingest
@@ -40,6 +42,9 @@ class SourceState:
     ingest: Ingest | None = None
     recorder: Recorder | None = None
     deployment: str | None = None
+    lawful_until: float = (
+        0.0  # monotonic s; nothing is recorded past it, so that a recorder without an order stops by itself
+    )
     ended: list[Callable[[], None]] = field(default_factory=list)
 
 
@@ -56,6 +61,10 @@ class Relay:
     def state(self, source: str) -> SourceState:
         """The state of a source, made when first asked for."""
         return self._states.setdefault(source, SourceState())
+
+    def states(self) -> list[tuple[str, SourceState]]:
+        """Every source known here, with its state."""
+        return list(self._states.items())
 
     def position(self, source: str) -> tuple[float, float] | None:
         """Where telemetry last saw the aircraft (lat, lon)."""
@@ -86,12 +95,12 @@ class Relay:
 
         def on_unit(unit: Unit) -> None:
             hub.publish(spec.id, unit)
-            if state.recorder is not None:
+            if state.recorder is not None and monotonic() < state.lawful_until:
                 state.recorder.unit(unit)
 
         def on_klv(unit: KlvUnit) -> None:
             hub.publish(spec.id, unit)
-            if state.recorder is not None:
+            if state.recorder is not None and monotonic() < state.lawful_until:
                 state.recorder.klv(unit)
             frame = unit.frame
             if frame is None or frame.sensor_lat is None or frame.sensor_lon is None:
@@ -104,6 +113,7 @@ class Relay:
             self._loop.call_soon_threadsafe(self._ingest_state, spec.id, word, detail)
 
         state.deployment, state.recorder = deployment, recorder
+        state.lawful_until = monotonic() + TTL_S + GRACE_S  # its act was decided this moment; the fleet goes on asking
         state.ingest = Ingest(spec, on_unit, on_klv, on_state)
         state.ingest.start()
 

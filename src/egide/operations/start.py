@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from sqlalchemy import select
 
-from egide.operations import tables
+from egide.operations.fleet import Fleet
 from egide.operations.map.build import describe
 from egide.operations.map.style import Theme, style
 from egide.operations.relay import Relay, push_picture
@@ -18,7 +17,18 @@ if TYPE_CHECKING:
     from egide.kernel.door import Kernel
 
 ARCHIVE = "town.pmtiles"
-CHANGES = frozenset({"order.signed", "order.ended", "right.changed", "roster.changed"})
+CHANGES = frozenset(
+    {
+        "camera.started",
+        "camera.stopped",
+        "order.signed",
+        "order.ended",
+        "recording.stopped",
+        "right.changed",
+        "roster.changed",
+        "source.changed",
+    }
+)
 THEMES: dict[str, Theme] = {"day": "day", "night": "night", "red-night": "red-night"}
 
 
@@ -28,7 +38,9 @@ async def start(kernel: Kernel) -> None:
     kernel.things["relay"] = runtime
     runtime.positions.start()
     kernel.bus.watch(lambda name, _payload: push_picture(kernel) if name in CHANGES else None)
-    await _clear(kernel)
+    fleet = Fleet(kernel, runtime)
+    kernel.things["fleet"] = fleet
+    await fleet.start()
     publish_map(kernel, kernel.settings.folder / "map" / ARCHIVE)
 
 
@@ -49,19 +61,3 @@ def publish_map(kernel: Kernel, archive: Path) -> None:
         )
 
     kernel.public["style.json"] = styled
-
-
-async def _clear(kernel: Kernel) -> None:
-    """What ran in a process that is gone has ended: nobody watches or films through a dead process, and the ledger says so."""
-    db, table = kernel.store.reader(), tables.deployment
-    living = kernel.processes.alive(db)
-    for (deployment,) in db.execute(
-        select(table.c.id).where(table.c.ended.is_(None), table.c.process.not_in(living))
-    ).all():
-        given = msgspec.json.encode({"deployment": deployment})
-        await kernel.perform("operations.camera.interrupted", given, kernel.system("operations-means"))
-    for (watch,) in db.execute(
-        select(tables.watch.c.id).where(tables.watch.c.closed.is_(None), tables.watch.c.process.not_in(living))
-    ).all():
-        given = msgspec.json.encode({"watch": watch, "why": "interrupted"})
-        await kernel.perform("operations.watch.end", given, kernel.system("aerial-surveillance-log"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy import Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, text
 
 from egide.kernel.tables import BIG
 
@@ -59,6 +59,14 @@ deployment = Table(
         "process", String(16), nullable=False, server_default=""
     ),  # the process that films; when it is gone, so is the camera
     Index("deployment_active", "ended"),
+    # A source flies once at a time, whichever process starts it.
+    Index(
+        "deployment_one",
+        "source",
+        unique=True,
+        sqlite_where=text("ended IS NULL"),
+        postgresql_where=text("ended IS NULL"),
+    ),
 )
 
 watch = Table(

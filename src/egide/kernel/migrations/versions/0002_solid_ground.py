@@ -46,6 +46,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("deployment", schema=None) as batch_op:
         batch_op.add_column(sa.Column("process", sa.String(length=16), server_default="", nullable=False))
+        batch_op.create_index(
+            "deployment_one",
+            ["source"],
+            unique=True,
+            sqlite_where=sa.text("ended IS NULL"),
+            postgresql_where=sa.text("ended IS NULL"),
+        )
 
     with op.batch_alter_table("outbox", schema=None) as batch_op:
         batch_op.add_column(sa.Column("process", sa.String(length=16), server_default="", nullable=False))
