@@ -114,7 +114,7 @@ async def test_a_right_withdrawn_in_one_counts_in_the_other(two: Two) -> None:
 
 
 async def test_the_last_camera_of_a_cap_is_given_once(two: Two) -> None:
-    first, second = two
+    first, _second = two
     mission = await first.mission(await first.order(cap=1))
     sources = [await world.source(name=f"Drone {number}") for number, world in enumerate(two)]
     table = operations.deployment
@@ -139,7 +139,7 @@ async def test_the_last_camera_of_a_cap_is_given_once(two: Two) -> None:
 
 
 async def test_one_source_flies_once(two: Two) -> None:
-    first, second = two
+    first, _second = two
     mission = await first.mission(await first.order(cap=2))
     source = await first.source()
     tried = await asyncio.gather(

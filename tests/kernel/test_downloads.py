@@ -16,7 +16,7 @@ def offer(downloads: Downloads, person: str = "officer", now_us: int = 0) -> str
 
 
 def test_once() -> None:
-    downloads = Downloads()
+    downloads = Downloads("ab12")
     ticket = offer(downloads)
     found = downloads.take(ticket, "officer", 1)
     assert found is not None
@@ -25,7 +25,7 @@ def test_once() -> None:
 
 
 def test_for_the_same_person_and_anothers_try_does_not_use_it_up() -> None:
-    downloads = Downloads()
+    downloads = Downloads("ab12")
     ticket = offer(downloads)
     for other in ("", "prefect", "OFFICER"):
         assert downloads.take(ticket, other, 1) is None
@@ -33,14 +33,14 @@ def test_for_the_same_person_and_anothers_try_does_not_use_it_up() -> None:
 
 
 def test_for_a_minute() -> None:
-    downloads = Downloads()
+    downloads = Downloads("ab12")
     assert LIFE_US == 60_000_000
     assert downloads.take(offer(downloads), "officer", LIFE_US) is not None
     assert downloads.take(offer(downloads), "officer", LIFE_US + 1) is None
 
 
 def test_nobody_guesses_it() -> None:
-    downloads = Downloads()
+    downloads = Downloads("ab12")
     tickets = {offer(downloads) for _ in range(100)}
     assert len(tickets) == 100
     assert all(len(ticket) >= 32 and "officer" not in ticket for ticket in tickets)
@@ -49,7 +49,7 @@ def test_nobody_guesses_it() -> None:
 
 
 def test_their_number_is_bounded_and_the_oldest_gives_way() -> None:
-    downloads = Downloads()
+    downloads = Downloads("ab12")
     tickets = [offer(downloads) for _ in range(MAX_OFFERS + 1)]
     assert downloads.take(tickets[0], "officer", 1) is None
     assert downloads.take(tickets[1], "officer", 1) is not None

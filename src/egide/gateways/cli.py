@@ -5,6 +5,7 @@ Acts go to the running server with the operator's token; nothing here writes to 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 import urllib.error
@@ -58,11 +59,39 @@ def serve(
     tls: Annotated[
         bool | None, typer.Option("--tls/--no-tls", help="HTTPS avec le certificat de « egide init »")
     ] = None,
+    processes: Annotated[int, typer.Option(help="Processus qui se partagent le port / processes sharing the port")] = 1,
+    join: Annotated[bool, typer.Option("--join", hidden=True)] = False,
+    replace: Annotated[bool, typer.Option("--replace", hidden=True)] = False,
 ) -> None:
     """Démarre la plateforme. / Start the platform."""
     from egide.gateways.serve import run  # noqa: PLC0415
 
-    run(load(data, port=port, host=host, demo=demo, tls=tls))
+    settings = load(data, port=port, host=host, demo=demo, tls=tls)
+    if processes == 1:
+        run(settings, join=join, replace=replace)
+        return
+    from egide.gateways.supervisor import Supervisor  # noqa: PLC0415
+
+    words = ["--data", settings.data, "--port", str(settings.port), "--host", settings.host]
+    words += ["--demo" if settings.demo else "--no-demo", "--tls" if settings.tls else "--no-tls"]
+    raise typer.Exit(asyncio.run(Supervisor(settings, words, processes).run()))
+
+
+@app.command()
+def upgrade(data: DataOption = None) -> None:
+    """Remplace les processus par le programme tel qu’il est installé, sans coupure. / Replace the running processes, uncut."""
+    from egide.gateways import supervisor  # noqa: PLC0415
+    from egide.gateways.serve import run  # noqa: PLC0415
+    from egide.gateways.standing import health  # noqa: PLC0415
+
+    settings = load(data)
+    if supervisor.upgrade(settings):
+        console.print("Une nouvelle génération démarre ; l’ancienne s’en ira quand elle répondra.")
+        console.print("A new generation is starting; the old one will leave once it answers.")
+        return
+    if health(settings) is None:
+        raise supervisor.not_running()
+    run(settings, replace=True)
 
 
 @app.command()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hmac
 import logging
 import mimetypes
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
 from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
@@ -22,6 +22,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from egide.gateways.headers import PAGES, common, csp
 from egide.gateways.live import Live
+from egide.gateways.neighbours import Neighbours
 from egide.gateways.openapi import document
 from egide.gateways.phones import AUTHORITY_PATH, AUTHORITY_TYPE
 from egide.kernel.door import Kernel, problem
@@ -239,6 +240,16 @@ class Pages:
         return Response(status_code=204)
 
 
+def _gone() -> Response:
+    words = "Cette adresse a servi ou expiré.\nThis address was used or has expired.\n"
+    return Response(words, 404, media_type="text/plain; charset=utf-8")
+
+
+def _attachment(filename: str, media_type: str, content: Iterator[bytes] | AsyncIterator[bytes]) -> Response:
+    headers = {"cache-control": "no-store", "content-disposition": f'attachment; filename="{filename}"'}
+    return StreamingResponse(content, headers=headers, media_type=media_type)
+
+
 def build(kernel: Kernel, operator_token: str) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
     """The ASGI application over a started kernel."""
     doorkeeper = Doorkeeper(kernel, operator_token)
@@ -269,15 +280,16 @@ def build(kernel: Kernel, operator_token: str) -> Callable[[Scope, Receive, Send
             principal = doorkeeper.principal(request.scope, changing=False)
         except EgideError as error:
             return JSONResponse(dict(problem(error)), error.status)
-        offer = kernel.downloads.take(request.path_params["ticket"], principal.id, kernel.clock.now_us())
-        if offer is None:
-            return Response(
-                "Cette adresse a servi ou expiré.\nThis address was used or has expired.\n",
-                404,
-                media_type="text/plain; charset=utf-8",
-            )
-        headers = {"cache-control": "no-store", "content-disposition": f'attachment; filename="{offer.filename}"'}
-        return StreamingResponse(offer.content(), headers=headers, media_type=offer.media_type)
+        ticket = request.path_params["ticket"]
+        neighbours: Neighbours | None = kernel.things.get("neighbours")
+        if neighbours is not None and kernel.downloads.elsewhere(ticket):
+            try:
+                told, content = await neighbours.fetch(ticket, principal.id)
+            except EgideError:
+                return _gone()
+            return _attachment(told["filename"], told["media_type"], content)
+        offer = kernel.downloads.take(ticket, principal.id, kernel.clock.now_us())
+        return _gone() if offer is None else _attachment(offer.filename, offer.media_type, offer.content())
 
     async def authority(_request: Request) -> Response:
         """The installation's own certificate authority, for phones to trust; public by nature."""

@@ -123,6 +123,7 @@ class Kernel:
         self.clock.remember(last)
         self.log = Log.recover(SqlTiles(self.store, settings.realm), size)
         self._check_head(head)
+        self.leaving = False  # making room for a newer process: takes up nothing new
         self.process = draw(8).hex()  # this process among those that share the store
         # Of rights: grows with every change, in whichever process; read again inside the writer's transaction.
         self.epoch = self._stored_epoch()
@@ -138,7 +139,7 @@ class Kernel:
         self.counted: dict[str, int] = {}  # open-class acts, counted only
         self._today: tuple[int, dict[str, Facts]] = (0, {})  # day, act → the facts that hold all day
         self._controls: tuple[float, bool] = (float("-inf"), False)  # when last looked, what was seen
-        self.downloads = Downloads()
+        self.downloads = Downloads(self.process)
         # Open class, by path under /map/: a file, or what computes the answer from the query. No personal data, ever.
         self.public: dict[str, Path | Callable[[Mapping[str, str]], bytes]] = {}
         self.things: dict[str, Any] = {}  # what capabilities start and keep: hub, exercise…, by name

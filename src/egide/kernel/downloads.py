@@ -28,18 +28,23 @@ class Offer:
 class Downloads:
     """The addresses in force."""
 
-    def __init__(self) -> None:
+    def __init__(self, process: str) -> None:
+        self._process = process  # the address says which process has the file ready
         self._offers: OrderedDict[str, Offer] = OrderedDict()
 
     def offer(
         self, person: str, now_us: int, filename: str, media_type: str, content: Callable[[], Iterator[bytes]]
     ) -> str:
         """The address of a new offer."""
-        ticket = secrets.token_urlsafe(24)
+        ticket = f"{self._process}-{secrets.token_urlsafe(24)}"
         self._offers[ticket] = Offer(person, now_us + LIFE_US, filename, media_type, content)
         if len(self._offers) > MAX_OFFERS:
             self._offers.popitem(last=False)
         return f"/api/downloads/{ticket}"
+
+    def elsewhere(self, ticket: str) -> bool:
+        """Whether another process gave this address."""
+        return not ticket.startswith(f"{self._process}-")
 
     def take(self, ticket: str, person: str, now_us: int) -> Offer | None:
         """The offer, once; None when it is unknown, over, or somebody else's."""

@@ -149,10 +149,20 @@ class Writer:
                 pass
             if batch:
                 self._commit(batch)
-            elif self._unsigned:
-                self._sign_alone()
-            elif self.failed is not None:
-                self._try_again()
+            else:
+                self._idle()
+
+    def _idle(self) -> None:
+        """Nothing to write: follows the others, signs what is unsigned, tries again after a failure."""
+        if self.failed is not None and not self._unsigned:
+            self._try_again()
+        try:
+            self._follow(self._kernel.store.reader())
+        except (SQLAlchemyError, OSError, EgideError) as error:
+            self.failed = str(error)
+            return
+        if self._unsigned:
+            self._sign_alone()
 
     def _commit(self, batch: list[Work]) -> None:
         try:
@@ -255,7 +265,7 @@ class Writer:
         kernel.epoch = epoch
 
     def _follow(self, connection: Connection) -> int:
-        """Takes over what other processes appended since; gives the epoch of rights. The caller leads: nothing comes after."""
+        """Takes over what other processes appended since; gives the epoch of rights. Where the caller leads, nothing comes after."""
         kernel = self._kernel
         realm = kernel.settings.realm
         rows = connection.execute(_SINCE, {"realm": realm, "size": kernel.log.size}).all()
