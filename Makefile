@@ -71,6 +71,7 @@ format: setup-test ## Let ruff write what it can
 bench: setup-bench ## Measure, beside the peers (ARGS="--quick")
 	@$(BIN)/egide bench kernel $(ARGS)
 	@$(BIN)/egide bench operations $(ARGS)
+	@$(BIN)/egide bench engines $(ARGS)
 
 clean: ## Remove what was installed and built; data in var/ stays
 	rm -rf $(VENV) src/egide/static web/node_modules dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -11,13 +11,14 @@ import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Any
 
+from egide.bench.load import Request
 from egide.bench.measure import BenchError, child, cpu_s, free_port, wait_for
 from egide.exercise.story import draft
 from egide.gateways.certificate import ensure, own_names
@@ -63,24 +64,44 @@ class Platform:
 
 
 @contextmanager
-def platform(folder: Path, *, tls: bool = False, entities: int = 0) -> Iterator[Platform]:
-    """Starts one and waits until it answers; it ends with the block. `entities`: with made-up aircraft (`feeding`)."""
-    port = free_port()
+def platform(
+    folder: Path, *, tls: bool = False, entities: int = 0, settings: Mapping[str, str] | None = None, port: int = 0,
+    alone: bool = False,
+) -> Iterator[Platform]:  # fmt: skip
+    """Starts one and waits until it answers; it ends with the block. `entities`: with made-up aircraft (`feeding`).
+
+    With a `port`: beside the process that serves it already, unless it is to be `alone` there.
+    """
+    join = ["--join"] if port and not alone else []
+    port = port or free_port()
     folder.mkdir(parents=True, exist_ok=True)
     if tls:
         ensure(folder / "tls", own_names("localhost"), Clock().now())
     environment = {"EGIDE_ACTS_PER_S": str(ACTS_PER_S), "PYTHONUNBUFFERED": "1"}
-    words = ["egide", "serve", "--demo", "--data", str(folder), "--port", str(port), "--tls" if tls else "--no-tls"]
+    environment |= {f"EGIDE_{name.upper()}": value for name, value in (settings or {}).items()}
+    words = [
+        "egide",
+        "serve",
+        "--demo",
+        "--data",
+        str(folder),
+        "--port",
+        str(port),
+        "--tls" if tls else "--no-tls",
+        *join,
+    ]
     if entities:
         words = ["egide.bench.feeding", str(folder), str(port), str(entities)]
     words = [sys.executable, "-m", *words]
     with (
-        (folder / "serve.log").open("wb") as log,
+        (folder / ("join.log" if join else "serve.log")).open("wb") as log,
         child(words, environment=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL) as process,
     ):
         found = Platform(process, folder, port, tls)
 
         def ready() -> bool:
+            if join and not _said(folder):
+                return False  # the other one would answer for it
             if process.poll() is not None:
                 raise BenchError(
                     f"the platform did not start: {(folder / 'serve.log').read_text('utf-8').strip()[-400:]}"
@@ -89,6 +110,24 @@ def platform(folder: Path, *, tls: bool = False, entities: int = 0) -> Iterator[
 
         wait_for(ready, "the platform")
         yield found
+
+
+def _said(folder: Path) -> bool:
+    """Whether the process says that it serves; several may write to one log."""
+    return "Égide" in (folder / "join.log").read_text("utf-8")
+
+
+def answers(request: Request) -> bool:
+    """Whether one act is acknowledged."""
+    connection = HTTPConnection("127.0.0.1", request.port, timeout=10)
+    with closing(connection):
+        try:
+            connection.request(
+                "POST", request.path, request.body, {"origin": request.origin, "cookie": request.cookies[0]}
+            )
+            return connection.getresponse().status == 200
+        except (OSError, HTTPException):
+            return False
 
 
 def healthy(one: Platform) -> bool:

@@ -14,7 +14,7 @@ from rich.table import Table
 from egide.bench.measure import Bench, BenchError, Row
 
 Measure = Callable[[Bench], None]
-NAMES = ("kernel", "operations")
+NAMES = ("kernel", "operations", "engines")
 WIDTH = 160  # columns where there is no terminal to ask
 
 
@@ -24,6 +24,10 @@ def measures(capability: str) -> tuple[Measure, ...]:
         from egide.bench.kernel import MEASURES as KERNEL
 
         return KERNEL
+    if capability == "engines":
+        from egide.bench.engines import MEASURES as ENGINES
+
+        return ENGINES
     from egide.bench.operations import MEASURES as OPERATIONS
 
     return OPERATIONS

@@ -265,7 +265,7 @@ class Writer:
         kernel.epoch = epoch
 
     def _follow(self, connection: Connection) -> int:
-        """Takes over what other processes appended since; gives the epoch of rights. Where the caller leads, nothing comes after."""
+        """Takes over what others appended since; gives the epoch of rights. Where the caller leads, nothing comes after."""
         kernel = self._kernel
         realm = kernel.settings.realm
         rows = connection.execute(_SINCE, {"realm": realm, "size": kernel.log.size}).all()

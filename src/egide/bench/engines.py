@@ -1,0 +1,170 @@
+"""The engines' figures: acts on PostgreSQL, two processes, the relay, recovery after a kill, the verifier, backup and restore."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from statistics import median
+
+from egide.bench import platform as platforms
+from egide.bench import servers
+from egide.bench.load import Request, flood
+from egide.bench.measure import REPEATS, Bench, BenchError, cpu_s, peer, per_cpu_s, percentile, row
+from egide.kernel import merkle
+from egide.kernel.checkpoint import Checkpoint, sign
+from egide.kernel.ledger_export import write_inspector
+from egide.kernel.ledger_verify import verify_export
+from egide.kernel.vault import SigningKey
+
+LEAF = 350  # bytes of a usual leaf
+BODY = 520  # bytes of its sealed body
+NOTE = 160  # bytes of a sealed note
+BATCH = 64  # acts a commit when 64 clients ask at once
+SIGNED = 256  # leaves between two heads
+
+
+def _request(one: platforms.Platform) -> Request:
+    officer, command, mission = platforms.mission(one)
+    note = platforms.note(mission)
+    return Request(one.port, "/api/acts/operations.note.add", note, one.origin, (officer.cookie, command.cookie))
+
+
+def act_postgres(bench: Bench) -> None:
+    """The same act as `act_http_per_s_core`, durable in PostgreSQL before the answer."""
+    seconds = bench.seconds(4, 1)
+    with _postgres() as server:
+        figures, shares, walls = [], [], []
+        with platforms.platform(bench.folder / "pg", settings={"store": server.dsn("acts")}) as one:
+            request = _request(one)
+            flood(request, 1, bench.folder)
+            for number in range(REPEATS):
+                bench.say(f"load {number + 1}/{REPEATS}")
+                before, theirs = one.cpu_s(), _server_cpu_s(server)
+                answered = flood(request, seconds, bench.folder)
+                figures.append(answered.count / (one.cpu_s() - before))
+                shares.append((_server_cpu_s(server) - theirs) / answered.count)
+                walls.append(answered.count / answered.seconds)
+        limit = peer(
+            "postgres_rows", server.dsn("rows"), str(bench.seconds(3, 1)), str(BATCH), str(LEAF), str(BODY), str(NOTE)
+        )
+    bench.add(
+        row(
+            "act_postgres_per_s_core",
+            median(figures),
+            "acts/CPU s",
+            "higher",
+            target=2500,
+            peer="limit: same rows, bare PostgreSQL inserts",
+            peer_value=limit["per_s"] if limit else None,
+        )
+    )
+    bench.note(
+        f"act_postgres: CPU of the platform's process; the server takes {median(shares) * 1e6:.0f} µs an act beside it; "
+        f"{median(walls):.0f} acts/s by the wall, load, platform and server on {os.cpu_count()} cores."
+    )
+
+
+def two_processes(bench: Bench) -> None:
+    """Acts a second of two processes over those of one, on the same PostgreSQL and NATS and the same cores."""
+    seconds = bench.seconds(5, 1)
+    with _postgres() as server, _nats() as bus:
+        found = {}
+        settings = {"store": server.dsn("two"), "bus": bus.url}
+        with ExitStack() as stack:
+            one = stack.enter_context(platforms.platform(bench.folder / "two", settings=settings))
+            request = _request(one)
+            for count in (1, 2):
+                if count == 2:
+                    stack.enter_context(platforms.platform(bench.folder / "two", settings=settings, port=one.port))
+                bench.say(f"{count} processes")
+                flood(request, 1, bench.folder)
+                answers = [flood(request, seconds, bench.folder) for _ in range(REPEATS)]
+                found[count] = median(each.count / each.seconds for each in answers)
+    bench.add(row("two_process_gain", found[2] / found[1], "×", "higher", target=1.5))
+    bench.note(
+        f"two_process_gain: {found[1]:.0f} acts/s by the wall with one, {found[2]:.0f} with two; load, platform, PostgreSQL and "
+        f"NATS share {os.cpu_count()} cores."
+    )
+
+
+def kill_recovery(bench: Bench) -> None:
+    """From kill -9 under load to the first acknowledged act, the process being started again at once."""
+    times, folder = [], bench.folder / "kill"
+    with ExitStack() as stack:
+        one = stack.enter_context(platforms.platform(folder))
+        request = _request(one)
+        port = one.port
+        for number in range(5 if bench.quick else 20):
+            bench.say(f"kill {number + 1}")
+            flood(request, 0.5, bench.folder)
+            one.process.send_signal(signal.SIGKILL)
+            killed = time.monotonic()
+            one.process.wait()
+            one = stack.enter_context(platforms.platform(folder, port=port, alone=True))
+            while not platforms.answers(request):
+                time.sleep(0.005)
+            times.append(time.monotonic() - killed)
+    bench.add(row("kill_recovery_s", percentile(times, 0.95), "s", "lower", target=3))
+    bench.note(f"kill_recovery_s: p95 of {len(times)}, SQLite; median {median(times):.2f} s, most of it imports.")
+
+
+def verify(bench: Bench) -> None:
+    """The offline verifier over an inspector's export: every leaf hashed, every signed head compared."""
+    count = 50_000 if bench.quick else 300_000
+    key = SigningKey.load_or_create(bench.folder / "verify.key", "egide/police")
+    leaves = [os.urandom(LEAF * 3 // 4) for _ in range(count)]
+    tree, notes = merkle.Frontier(), []
+    for start in range(0, count, SIGNED):
+        tree.extend([merkle.leaf_hash(leaf) for leaf in leaves[start : start + SIGNED]])
+        notes.append(sign(Checkpoint("egide/police", tree.size, tree.root()), [key]))
+    folder = bench.folder / "export"
+    write_inspector(folder, leaves, notes, [key.vkey], realm="police", created="2026-01-01T00:00:00Z")
+
+    def work() -> int:
+        report = verify_export(folder, [key.vkey])
+        if not report.ok:
+            raise BenchError("the export does not verify")
+        return count
+
+    value = per_cpu_s(work)
+    told = peer("merkle", "5000" if bench.quick else "20000", str(LEAF), str(bench.folder))
+    bench.add(
+        row(
+            "verify_leaves_per_s",
+            value,
+            "leaves/CPU s",
+            "higher",
+            target=200_000,
+            peer="pymerkle, building the tree",
+            peer_value=max(map(float, told.values())) if told else None,
+        )
+    )
+    bench.note(f"verify: {count} leaves, a signed head every {SIGNED}; files read, base64 and JSON included.")
+
+
+@contextmanager
+def _postgres() -> Iterator[servers.Postgres]:
+    try:
+        with servers.postgres() as server:
+            yield server
+    except servers.Absent as absent:
+        raise BenchError(str(absent)) from absent
+
+
+@contextmanager
+def _nats() -> Iterator[servers.Nats]:
+    try:
+        with servers.nats() as server:
+            yield server
+    except servers.Absent as absent:
+        raise BenchError(str(absent)) from absent
+
+
+def _server_cpu_s(server: servers.Postgres) -> float:
+    return sum(cpu_s(pid) for pid in server.everyone())
+
+
+MEASURES = (act_postgres, two_processes, kill_recovery, verify)

@@ -1,0 +1,271 @@
+"""An installation under attack: processes, servers, a witness; a load that remembers every answer; books that are checked.
+
+A client draws each number once and sends it once. Acknowledged: it must stand exactly once. Refused: not at all. Cut off or
+“not known”: it may stand once. Whatever happens, never twice, never half.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import create_engine, text
+
+from egide.kernel.checkpoint import parse
+from egide.kernel.merkle import Frontier, leaf_hash
+from tests.gateways.conftest import free_port
+
+START_S = 60  # s a start may take on a busy machine
+ANSWER_S = 40  # s a client waits; the platform gives up long before
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Told:
+    """What the clients were told."""
+
+    done: dict[int, int] = field(default_factory=dict)  # number → ledger index
+    refused: dict[int, str] = field(default_factory=dict)  # number → the words
+    unknown: set[int] = field(default_factory=set)
+    wrong: list[str] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Installation:
+    """Some processes on one data folder and one port."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.settings = settings
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.told = Told()
+        self._numbers = itertools.count(1)
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self.cookie = ""
+
+    # -- processes ------------------------------------------------------------------------------------------------
+
+    def start(self, *, join: bool = False) -> subprocess.Popen[bytes]:
+        """One more serving process; returns once it answers."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("EGIDE_")}
+        environment |= {f"EGIDE_{name.upper()}": value for name, value in self.settings.items()}
+        environment |= {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
+        words = [sys.executable, "-m", "tests.attacks.child", str(self.folder), str(self.port)]
+        errors = self.folder.parent / "stderr.txt"
+        with errors.open("ab") as log:
+            process = subprocess.Popen(
+                [*words, "--join"] if join else words, stdout=subprocess.PIPE, stderr=log, env=environment
+            )
+        watchdog = threading.Timer(START_S, process.kill)
+        watchdog.start()
+        assert process.stdout is not None
+        said = process.stdout.readline()
+        watchdog.cancel()
+        assert said, f"a process did not start: {errors.read_text()[-3000:]}"
+        self.processes.append(process)
+        return process
+
+    def kill(self, process: subprocess.Popen[bytes]) -> None:
+        process.send_signal(signal.SIGKILL)
+        self._gone(process)
+
+    def end(self) -> None:
+        """Stops the load and every process, as an operator would."""
+        self.rest()
+        for process in tuple(self.processes):
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+        for process in tuple(self.processes):
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+            self._gone(process)
+
+    def _gone(self, process: subprocess.Popen[bytes]) -> None:
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+        self.processes.remove(process)
+
+    # -- load -----------------------------------------------------------------------------------------------------
+
+    def enter(self) -> None:
+        """An officer signs in."""
+        status, body, cookie = self._ask("administration.demo.enter", {"persona": "officer"}, "", self._connect())
+        assert status == 200, body
+        self.cookie = cookie
+
+    def load(self, clients: int = 4) -> None:
+        """Starts asking, until `rest`."""
+        if not self.cookie:
+            self.enter()
+        self._stop.clear()
+        self._threads = [threading.Thread(target=self._client, daemon=True) for _ in range(clients)]
+        for thread in self._threads:
+            thread.start()
+
+    def rest(self) -> None:
+        """Ends the load; every client has its last answer."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(ANSWER_S + 5)
+        self._threads = []
+
+    def wait_for_one(self, seconds: float) -> float:
+        """Seconds until an act is acknowledged that was asked for after this moment."""
+        before = time.monotonic()
+        while time.monotonic() - before < seconds:
+            number = next(self._numbers)
+            if self._one(number, None):
+                return time.monotonic() - before
+            time.sleep(0.01)
+        raise AssertionError(f"no act was acknowledged within {seconds} s")
+
+    def _connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_S)
+
+    def _client(self) -> None:
+        connection: http.client.HTTPConnection | None = None
+        while not self._stop.is_set():
+            number = next(self._numbers)
+            connection = connection or self._connect()
+            if not self._one(number, connection):
+                connection.close()
+                connection = None
+                time.sleep(0.02)
+        if connection is not None:
+            connection.close()
+
+    def _one(self, number: int, connection: http.client.HTTPConnection | None) -> bool:
+        """Sends one number, once; whether it was acknowledged."""
+        told, own = self.told, connection or self._connect()
+        try:
+            own.connect() if own.sock is None else None
+        except OSError:
+            return False  # nothing was sent
+        try:
+            status, body, _cookie = self._ask("proof.mark", {"number": number}, self.cookie, own)
+        except (OSError, http.client.HTTPException, ValueError):
+            with told.lock:
+                told.unknown.add(number)
+            return False
+        finally:
+            if connection is None:
+                own.close()
+        with told.lock:
+            if status == 200:
+                told.done[number] = body["receipt"]["index"]
+            elif body.get("code") == "uncertain":
+                told.unknown.add(number)
+            else:
+                told.refused[number] = body["code"]
+                title = body.get("title", {})
+                if not (title.get("fr") and title.get("en")) or "Traceback" in str(body):
+                    told.wrong.append(f"{status}: {body}")
+        return status == 200
+
+    def _ask(
+        self, name: str, given: dict[str, Any], cookie: str, connection: http.client.HTTPConnection
+    ) -> tuple[int, dict[str, Any], str]:
+        headers = {"origin": f"http://localhost:{self.port}", "content-type": "application/json", "cookie": cookie}
+        connection.request("POST", f"/api/acts/{name}", json.dumps(given), headers)
+        answer = connection.getresponse()
+        body = json.loads(answer.read())
+        return answer.status, body, (answer.getheader("set-cookie") or "").partition(";")[0]
+
+
+class Books:
+    """Checks the store from outside, with SQL and the tree only; goes on where it stopped."""
+
+    def __init__(self, installation: Installation) -> None:
+        store = installation.settings.get("store", "")
+        url = store.replace("postgresql://", "postgresql+psycopg://") or f"sqlite:///{installation.folder / 'egide.db'}"
+        self._engine = create_engine(url)
+        self._told = installation.told
+        self.tree = Frontier()
+        self.size = 0
+        self._heads: dict[int, bytes] = {}
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def check(self, *, echoed: bool = False, patience_s: float = 20.0) -> dict[str, int]:
+        """What was acknowledged stands once, what was refused does not; the ledger is whole; counts of all that."""
+        with self._engine.connect() as db:
+            assert not self._told.wrong, self._told.wrong[:3]
+            self._entries(db)
+            marks = Counter(row[0] for row in db.execute(text("SELECT number FROM proof_mark")))
+            entries = dict(
+                db.execute(
+                    text(
+                        "SELECT act, count(*) FROM entry WHERE outcome = 'allowed' AND act LIKE 'proof.%' GROUP BY act"
+                    )
+                ).all()
+            )
+        with self._told.lock:
+            done, refused, unknown = dict(self._told.done), dict(self._told.refused), set(self._told.unknown)
+        lost = [number for number in done if not marks[number]]
+        assert not lost, f"{len(lost)} acknowledged acts are lost: {lost[:5]}"
+        doubled = [number for number, count in marks.items() if count > 1]
+        assert not doubled, f"{len(doubled)} acts stand twice: {doubled[:5]}"
+        untrue = [number for number in refused if marks[number]]
+        assert not untrue, f"{len(untrue)} acts were refused and done: {untrue[:5]}"
+        assert len(set(done.values())) == len(done), "a place of the ledger was given twice"
+        assert entries.get("proof.mark", 0) == sum(marks.values()), "an act is half written"
+        echoes = self._echoes(marks, patience_s) if echoed else 0
+        return {
+            "acknowledged": len(done), "refused": len(refused), "unknown": len(unknown), "of which done": sum(marks[n] for n in unknown),
+            "entries": self.size, "echoes": echoes,
+        }  # fmt: skip
+
+    def _echoes(self, marks: Counter[int], patience_s: float) -> int:
+        """Each event was followed exactly once."""
+        until = time.monotonic() + patience_s
+        while True:
+            with self._engine.connect() as db:
+                echoes = Counter(row[0] for row in db.execute(text("SELECT number FROM proof_echo")))
+            if len(echoes) >= len(marks) or time.monotonic() > until:
+                break
+            time.sleep(0.2)
+        twice = [number for number, count in echoes.items() if count > 1]
+        assert not twice, f"{len(twice)} events were followed twice: {twice[:5]}"
+        missing = set(marks) - set(echoes)
+        assert not missing, f"{len(missing)} events were not followed: {sorted(missing)[:5]}"
+        return len(echoes)
+
+    def _entries(self, db: Any) -> None:
+        heads = {
+            row[0]: row[1]
+            for row in db.execute(text("SELECT size, note FROM checkpoint WHERE size > :size"), {"size": self.size})
+        }
+        rows = db.execute(
+            text("SELECT idx, leaf, body FROM entry WHERE realm = 'police' AND idx >= :size ORDER BY idx"),
+            {"size": self.size},
+        )
+        for index, leaf, body in rows:
+            assert index == self.size, f"entry {self.size} is missing"
+            assert json.loads(bytes(leaf))["body"] == hashlib.sha256(bytes(body)).hexdigest(), (
+                f"entry {index}: another body"
+            )
+            self.tree.extend([leaf_hash(bytes(leaf))])
+            self.size += 1
+            if self.size in heads:
+                assert parse(heads.pop(self.size)).checkpoint.root == self.tree.root(), (
+                    f"head {self.size} is of another tree"
+                )
+        assert not [size for size in heads if size <= self.size], "a signed head was passed over"
