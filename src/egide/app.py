@@ -142,6 +142,7 @@ def health(kernel: Kernel) -> dict[str, Any]:
         "ok": all(part["ok"] for part in parts),
         "demo": kernel.settings.demo,
         "entries": kernel.log.size,
+        "process": kernel.process,
         "parts": parts,
     }
 
