@@ -35,6 +35,8 @@ interface Waiting {
 }
 
 const FIRST_WAIT_MS = 500;
+/** The platform is being renewed: the process that replaces this one answers already. */
+const MOVE_WITHIN_MS = 20;
 const LONGEST_WAIT_MS = 10_000;
 const ANSWER_WITHIN_MS = 20_000;
 
@@ -202,6 +204,11 @@ class Live {
       message = JSON.parse(data);
     } catch {
       console.warn('live: a message could not be read');
+      return;
+    }
+    if (message.push === 'moving') {
+      this.#wait = MOVE_WITHIN_MS;
+      this.#socket?.close();
       return;
     }
     if (typeof message.push === 'string') {

@@ -103,6 +103,8 @@ async def _leave(kernel: Any, server: uvicorn.Server, leaving: asyncio.Event, ov
     """Asked to make room: takes no more connections, tells the consoles to move, ends when the last has (or time is up)."""
     await leaving.wait()
     kernel.leaving = True
+    for hand_over in kernel.on_leaving:
+        await hand_over()
     for listener in server.servers:
         listener.close()
     live = kernel.things.get("live")

@@ -124,6 +124,7 @@ class Kernel:
         self.log = Log.recover(SqlTiles(self.store, settings.realm), size)
         self._check_head(head)
         self.leaving = False  # making room for a newer process: takes up nothing new
+        self.on_leaving: list[Callable[[], Awaitable[None]]] = []  # what capabilities hand over then
         self.process = draw(8).hex()  # this process among those that share the store
         # Of rights: grows with every change, in whichever process; read again inside the writer's transaction.
         self.epoch = self._stored_epoch()

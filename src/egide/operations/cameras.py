@@ -110,6 +110,13 @@ class DeploymentRef(Input):
     deployment: str
 
 
+class Adoption(Input):
+    """A camera, and the process that filmed it ("" when it let go of it)."""
+
+    deployment: str
+    left_by: str
+
+
 @act(
     "operations.source.add", verb="administer", activity="operations-means", roles=["command", "administrator"], duty=True,
     input=NewSource, output=Id, fr="Ajouter une source vidéo", en="Add a video source",
@@ -373,6 +380,45 @@ def interrupted(ctx: Ctx, given: DeploymentRef) -> Effect:
 
 
 @act(
+    "operations.camera.release", verb="alter", activity="operations-means", roles=["system"], system=True, duty=True, input=DeploymentRef,
+    fr="Remettre une caméra à un autre processus", en="Hand a camera over to another process",
+)  # fmt: skip
+def release(ctx: Ctx, given: DeploymentRef) -> Effect:
+    row = deployment_row(ctx, given.deployment)
+    return Effect(
+        Nothing(),
+        apply=lambda connection: _hand(connection, row.id, ctx.kernel.process, ""),
+        order=row.order_id,
+        events=[("camera.released", {"deployment": row.id})],
+    )
+
+
+@act(
+    "operations.camera.adopt", verb="alter", activity="operations-means", roles=["system"], system=True, duty=True, input=Adoption,
+    fr="Reprendre la caméra d’un processus parti", en="Go on with the camera of a process that left",
+)  # fmt: skip
+def adopt(ctx: Ctx, given: Adoption) -> Effect:
+    row = deployment_row(ctx, given.deployment)
+    return Effect(
+        Nothing(),
+        apply=lambda connection: _hand(connection, row.id, given.left_by, ctx.kernel.process),
+        order=row.order_id,
+        events=[("camera.adopted", {"deployment": row.id})],
+    )
+
+
+def _hand(connection: Connection, deployment: str, giver: str, taker: str) -> None:
+    table = tables.deployment
+    moved = connection.execute(
+        update(table)
+        .where(table.c.id == deployment, table.c.process == giver, table.c.ended.is_(None))
+        .values(process=taker)
+    )
+    if moved.rowcount != 1:
+        raise Conflict(Text("Un autre processus l’a déjà reprise.", "Another process has taken it already."))
+
+
+@act(
     "operations.camera.home_seen", verb="alter", activity="operations-means", roles=["command", "pilot", "officer"], duty=True,
     input=DeploymentRef, fr="Signaler l’intérieur d’un domicile : l’enregistrement s’arrête", en="Report the inside of a home: recording stops",
 )  # fmt: skip
@@ -396,5 +442,6 @@ def home_seen(ctx: Ctx, given: DeploymentRef) -> Effect:
 
 
 ACTS: tuple[Act, ...] = (
-    add_source, remove_source, check_source, open_mission, close_mission, change_roster, start_camera, stop_camera, interrupted, home_seen,
+    add_source, remove_source, check_source, open_mission, close_mission, change_roster, start_camera, stop_camera, interrupted, release, adopt,
+    home_seen,
 )  # fmt: skip

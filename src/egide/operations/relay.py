@@ -138,6 +138,12 @@ class Relay:
         state.home_interior = True
         return recorder
 
+    def release_recorder(self, source: str) -> Recorder | None:
+        """Hands the recording over and goes on showing; the recorder is for the caller to close."""
+        state = self.state(source)
+        recorder, state.recorder = state.recorder, None
+        return recorder
+
     async def close(self) -> None:
         """Stops every source and lets every viewer go."""
         for source, state in list(self._states.items()):

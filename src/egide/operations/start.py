@@ -41,6 +41,7 @@ async def start(kernel: Kernel) -> None:
     fleet = Fleet(kernel, runtime)
     kernel.things["fleet"] = fleet
     await fleet.start()
+    kernel.on_leaving.append(fleet.release)
     publish_map(kernel, kernel.settings.folder / "map" / ARCHIVE)
 
 

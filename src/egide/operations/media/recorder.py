@@ -119,8 +119,16 @@ class Recorder:
     """
 
     def __init__(
-        self, recording_id: str, source_id: str, seal: Seal, on_error: OnError, *, segment_us: int = SEGMENT_US
+        self,
+        recording_id: str,
+        source_id: str,
+        seal: Seal,
+        on_error: OnError,
+        *,
+        segment_us: int = SEGMENT_US,
+        after: tuple[int, str] | None = None,
     ) -> None:
+        """`after`: (segments, last link) of a recording that another process began and this one goes on with."""
         self.recording_id, self.source_id = recording_id, source_id
         self._seal, self._on_error = seal, on_error
         self._segment_us = segment_us
@@ -128,8 +136,7 @@ class Recorder:
         self._open: _Open | None = None
         self._begun = False
         self._queue: queue.Queue[tuple[bytes, _Open] | None] = queue.Queue(QUEUE_SEGMENTS)
-        self._chain = genesis(recording_id)
-        self._index = 0
+        self._index, self._chain = after or (0, genesis(recording_id))
         self._lost = 0
         self._overflowed = 0
         self._troubled = False
