@@ -57,7 +57,7 @@ class FolderObjects(Objects):
         token = secrets.token_hex(8)
         half, old = final.with_name(f".half-{token}"), final.with_name(f".old-{token}")
         try:
-            with open(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+            with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
                 out.write(content)
                 out.flush()
                 os.fsync(out.fileno())
@@ -77,7 +77,7 @@ class FolderObjects(Objects):
         with _plain():
             for _ in range(TRIES):
                 try:
-                    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+                    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
                         fcntl.flock(file, fcntl.LOCK_SH)
                         if os.path.samestat(os.fstat(file.fileno()), path.lstat()):
                             file.seek(start)
@@ -171,7 +171,7 @@ def _erase(path: Path) -> None:
             path.unlink(missing_ok=True)
             return
         raise
-    with open(descriptor, "wb", buffering=0) as file:
+    with os.fdopen(descriptor, "wb", buffering=0) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         left = os.fstat(file.fileno()).st_size
         while left > 0:

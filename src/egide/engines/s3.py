@@ -8,6 +8,7 @@ Source: Amazon S3 API, PutObject, GetObject, ListObjectsV2, DeleteObjects; stron
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -106,7 +107,12 @@ def _open(address: str) -> S3Store:
         return S3Store(
             parts.netloc,
             prefix=parts.path.strip("/") or None,
-            client_options={"connect_timeout": timedelta(seconds=CONNECT_S), "timeout": timedelta(seconds=REQUEST_S)},
+            # Options given here replace those of the environment: this one is read by us. Plain HTTP is for private servers.
+            client_options={
+                "allow_http": os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("1", "true"),
+                "connect_timeout": timedelta(seconds=CONNECT_S),
+                "timeout": timedelta(seconds=REQUEST_S),
+            },
             retry_config={"max_retries": RETRIES, "retry_timeout": timedelta(seconds=RETRY_S)},
         )
     except (BaseError, ValueError) as error:
@@ -134,8 +140,8 @@ def _plain(name: str = "") -> Iterator[None]:
     except FileNotFoundError as error:
         if name:
             raise gone(name) from error
-        log.warning("S3: %s", str(error)[:500])
+        log.warning("%s", str(error).partition("\n")[0][:300])
         raise away("S3: no such bucket") from error
     except (BaseError, OSError, ValueError) as error:
-        log.warning("S3: %s", str(error)[:500])
+        log.warning("%s", str(error).partition("\n")[0][:300])
         raise away(f"S3: {type(error).__name__}") from error
