@@ -43,7 +43,7 @@ def test_what_is_put_is_there(objects: Objects) -> None:
     objects.put("documents/d", bytes(6 << 20))
     assert objects.names("recordings/a") == ["recordings/a/000000-x.seal", "recordings/a/000001-x.seal"]
     assert objects.names("recordings") == [*objects.names("recordings/a"), "recordings/ab/1"]
-    assert objects.names("recordings/ab/1") == ["recordings/ab/1"]
+    assert objects.names("recordings/ab/1") == [], "a prefix is a folder"
     assert objects.names("recordings/never") == []
     assert objects.get("recordings/a/000001-x.seal") == b"0123456789"
     assert objects.get("recordings/a/000000-x.seal") == b""
@@ -87,6 +87,8 @@ def test_what_is_deleted_is_gone(objects: Objects) -> None:
     objects.delete_prefix("recordings/a")
     assert objects.names("recordings") == ["recordings/ab/1"], "a prefix is whole parts"
     objects.delete_prefix("documents/x")
+    assert objects.names("documents") == ["documents/x"], "and means what lies under it"
+    objects.delete_prefix("documents")
     assert objects.names("documents") == []
     objects.put("recordings/a/1", b"again")
     assert objects.get("recordings/a/1") == b"again"

@@ -98,8 +98,6 @@ class FolderObjects(Objects):
         """The files under a folder; what is half written has a name with a dot and is left out."""
         place = self._root / checked_prefix(prefix)
         with _plain():
-            if place.is_file():
-                return [prefix]
             return sorted(
                 file.relative_to(self._root).as_posix()
                 for file in place.rglob("*")
@@ -118,9 +116,6 @@ class FolderObjects(Objects):
         """Every file zeroed and unlinked, then the folders."""
         place = self._root / checked_prefix(prefix)
         with _plain():
-            if place.is_file():
-                self.delete(prefix)
-                return
             for folder, _, files in os.walk(place, topdown=False):
                 with suppress(FileNotFoundError), _locked(Path(folder)):
                     for file in files:

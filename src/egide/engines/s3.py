@@ -70,18 +70,7 @@ class S3Objects(Objects):
         checked_prefix(prefix)
         with _plain():
             found = [str(each["path"]) for page in self._store.list(prefix) for each in page]
-        return sorted(found) or self._itself(prefix)
-
-    def _itself(self, name: str) -> list[str]:
-        """S3 knows no folders: a prefix that is a whole name lists nothing by that name."""
-        if "/" not in name:
-            return []
-        try:
-            with _plain(name):
-                self._store.head(name)
-        except type(gone(name)):
-            return []
-        return [name]
+        return sorted(found)
 
     def delete(self, name: str) -> None:
         """One DELETE; S3 says yes to what is gone already."""

@@ -23,7 +23,8 @@ PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}", re.ASCII)
 class Objects(ABC):
     """An object store. Callable from any thread; calls block (network, disk), so never from the event loop or the writer.
 
-    Names are `<kind>/<part>/…/<part>`; a prefix is a name's beginning in whole parts, at least the kind.
+    Names are `<kind>/<part>/…/<part>`; a prefix is a folder of them, at least the kind, and means
+    what lies under it: an object of that very name is not among them.
     Every method raises `BadInput` for a wrong name and `Unavailable` within ten seconds when the store cannot serve.
     """
 
