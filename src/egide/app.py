@@ -9,6 +9,7 @@ import shutil
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from egide import administration, operations, oversight
 from egide.gateways import http
@@ -18,6 +19,7 @@ from egide.kernel.clock import Clock
 from egide.kernel.door import LAW, Kernel
 from egide.kernel.engine import Engines
 from egide.kernel.errors import StartupError, Text
+from egide.kernel.objects import Objects
 from egide.kernel.settings import Settings
 from egide.kernel.store import Store
 
@@ -90,7 +92,7 @@ def fingerprint(module: str) -> str:
 
 def engines(settings: Settings) -> Engines:
     """The engines that the settings ask for, opened. Each is imported only where it is asked for."""
-    return Engines(store=_store(settings))
+    return Engines(store=_store(settings), objects=_objects(settings))
 
 
 def _store(settings: Settings) -> Store:
@@ -106,6 +108,22 @@ def _store(settings: Settings) -> Store:
         Text(f"Base inconnue : {settings.store}", f"Unknown store: {settings.store}"),
         Text("Donnez postgresql://…, ou rien.", "Give postgresql://…, or nothing."),
     )
+
+
+def _objects(settings: Settings) -> Objects:
+    given = settings.objects
+    if given.startswith("s3://"):
+        from egide.engines.s3 import S3Objects  # noqa: PLC0415
+
+        return S3Objects(given)
+    if given and not given.startswith("file:///"):
+        raise StartupError(
+            Text(f"Stockage d’objets inconnu : {given}", f"Unknown object store: {given}"),
+            Text("Donnez s3://…, file:///…, ou rien.", "Give s3://…, file:///…, or nothing."),
+        )
+    from egide.engines.objects import FolderObjects  # noqa: PLC0415
+
+    return FolderObjects(Path(unquote(urlsplit(given).path)) if given else settings.folder)
 
 
 def build(

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.engines.moto import Server as S3Server
+from tests.engines.moto import moto
 from tests.engines.postgres import Server, postgres
 from tests.world import World
 
@@ -39,3 +41,18 @@ def on_postgres(postgres_server: Server, monkeypatch: pytest.MonkeyPatch) -> Ser
 
     monkeypatch.setattr(World, "dsn", staticmethod(dsn))
     return postgres_server
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """An S3 for the whole run."""
+    with moto() as server:
+        yield server
+
+
+@pytest.fixture
+def s3_address(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty bucket, and the environment that opens it."""
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    return s3_server.bucket(f"egide{next(_numbers)}")

@@ -60,7 +60,7 @@ async def shown(world: World, recording: str) -> dict[str, object]:
 
 async def test_sealed_then_opened_by_procedure_only_then_gone(world: World) -> None:
     recording = await recorded(world)
-    folder = archive.folder(world.kernel, recording)
+    folder = world.folder / archive.prefix(recording)
     sealed = sorted(folder.glob("*.seal"))
     assert sealed
     assert (await shown(world, recording))["state"] == "sealed"
@@ -122,14 +122,14 @@ async def test_a_hold_stops_the_erasure_and_nothing_else(world: World) -> None:
     world.move(days=25)  # the hold is over
     assert "CSI-242-4-f-expired" in await refused(world, "magistrate", recording, "PARQUET-2026-7")
     assert await world.kernel.things["keeper"].tick() == 1
-    assert not archive.folder(world.kernel, recording).exists()
+    assert not (world.folder / archive.prefix(recording)).exists()
 
 
 async def test_the_keeper_comes_by_itself(world: World) -> None:
     recording = await recorded(world)
     world.move(days=8)
     await world.kernel.things["keeper"].start()
-    await world.until(lambda: not archive.folder(world.kernel, recording).exists())
+    await world.until(lambda: not (world.folder / archive.prefix(recording)).exists())
 
 
 async def test_an_erasure_survives_a_restart(world: World) -> None:
@@ -140,10 +140,10 @@ async def test_an_erasure_survives_a_restart(world: World) -> None:
     await world.start()
     await world.kernel.things["keeper"].stop()
     assert "CSI-242-4-f-expired" in await refused(world, "magistrate", recording, "PARQUET-2026-1") or (
-        not archive.folder(world.kernel, recording).exists()
+        not (world.folder / archive.prefix(recording)).exists()
     )
     await world.kernel.things["keeper"].tick()
-    assert not archive.folder(world.kernel, recording).exists()
+    assert not (world.folder / archive.prefix(recording)).exists()
 
 
 async def test_a_crowd_of_held_objects_hides_none_that_is_due(world: World) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from sqlalchemy import Connection, update
 
 from egide.kernel import tables
-from egide.kernel.act import Act, Ctx, Effect, Input, Nothing, act
+from egide.kernel.act import Act, Ctx, Effect, Input, Nothing, Receipt, act
 from egide.kernel.errors import NotFound, Text
 from egide.kernel.identity import new_id
-from egide.kernel.retention import hold_row
+from egide.kernel.retention import finish, hold_row
 from egide.kernel.times import parse
 
 
@@ -50,11 +50,17 @@ def erase(ctx: Ctx, given: Due) -> Effect:
         connection.execute(
             update(tables.retained)
             .where(tables.retained.c.id == f"{given.category}/{given.object}")
-            .values(state="erased")
+            .values(state="erasing")
         )
 
+    async def after(_receipt: Receipt) -> None:
+        await finish(ctx.kernel, given.category, given.object)
+
     return Effect(
-        Nothing(), apply=apply, events=[("object.erased", {"category": given.category, "object": given.object})]
+        Nothing(),
+        apply=apply,
+        after=after,
+        events=[("object.erased", {"category": given.category, "object": given.object})],
     )
 
 

@@ -113,6 +113,8 @@ class Capability:
     tables: MetaData | None = None
     listeners: Mapping[str, Listener] = field(default_factory=dict)
     erasers: Mapping[str, Callable[[Kernel, str], Callable[..., None]]] = field(default_factory=dict)
+    # By category: deletes what an erased object left outside the store; in a thread, repeated until it returns.
+    removers: Mapping[str, Callable[[Kernel, str], None]] = field(default_factory=dict)
     start: Callable[[Kernel], Awaitable[None]] | None = None
     stop: Callable[[Kernel], Awaitable[None]] | None = None
 

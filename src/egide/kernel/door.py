@@ -103,6 +103,7 @@ class Kernel:
         )
         self._check_facts()
         self.store = engines.store
+        self.objects = engines.objects
         self.store.create(
             [tables.metadata, *(capability.tables for capability in capabilities if capability.tables is not None)]
         )

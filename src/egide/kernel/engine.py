@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from egide.kernel.objects import Objects
 from egide.kernel.store import Store
 
 
@@ -12,3 +13,4 @@ class Engines:
     """Opened engines; the kernel closes them when it stops."""
 
     store: Store
+    objects: Objects

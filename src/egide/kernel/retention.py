@@ -2,13 +2,15 @@
 
 A row of `retained` stands for one object of one category. Its trigger (end of deployment, end of log year…) starts the clock;
 from then nobody opens it but under the pack's exceptions, and at `erase_at` the system activity `retention.erase` destroys it
-through the door. A missed erasure makes reads refuse first (the state is computed, never trusted).
+through the door: the key and the rows in the transaction (state `erasing`), then the objects outside, repeated
+until they are gone (`erased`). A missed erasure makes reads refuse first (the state is computed, never trusted).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -17,7 +19,7 @@ from sqlalchemy.exc import DatabaseError
 
 from egide.kernel import tables
 from egide.kernel.clock import from_us, to_us
-from egide.kernel.errors import EgideError, StartupError, Text
+from egide.kernel.errors import EgideError, StartupError, Text, Unavailable
 from egide.kernel.law import add_duration
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("egide.retention")
 
 LOOK_S = 1.0  # s between looks at what is due
+LATE = "erasure-late"  # among the kernel's things: until when (monotonic s) no deletion is tried
+LATE_S = 5.0  # s between tries to delete where the place is away
 SealState = Literal["open", "sealed", "expired"]
 
 
@@ -112,6 +116,44 @@ def due(kernel: Kernel, connection: Connection) -> list[tuple[str, str]]:
     return [(row.category, row.object) for row in rows]
 
 
+def unfinished(connection: Connection) -> list[tuple[str, str]]:
+    """(category, object) whose key is destroyed and whose objects may still lie somewhere."""
+    table = tables.retained
+    rows = connection.execute(
+        select(table.c.category, table.c.object).where(table.c.state == "erasing").limit(100)
+    ).all()
+    return [(row.category, row.object) for row in rows]
+
+
+async def finish(kernel: Kernel, category: str, object_: str) -> bool:
+    """Deletes what an erased object left outside the store; False when that place is away, and the clock repeats it.
+
+    While it is away only one of many waits for its answer: the destruction of the others' keys must not be late for it.
+    """
+    if kernel.things.get(LATE, 0.0) > monotonic():
+        return False
+    try:
+        await asyncio.to_thread(_remove, kernel, category, object_)
+    except Unavailable as error:
+        kernel.things[LATE] = monotonic() + LATE_S
+        log.warning("%s: key destroyed, objects not deleted yet: %s", category, error.what.en)
+        return False
+    return True
+
+
+def _remove(kernel: Kernel, category: str, object_: str) -> None:
+    for capability in kernel.capabilities:
+        if category in capability.removers:
+            capability.removers[category](kernel, object_)
+    # Bookkeeping of retention.erase, which is in the ledger already.
+    with kernel.store.side() as connection:
+        connection.execute(
+            update(tables.retained)
+            .where(tables.retained.c.id == f"{category}/{object_}", tables.retained.c.state == "erasing")
+            .values(state="erased")
+        )
+
+
 class Keeper:
     """Looks at what is due and has it erased, through the door."""
 
@@ -131,7 +173,7 @@ class Keeper:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def tick(self) -> int:
-        """Erases what is due now; returns how many objects."""
+        """Erases what is due now and finishes what was begun; returns how many were due and are erased."""
         done = 0
         for category, object_ in due(self._kernel, self._kernel.store.reader()):
             raw = msgspec.json.encode({"category": category, "object": object_})
@@ -141,6 +183,9 @@ class Keeper:
                 log.exception("erasure of %s is late", category)
                 continue
             done += 1
+        for category, object_ in unfinished(self._kernel.store.reader()):
+            if not await finish(self._kernel, category, object_):
+                break
         return done
 
     async def _run(self) -> None:

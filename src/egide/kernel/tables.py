@@ -192,7 +192,7 @@ retained = Table(
     Column("object", String(64), nullable=False),
     Column("trigger", BIG),  # when the clock starts; null while the trigger has not happened
     Column("erase_at", BIG),
-    Column("state", String(12), nullable=False),  # open | sealed | erased
+    Column("state", String(12), nullable=False),  # open | sealed | erasing (key gone, objects not yet) | erased
     Index("retained_due", "state", "erase_at"),
 )
 

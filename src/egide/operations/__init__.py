@@ -31,6 +31,7 @@ def capability() -> Capability:
         acts=(*cameras.ACTS, *watching.ACTS, *recordings.ACTS, *picture.ACTS),
         tables=tables.metadata,
         erasers={archive.CATEGORY: archive.erase},
+        removers={archive.CATEGORY: archive.remove},
         start=_start,
         stop=_stop,
     )

@@ -1,16 +1,13 @@
-"""The recordings on disk: each segment sealed with its recording's own key, erased by destroying key and files.
+"""The recordings' segments: each sealed with its recording's own key, erased by destroying the key, then the objects.
 
-Segments go to `<data>/recordings/<id>/<n>.seal`, written whole or not at all (temporary file, fsync, rename). The last link of
-the hash chain stands in the row when the recording ends, and with it in the ledger.
+Segments are objects `recordings/<id>/<n>-<chain>.seal`, written whole or not at all (kernel/objects.py). The last link of the
+hash chain stands in the row when the recording ends, and with it in the ledger.
 """
 
 from __future__ import annotations
 
 import logging
-import os
-import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, update
@@ -27,32 +24,19 @@ CATEGORY = "aerial-recording"
 PURPOSE = "aerial-recording"
 
 
-def folder(kernel: Kernel, recording: str) -> Path:
-    """Where a recording's segments lie."""
-    return kernel.settings.folder / "recordings" / recording
+def prefix(recording: str) -> str:
+    """Where a recording's segments lie among the objects."""
+    return f"recordings/{recording}"
 
 
 def recorder_for(kernel: Kernel, recording: str, source: str) -> Recorder:
     """A recorder that seals each segment as it comes."""
-    place = folder(kernel, recording)
-    place.mkdir(parents=True, exist_ok=True, mode=0o700)
     size = 0
 
     def seal(segment: bytes, meta: SegmentMeta) -> None:
         nonlocal size
         sealed = kernel.vault.seal(f"recording:{recording}", PURPOSE, segment, meta.chain.encode())
-        final = place / f"{meta.index:06d}-{meta.chain}.seal"
-        half = final.with_suffix(".half")
-        try:
-            descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "wb") as out:
-                out.write(sealed)
-                out.flush()
-                os.fsync(out.fileno())
-            half.rename(final)
-        except OSError:
-            half.unlink(missing_ok=True)
-            raise
+        kernel.objects.put(f"{prefix(recording)}/{meta.index:06d}-{meta.chain}.seal", sealed)
         size += len(segment)
         # A measure of the recording, not a use of it: bookkeeping of the camera's act, which is in the ledger already.
         with kernel.store.side() as connection:
@@ -71,17 +55,16 @@ def recorder_for(kernel: Kernel, recording: str, source: str) -> Recorder:
 
 def segments(kernel: Kernel, recording: str) -> Iterator[bytes]:
     """The clear segments in order; raises the vault's error when the key is gone or a byte was changed."""
-    for file in sorted(folder(kernel, recording).glob("*.seal")):
-        chain = file.stem.partition("-")[2]
-        yield kernel.vault.open_(f"recording:{recording}", PURPOSE, file.read_bytes(), chain.encode())
+    for name in kernel.objects.names(prefix(recording)):
+        chain = name.rpartition("/")[2].removesuffix(".seal").partition("-")[2]
+        yield kernel.vault.open_(f"recording:{recording}", PURPOSE, kernel.objects.get(name), chain.encode())
 
 
 def erase(kernel: Kernel, recording: str) -> Callable[[Connection], None]:
-    """What destroys a recording: its key (then nothing can open it), its files, and the row's figures."""
+    """What destroys a recording in the writer's transaction: its key (then nothing can open it) and the row's figures."""
 
     def destroy(connection: Connection) -> None:
         kernel.vault.shred(f"recording:{recording}", PURPOSE)
-        shutil.rmtree(folder(kernel, recording), ignore_errors=True)
         connection.execute(
             update(tables.recording)
             .where(tables.recording.c.id == recording)
@@ -89,3 +72,8 @@ def erase(kernel: Kernel, recording: str) -> Callable[[Connection], None]:
         )
 
     return destroy
+
+
+def remove(kernel: Kernel, recording: str) -> None:
+    """Deletes the segments of a recording whose key is gone; repeated until it returns. Raises `Unavailable`."""
+    kernel.objects.delete_prefix(prefix(recording))
