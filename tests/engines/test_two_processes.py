@@ -15,7 +15,9 @@ from sqlalchemy import func, select
 from egide.kernel import tables
 from egide.kernel.errors import Conflict, Refused
 from egide.kernel.merkle import Frontier, leaf_hash
+from egide.operations import archive
 from egide.operations import tables as operations
+from egide.operations.media.recorder import genesis, link
 from tests.engines.postgres import Server
 from tests.world import Terminal, World
 
@@ -157,6 +159,46 @@ async def test_a_camera_stopped_in_one_stops_in_both(two: Two) -> None:
     await second.until(lambda: second.kernel.things["relay"].state(source).deployment == deployment)
     await second.act("command", "operations.camera.stop", deployment=deployment, reason="Fin")
     await first.until(lambda: first.kernel.things["relay"].state(source).deployment is None)
+
+
+async def test_a_camera_goes_on_when_its_process_leaves(two: Two) -> None:
+    """The recording is one: its chain goes on where the first process left it."""
+    first, second = two
+    _order, _mission, deployment = await first.flying()
+    source = _source(first, deployment)
+    relays = [world.kernel.things["relay"] for world in two]
+    await second.until(lambda: relays[1].state(source).deployment == deployment)
+    await asyncio.sleep(1.5)
+    first.kernel.leaving = True
+    await first.kernel.things["fleet"].release()
+    await second.until(lambda: relays[1].state(source).recorder is not None)
+    await asyncio.sleep(1.5)
+    await second.act("command", "operations.camera.stop", deployment=deployment, reason="Fin")
+    db, table = second.kernel.store.reader(), operations.recording
+    row = db.execute(select(table).where(table.c.deployment == deployment)).one()
+    kept = list(archive.segments(second.kernel, row.id))
+    assert row.segments == len(kept) >= 2
+    links = [genesis(row.id)]
+    for segment in kept:
+        links.append(link(links[-1], segment))
+    assert links[-1] == row.chain
+
+
+async def test_a_camera_goes_on_when_its_process_dies(two: Two) -> None:
+    first, second = two
+    _order, _mission, deployment = await first.flying()
+    await second.until(
+        lambda: second.kernel.things["relay"].state(_source(second, deployment)).deployment == deployment
+    )
+    # What a kill leaves: a process that says nothing any more.
+    with second.kernel.store.side() as connection:
+        connection.execute(tables.process.delete().where(tables.process.c.id == first.kernel.process))
+    first.kernel.leaving = True
+    await first.kernel.processes.stop()
+    table = operations.deployment
+    process = select(table.c.process).where(table.c.id == deployment, table.c.ended.is_(None))
+    await second.until(lambda: second.kernel.store.reader().execute(process).scalar() == second.kernel.process)
+    await second.until(lambda: second.kernel.things["relay"].state(_source(second, deployment)).recorder is not None)
 
 
 async def test_a_stopped_process_loses_the_lead(postgres_server: Server, postgres_dsn: str, tmp_path: Path) -> None:

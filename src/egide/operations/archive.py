@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
 
 from egide.operations import tables
 from egide.operations.media.recorder import Recorder, SegmentMeta
@@ -30,8 +30,14 @@ def prefix(recording: str) -> str:
 
 
 def recorder_for(kernel: Kernel, recording: str, source: str) -> Recorder:
-    """A recorder that seals each segment as it comes."""
-    size = 0
+    """A recorder that seals each segment as it comes; it goes on where another process left the recording."""
+    table = tables.recording
+    row = (
+        kernel.store.reader()
+        .execute(select(table.c.segments, table.c.chain, table.c.bytes).where(table.c.id == recording))
+        .first()
+    )
+    size, after = (int(row.bytes), (int(row.segments), str(row.chain))) if row and row.segments else (0, None)
 
     def seal(segment: bytes, meta: SegmentMeta) -> None:
         nonlocal size
@@ -50,7 +56,7 @@ def recorder_for(kernel: Kernel, recording: str, source: str) -> Recorder:
         log.error("recording %s: %s", recording, en)
         kernel.things.setdefault("trouble", {})[source] = (fr, en)
 
-    return Recorder(recording, source, seal, trouble)
+    return Recorder(recording, source, seal, trouble, after=after)
 
 
 def segments(kernel: Kernel, recording: str) -> Iterator[bytes]:
