@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -141,8 +141,7 @@ async def _pages(ask: Ask, given: dict[str, Any], console: Console) -> dict[str,
     """All pages in one; a bar once it takes more than two seconds."""
     whole: dict[str, Any] = {"counts": Counter(), "changed": [], "untold": []}
     began, bar, task = asyncio.get_running_loop().time(), None, None
-    shown: AbstractContextManager[Any] = nullcontext()
-    try:
+    with ExitStack() as shown:
         while True:
             page = await ask(given)
             whole["counts"].update(page["counts"])
@@ -153,14 +152,10 @@ async def _pages(ask: Ask, given: dict[str, Any], console: Console) -> dict[str,
                 break
             given = given | {"cursor": page["next"]}
             if bar is None and asyncio.get_running_loop().time() - began > WAITED_S:
-                shown = bar = Progress(console=console, transient=True, disable=not console.is_terminal)
-                bar.__enter__()
+                bar = shown.enter_context(Progress(console=console, transient=True, disable=not console.is_terminal))
                 task = bar.add_task("Rejeu / replay", total=page["end"] - page["first"])
             if bar is not None and task is not None:
                 bar.update(task, completed=page["next"] - page["first"])
-    finally:
-        if bar is not None:
-            shown.__exit__(None, None, None)
     whole["counts"] = dict(whole["counts"])
     return whole
 
@@ -195,7 +190,7 @@ def _table(changed: list[dict[str, Any]]) -> Table:
         fr, en, _ = _COUNTS[each["kind"]]
         why = [f"{reason['text']} {reason['article']}\n{reason['fr']}\n{reason['en']}" for reason in each["reasons"]]
         why += [f"+ {duty['kind']} {duty['detail']}" for duty in each["more"]]
-        why += [f"− {duty['kind']} {duty['detail']}" for duty in each["less"]]
+        why += [f"- {duty['kind']} {duty['detail']}" for duty in each["less"]]
         words = (str(each["index"]), each["at"], each["act"], each["actor"][:8], f"{fr}\n{en}", "\n".join(why))
         table.add_row(*(escape(word) for word in words))
     return table
