@@ -116,7 +116,7 @@ def test_a_broken_pack_and_an_empty_folder_are_told(settings: Settings, tmp_path
 
 def test_check_runs_the_cases(pristine: Installed, tmp_path: Path) -> None:
     assert pristine.folder
-    code, said = heard(lambda console: law_cli.check(pack(tmp_path, stricter()), "fr", console))
+    code, said = heard(lambda console: law_cli.check(LAW / "fr" / "csi-l242", "fr", console))
     assert code == 0
     assert "cases answer as written" in said
     files = stricter()
