@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from egide.app import build, capabilities
+from egide.app import build, capabilities, engines
 from egide.gateways import composition, setup
 from egide.gateways.composition import Composition, compose
 from egide.kernel.settings import Settings
@@ -52,7 +52,7 @@ def content(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def composed() -> Iterator[None]:
     before = list(composition._held)
-    compose(Composition(build, capabilities, lambda *_: 0))
+    compose(Composition(build, engines, capabilities, lambda *_: 0))
     yield
     composition._held[:] = before
 

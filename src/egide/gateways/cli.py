@@ -28,9 +28,13 @@ app = typer.Typer(
     add_completion=False,
 )
 ledger_app = typer.Typer(help="Registre : export, vérification. / Ledger: export, verification.", no_args_is_help=True)
+law_app = typer.Typer(
+    help="Droit : rejeu, contrôle d’un recueil. / Law: replay, check of a pack.", no_args_is_help=True
+)
 map_app = typer.Typer(help="Carte hors ligne. / Offline map.", no_args_is_help=True)
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(map_app, name="map")
+app.add_typer(law_app, name="law")
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
@@ -153,6 +157,37 @@ def ledger_export(
     from egide.gateways.verify import export_public  # noqa: PLC0415
 
     raise typer.Exit(export_public(load(data), path, kind, console))
+
+
+@law_app.command("replay")
+def law_replay(
+    pack: Annotated[
+        Path, typer.Option("--pack", help="Dossier du recueil, ou de tout un droit / pack or whole law tree")
+    ],
+    since: Annotated[str, typer.Option("--from", help="Début / beginning, 2026-11-23T18:00:00Z")],
+    until: Annotated[str, typer.Option("--to", help="Fin, maintenant sinon / end, else now")] = "",
+    json_file: Annotated[Path | None, typer.Option("--json", help="Fichier JSON de tout / JSON file of all")] = None,
+    motive: Annotated[str, typer.Option(help="Motif, inscrit au registre / motive, written in the ledger")] = (
+        "Contrôle de la licéité : rejeu sous un autre droit"
+    ),
+    data: DataOption = None,
+    port: Annotated[int | None, typer.Option(help="Port")] = None,
+) -> None:
+    """Rejoue les actes passés sous un autre droit : lesquels changeraient ? / Replay past acts under other law."""
+    from egide.gateways.law_cli import replay  # noqa: PLC0415
+
+    raise typer.Exit(replay(load(data, port=port), pack, since, until, motive, json_file, console))
+
+
+@law_app.command("check")
+def law_check(
+    pack: Path,
+    jurisdiction: Annotated[str, typer.Option(help="Juridiction / jurisdiction")] = "fr",
+) -> None:
+    """Contrôle un recueil et joue ses cas. / Check a pack and run its cases."""
+    from egide.gateways.law_cli import check  # noqa: PLC0415
+
+    raise typer.Exit(check(pack, jurisdiction, console))
 
 
 @map_app.command("build")

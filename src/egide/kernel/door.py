@@ -89,6 +89,7 @@ class Kernel:
         law: Path = LAW,
     ) -> None:
         self.settings = settings
+        self.law = law  # the folder of packs: replay lays others over it
         self.clock = clock or Clock()
         self.capabilities = capabilities
         folder = settings.folder

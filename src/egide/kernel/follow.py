@@ -33,6 +33,7 @@ class Follower:
         self._task: asyncio.Task[None] | None = None
         self._seen = kernel.epoch
         self._now = asyncio.Event()
+        self._stopped = False  # Python 3.11’s wait_for may swallow a cancellation that comes with the event it waits for
 
     def start(self) -> None:
         """Starts looking."""
@@ -41,6 +42,7 @@ class Follower:
     async def stop(self) -> None:
         """Stops."""
         if self._task is not None:
+            self._stopped = True
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
@@ -59,7 +61,7 @@ class Follower:
         kernel.bus.follow()
 
     async def _run(self) -> None:
-        while True:
+        while not self._stopped:
             try:
                 self.look()
             except (SQLAlchemyError, EgideError) as error:

@@ -67,7 +67,11 @@ class Principal:
 
 ANONYMOUS = Principal(id="", name="", roles=frozenset(), kind="anonymous")
 OPERATOR = Principal(
-    id="operator", name="Opérateur de la plateforme", roles=frozenset({"administrator"}), kind="operator", strong=True
+    id="operator",
+    name="Opérateur de la plateforme",
+    roles=frozenset({"administrator", "operator"}),
+    kind="operator",
+    strong=True,
 )
 
 

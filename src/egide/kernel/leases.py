@@ -60,6 +60,7 @@ class Leases:
         self._task: asyncio.Task[None] | None = None
         self._ending: set[asyncio.Task[None]] = set()
         self._now = asyncio.Event()
+        self._stopped = False  # Python 3.11’s wait_for may swallow a cancellation that comes with the event it waits for
 
     def start(self) -> None:
         """Starts deciding again."""
@@ -69,6 +70,7 @@ class Leases:
     async def stop(self) -> None:
         """Stops; every lease then runs out by itself."""
         if self._task is not None:
+            self._stopped = True
             self._task.cancel()
             await asyncio.gather(self._task, *self._ending, return_exceptions=True)
 
@@ -96,7 +98,7 @@ class Leases:
             self._now.set()
 
     async def _run(self) -> None:
-        while True:
+        while not self._stopped:
             self.renew()
             try:
                 await asyncio.wait_for(self._now.wait(), TTL_S / 2)

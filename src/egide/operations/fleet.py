@@ -51,6 +51,7 @@ class Fleet:
         self._kernel = kernel
         self._relay = relay
         self._now = asyncio.Event()
+        self._stopped = False  # Python 3.11’s wait_for may swallow a cancellation that comes with the event it waits for
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -64,6 +65,7 @@ class Fleet:
     async def stop(self) -> None:
         """Stops looking; what this process films is the relay's to stop."""
         if self._task is not None:
+            self._stopped = True
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
@@ -163,7 +165,7 @@ class Fleet:
             await kernel.perform("operations.camera.release", given, kernel.system("operations-means"))
 
     async def _run(self) -> None:
-        while True:
+        while not self._stopped:
             try:
                 await asyncio.wait_for(self._now.wait(), LOOK_S)
                 self._now.clear()

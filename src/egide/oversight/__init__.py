@@ -7,6 +7,7 @@ from egide.kernel.capability import Capability
 
 def capability() -> Capability:
     """The capability."""
-    from egide.oversight import ledger, record, river  # noqa: PLC0415
+    from egide.oversight import ledger, record, replay, river  # noqa: PLC0415
 
-    return Capability(name="oversight", package="egide.oversight", acts=(*river.ACTS, *record.ACTS, *ledger.ACTS))
+    acts = (*river.ACTS, *record.ACTS, *ledger.ACTS, *replay.ACTS)
+    return Capability(name="oversight", package="egide.oversight", acts=acts)
