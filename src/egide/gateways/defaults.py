@@ -39,6 +39,34 @@ ABOUT: dict[str, Text] = {
         "Actes par seconde qu’une même personne peut demander", "Acts a second that one person may ask for"
     ),
     "town": Text("Extrait OpenStreetMap de l’exercice", "OpenStreetMap extract of the exercise"),
+    "store": Text(
+        "Base PostgreSQL : postgresql:///egide?host=/run/postgresql ; vide : SQLite dans ce dossier",
+        "PostgreSQL database: postgresql:///egide?host=/run/postgresql; empty: SQLite in this folder",
+    ),
+    "vault": Text(
+        "Base PostgreSQL des clés de données, une autre que « store » ; vide : vault/vault.db",
+        "PostgreSQL database of the data keys, another than “store”; empty: vault/vault.db",
+    ),
+    "bus": Text(
+        "Événements entre processus : nats://127.0.0.1:4222 ; vide : par la base",
+        "Events between processes: nats://127.0.0.1:4222; empty: through the store",
+    ),
+    "objects": Text(
+        "Enregistrements et documents : s3://seau/prefixe ou file:///… ; vide : dans ce dossier",
+        "Recordings and documents: s3://bucket/prefix or file:///…; empty: in this folder",
+    ),
+    "hsm": Text(
+        "Module de sécurité : pkcs11:/usr/lib/…/lib.so?token=egide ; son code dans keys/hsm.pin",
+        "Hardware security module: pkcs11:/usr/lib/…/lib.so?token=egide; its PIN in keys/hsm.pin",
+    ),
+    "stamps": Text(
+        "Adresse de l’autorité d’horodatage (RFC 3161)", "Address of the time-stamping authority (RFC 3161)"
+    ),
+    "backups": Text("Dossier des sauvegardes d’« egide backup »", "Folder of the backups of “egide backup”"),
+    "witnesses": Text(
+        "Témoins du registre : adresse = clé publique ; à laisser en fin de fichier",
+        "Witnesses of the ledger: address = public key; keep at the end of the file",
+    ),
     "plugins": Text(
         "Greffons acceptés : nom = empreinte SHA-256 ; à laisser en fin de fichier",
         "Accepted plug-ins: name = SHA-256 fingerprint; keep at the end of the file",
@@ -53,12 +81,17 @@ def text() -> str:
         "# Settings of Égide. Remove the # of a line to change it.",
         "",
     ]
-    for field in msgspec.structs.fields(Settings):
+    # Tables end a TOML file: what follows one would belong to it.
+    for field in sorted(msgspec.structs.fields(Settings), key=_is_table):
         about = ABOUT.get(field.name)
         if about is None:
             continue  # `data` is this very folder
         line = (
-            "[plugins]" if field.name == "plugins" else f"{field.name} = {msgspec.json.encode(field.default).decode()}"
+            f"[{field.name}]" if _is_table(field) else f"{field.name} = {msgspec.json.encode(field.default).decode()}"
         )
         parts += [f"# {about.fr}", f"# {about.en}", f"# {line}", ""]
     return "\n".join(parts)
+
+
+def _is_table(field: msgspec.structs.FieldInfo) -> bool:
+    return field.default is msgspec.NODEFAULT  # only tables are made anew for each `Settings`

@@ -33,7 +33,9 @@ class Follower:
         self._task: asyncio.Task[None] | None = None
         self._seen = kernel.epoch
         self._now = asyncio.Event()
-        self._stopped = False  # Python 3.11’s wait_for may swallow a cancellation that comes with the event it waits for
+        self._stopped = (
+            False  # Python 3.11’s wait_for may swallow a cancellation that comes with the event it waits for
+        )
 
     def start(self) -> None:
         """Starts looking."""

@@ -51,7 +51,9 @@ class Fleet:
         self._kernel = kernel
         self._relay = relay
         self._now = asyncio.Event()
-        self._stopped = False  # Python 3.11’s wait_for may swallow a cancellation that comes with the event it waits for
+        self._stopped = (
+            False  # Python 3.11’s wait_for may swallow a cancellation that comes with the event it waits for
+        )
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
