@@ -28,7 +28,6 @@ from egide.kernel.guard import Decision, Guard
 from egide.kernel.law_overlay import MAX_BYTES, bounded, diagnosis, other_law
 from egide.kernel.replay import CHANGED, UNTOLD, Kind, Record, Replay, Verdict
 from egide.kernel.times import parse
-from egide.kernel.vault import Erased, Tampered
 from egide.kernel.writer import Leaf
 from egide.oversight.river import READERS, log_facts
 
@@ -195,10 +194,10 @@ def _record(kernel: Kernel, index: int, leaf: Leaf, body: bytes | None, actor: s
         if hashlib.sha256(sealed).hexdigest() != leaf.body:
             return record(None)
         return record(_facts(opened).facts)
-    except Erased:
-        return record(None, erased=True)
-    except Tampered:
-        return record(None, erased=actor is None)
+    except EgideError as error:
+        if error.code not in ("erased", "tampered"):
+            raise
+        return record(None, erased=error.code == "erased" or actor is None)
     except msgspec.DecodeError:  # a body of another time: it holds no facts that we know how to read
         return record(None)
 
