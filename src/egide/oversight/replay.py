@@ -23,7 +23,7 @@ from egide.kernel import tables
 from egide.kernel.act import Act, Ctx, Effect, Facts, Input, act
 from egide.kernel.clock import iso
 from egide.kernel.door import reasons
-from egide.kernel.errors import BadInput, StartupError, Text
+from egide.kernel.errors import BadInput, EgideError, StartupError, Text
 from egide.kernel.guard import Decision, Guard
 from egide.kernel.law_overlay import MAX_BYTES, bounded, diagnosis, other_law
 from egide.kernel.replay import CHANGED, UNTOLD, Kind, Record, Replay, Verdict
