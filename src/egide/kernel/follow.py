@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("egide.follow")
 
 LOOK_S = 0.25  # s
+GAP_S = 0.01  # s between two looks, however many hints come
 _EPOCH = select(tables.rights.c.epoch).where(tables.rights.c.realm == bindparam("realm"))
 
 
@@ -66,6 +67,7 @@ class Follower:
                 self.look()
             except (SQLAlchemyError, EgideError) as error:
                 log.warning("others are not seen: %s", error)
+            await asyncio.sleep(GAP_S)
             try:
                 await asyncio.wait_for(self._now.wait(), LOOK_S)
             except TimeoutError:
