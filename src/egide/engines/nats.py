@@ -26,7 +26,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, RetentionPolic
 from nats.js.errors import NotFoundError
 
 from egide.kernel.errors import Text, Unavailable
-from egide.kernel.transport import IDLE_S, LOOK_S, RETRY_S, Sent, Subscription
+from egide.kernel.transport import IDLE_S, LOOK_S, RETRY_S, Sent, Subscription, end
 
 log = logging.getLogger("egide.nats")
 
@@ -90,9 +90,7 @@ class NatsTransport:
         """Leaves; what was not acknowledged comes again."""
         if self._hinting is not None:
             self._hinting.cancel()
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(tuple(self._tasks))
         with suppress(NatsError, OSError, TimeoutError, asyncio.CancelledError):
             await asyncio.wait_for(self._client.close(), WAIT_S)
 

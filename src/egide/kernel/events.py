@@ -18,7 +18,7 @@ from sqlalchemy import bindparam, func, select
 from egide.kernel import tables
 from egide.kernel.listeners import Listening
 from egide.kernel.outbox import PRUNE, RELAY, Pruner, Relay
-from egide.kernel.transport import InProcess, Subscription, Transport
+from egide.kernel.transport import InProcess, Subscription, Transport, end
 from egide.kernel.turns import Turns
 
 if TYPE_CHECKING:
@@ -118,9 +118,7 @@ class Bus:
 
     async def stop(self) -> None:
         """Stops the listeners; their cursors stay, another process goes on."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
         self._tasks.clear()
         await self.transport.stop()
         await self.turns.stop()

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from egide.kernel import tables
 from egide.kernel.errors import EgideError
+from egide.kernel.transport import end
 
 if TYPE_CHECKING:
     from egide.kernel.door import Kernel
@@ -44,8 +45,7 @@ class Follower:
         """Stops."""
         if self._task is not None:
             self._stopped = True
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end([self._task])
 
     def hurry(self) -> None:
         """Another process says that something happened: look now."""

@@ -9,7 +9,7 @@ transport's files, where erasure would not find it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -105,9 +105,7 @@ class InProcess:
 
     async def stop(self) -> None:
         """Ends the tasks; the cursors stay."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
         self._tasks.clear()
         self._news.clear()
 
@@ -133,6 +131,15 @@ class InProcess:
     def trouble(self) -> Text | None:
         """Its troubles are the store's."""
         return None
+
+
+async def end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancels tasks until they have ended: Python 3.11's `wait_for` may swallow a cancellation (python/cpython#86296)."""
+    left = {task for task in tasks if not task.done()}
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=IDLE_S)
 
 
 async def _serve(subscription: Subscription, news: asyncio.Event) -> None:

@@ -19,6 +19,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from egide.kernel import tables
 from egide.kernel.errors import EgideError
+from egide.kernel.transport import end
 
 if TYPE_CHECKING:
     from egide.kernel.door import Kernel
@@ -60,8 +61,7 @@ class Turns:
         """Hands every turn over at once."""
         if self._task is None:
             return
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await end([self._task])
         self._task = None
         self._held.clear()
         with suppress(SQLAlchemyError, EgideError), self._kernel.store.side() as connection:
