@@ -22,6 +22,7 @@ from egide.kernel.errors import StartupError, Text
 from egide.kernel.objects import Objects
 from egide.kernel.settings import Settings
 from egide.kernel.store import Store
+from egide.kernel.transport import Transport
 
 TOKEN = "operator.token"  # noqa: S105 — a file name; the token inside is generated at first start
 LOW_DISK = 64 * 1024 * 1024  # bytes; below this the health page turns amber
@@ -92,7 +93,21 @@ def fingerprint(module: str) -> str:
 
 def engines(settings: Settings) -> Engines:
     """The engines that the settings ask for, opened. Each is imported only where it is asked for."""
-    return Engines(store=_store(settings), objects=_objects(settings))
+    return Engines(store=_store(settings), objects=_objects(settings), transport=_transport(settings))
+
+
+def _transport(settings: Settings) -> Transport | None:
+    if not settings.bus:
+        return None
+    if settings.bus.startswith(("nats://", "tls://")):
+        from egide.engines.nats import NatsTransport  # noqa: PLC0415 — only where it is asked for
+
+        return NatsTransport(settings.bus, settings.realm)
+    raise StartupError(
+        Text(f"Bus inconnu : {settings.bus}", f"Unknown bus: {settings.bus}"),
+        Text("Donnez nats://…, ou rien.", "Give nats://…, or nothing."),
+        file="egide.toml",
+    )
 
 
 def _store(settings: Settings) -> Store:
@@ -156,6 +171,10 @@ def health(kernel: Kernel) -> dict[str, Any]:
         _part("disk", "Disque", "Disk", free > LOW_DISK, f"{free // 1_048_576} MiB"),
         _part("jobs", "Tâches", "Jobs", jobs.failed(kernel.store.reader()) == 0, None),
     ]
+    if kernel.settings.bus:
+        trouble = kernel.bus.transport.trouble()
+        words = f"{trouble.fr} · {trouble.en}" if trouble else None
+        parts.append(_part("bus", "Événements", "Events", trouble is None, words))
     return {
         "ok": all(part["ok"] for part in parts),
         "demo": kernel.settings.demo,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from egide.kernel import events, tables
+from egide.kernel import tables, transport
 from egide.kernel.errors import Refused
 from egide.kernel.writer import Work
 from tests.world import World
@@ -42,7 +42,7 @@ async def test_many_at_once_are_told_in_the_ledgers_order(plugged: World) -> Non
 async def test_a_listener_that_fails_hears_it_again_before_the_next(
     plugged: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "RETRY_S", 0.01)
+    monkeypatch.setattr(transport, "RETRY_S", 0.01)
     plugged.kernel.things["deaf_to"] = "b"
     await say(plugged, "a", "b", "c")
     await plugged.until(lambda: heard(plugged) == ["a", "b", "b", "c"])

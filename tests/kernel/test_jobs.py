@@ -6,11 +6,10 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Row, select
+from sqlalchemy import Row, insert, select
 
 from egide.kernel import jobs, tables
 from egide.kernel.jobs import MAX_ATTEMPTS, job
-from egide.kernel.store import put
 from tests.world import World
 
 pytestmark = pytest.mark.anyio
@@ -22,7 +21,8 @@ async def queue(
     due = world.clock.now_us() + int(after_s * 1e6)
     row = job(cause, act, b'{"word":"%s"}' % word.encode(), due)
     with world.kernel.store.side() as connection:
-        put(connection, tables.job, {"id": row.pop("id")}, row)
+        if connection.execute(select(tables.job.c.id).where(tables.job.c.id == row["id"])).first() is None:
+            connection.execute(insert(tables.job), row)
 
 
 def rows(world: World) -> list[Row[tuple[object, ...]]]:

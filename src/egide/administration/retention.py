@@ -6,7 +6,7 @@ from sqlalchemy import Connection, update
 
 from egide.kernel import tables
 from egide.kernel.act import Act, Ctx, Effect, Input, Nothing, Receipt, act
-from egide.kernel.errors import NotFound, Text
+from egide.kernel.errors import Conflict, NotFound, Text
 from egide.kernel.identity import new_id
 from egide.kernel.retention import finish, hold_row
 from egide.kernel.times import parse
@@ -46,12 +46,15 @@ def erase(ctx: Ctx, given: Due) -> Effect:
     destroy = eraser(ctx.kernel, given.object)
 
     def apply(connection: Connection) -> None:
-        destroy(connection)
-        connection.execute(
-            update(tables.retained)
-            .where(tables.retained.c.id == f"{given.category}/{given.object}")
+        table = tables.retained
+        erased = connection.execute(
+            update(table)
+            .where(table.c.id == f"{given.category}/{given.object}", table.c.state.not_in(("erasing", "erased")))
             .values(state="erasing")
         )
+        if not erased.rowcount:  # another process was quicker: one erasure, one entry
+            raise Conflict(Text("C’est déjà effacé.", "This is erased already."))
+        destroy(connection)
 
     async def after(_receipt: Receipt) -> None:
         await finish(ctx.kernel, given.category, given.object)

@@ -22,6 +22,7 @@ from egide.kernel.errors import StartupError, Text
 if TYPE_CHECKING:
     from egide.kernel.door import Kernel
     from egide.kernel.law import LawBook
+    from egide.kernel.listeners import Batch
 
 
 class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -111,7 +112,7 @@ class Capability:
     package: str  # where activities.toml lies
     acts: tuple[Act, ...]
     tables: MetaData | None = None
-    listeners: Mapping[str, Listener] = field(default_factory=dict)
+    listeners: Mapping[str, Listener | Batch] = field(default_factory=dict)
     erasers: Mapping[str, Callable[[Kernel, str], Callable[..., None]]] = field(default_factory=dict)
     # By category: deletes what an erased object left outside the store; in a thread, repeated until it returns.
     removers: Mapping[str, Callable[[Kernel, str], None]] = field(default_factory=dict)

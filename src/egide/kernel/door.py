@@ -130,7 +130,7 @@ class Kernel:
         self.process = draw(8).hex()  # this process among those that share the store
         # Of rights: grows with every change, in whichever process; read again inside the writer's transaction.
         self.epoch = self._stored_epoch()
-        self.bus = Bus(self)
+        self.bus = Bus(self, engines.transport)
         self.identity = Identity(self)
         self.orders = Orders(self)
         self.leases = Leases(self)
@@ -306,8 +306,11 @@ class Kernel:
         cause: str = "",
         channel: Any = None,
         address: str = "",
+        once: tuple[str, int] | None = None,
     ) -> Outcome:
         """Runs one act for `principal`. `raw` is JSON or an input struct; `address` is only for limiting who is not signed in.
+
+        `once`, (consumer, number), is written with an allowed act: the same a second time raises `Conflict`, nothing is done.
 
         Raises `BadInput`, `NotSignedIn`, `Refused` (recorded, every broken article listed), `Unavailable` (nothing was done),
         what the act itself raises of `EgideError`, and `Failed` for anything else that its code does.
@@ -354,7 +357,7 @@ class Kernel:
             raise
         except Exception as error:  # as above; nothing has been done yet
             raise _plain(name, error) from error
-        receipt = await self._record(act, ctx, given, raw, facts, decision, computed, epoch)
+        receipt = await self._record(act, ctx, given, raw, facts, decision, computed, epoch, once=once)
         effect = computed or Effect()
         if effect.after is not None:
             try:
@@ -403,14 +406,16 @@ class Kernel:
         epoch: int,
         *,
         outcome: str = "allowed",
+        once: tuple[str, int] | None = None,
     ) -> Receipt:
         """Hands the decided act to the writer and waits until it is durable; raises the refusal or the failure."""
         if self.loop is None:
             raise Unavailable(Text("La plateforme n’est pas démarrée.", "The platform is not started."))
         work = Work(
             act, ctx, given, raw, facts, decision, effect, outcome if decision.allowed else "refused",
-            epoch, draw(16).hex(), self.loop.create_future(),
+            epoch, draw(16).hex(), self.loop.create_future(), once=once,
         )  # fmt: skip
+        self.bus.expect(work.id)
         if not decision.allowed:
             work.error = Refused(decision)
         self.writer.submit(work)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from egide.kernel.objects import Objects
 from egide.kernel.store import Store
+from egide.kernel.transport import Transport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,3 +15,4 @@ class Engines:
 
     store: Store
     objects: Objects
+    transport: Transport | None = None  # of events between processes; None: the outbox alone

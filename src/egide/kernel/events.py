@@ -1,97 +1,152 @@
-"""Events: written to the outbox in the act's own transaction, handed to durable listeners in order, at least once.
+"""Events: written to the outbox in the act's own transaction, handed to durable listeners in order, stored once.
 
-`listen` consumers keep a cursor, so that a restart goes on where it stopped; they are idempotent by (cause, act). `watch`
-subscribers live in memory (open pages, leases) and only ever see what happens while they look.
+Durable listeners (listeners.py) keep a cursor and go on where they stopped, in whichever process; the transport (transport.py)
+says when. `watch` subscribers live in memory (open pages, leases) and only ever see what happens while they look, in this
+process at once and in the others as soon as the follower sees it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import inspect
-import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from sqlalchemy import bindparam, func, select
-from sqlalchemy.exc import DatabaseError
 
 from egide.kernel import tables
-from egide.kernel.errors import EgideError
-from egide.kernel.store import put
+from egide.kernel.listeners import Listening
+from egide.kernel.outbox import PRUNE, RELAY, Pruner, Relay
+from egide.kernel.transport import InProcess, Subscription, Transport, end
+from egide.kernel.turns import Turns
 
 if TYPE_CHECKING:
     from egide.kernel.door import Kernel
     from egide.kernel.writer import Work
 
-log = logging.getLogger("egide.events")
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An act that another process recorded, as its entry tells it."""
+
+    index: int
+    leaf: bytes
+    actor: str | None
+    order: str | None
+
 
 Watcher = Callable[[str, dict[str, Any]], None]
 ActWatcher = Callable[["Work"], None]
+OtherWatcher = Callable[[Recorded], None]
+LIMIT = 1000  # rows of one look
 _SINCE = (
     select(tables.outbox.c.seq, tables.outbox.c.name, tables.outbox.c.payload, tables.outbox.c.process)
     .where(tables.outbox.c.seq > bindparam("seq"))
     .order_by(tables.outbox.c.seq)
-    .limit(1000)
+    .limit(LIMIT)
 )
-RETRY_S = 1.0  # s between attempts of a listener that failed
+_ENTRIES = (
+    select(tables.entry.c.idx, tables.entry.c.id, tables.entry.c.leaf, tables.entry.c.actor, tables.entry.c.order_id)
+    .where(tables.entry.c.realm == bindparam("realm"), tables.entry.c.idx > bindparam("after"))
+    .order_by(tables.entry.c.idx)
+    .limit(LIMIT)
+)
+_LAST = select(func.max(tables.entry.c.idx)).where(tables.entry.c.realm == bindparam("realm"))
 
 
 class Bus:
-    """In-process bus behind the outbox."""
+    """Who hears what, in this process."""
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel, transport: Transport | None = None) -> None:
         self._kernel = kernel
+        self.transport: Transport = transport or InProcess()
+        self.turns = Turns(kernel)
+        self.listening: list[Listening] = []
+        self.pruner = Pruner(kernel)
+        self._relay = Relay(kernel)
         self._watchers: list[Watcher] = []
-        self._act_watchers: list[ActWatcher] = []
-        self._wake = asyncio.Event()
+        self._act_watchers: list[tuple[ActWatcher, OtherWatcher | None]] = []
         self._told = 0  # seq up to which the events of other processes were told here
+        self._shown = -1  # index up to which the acts of other processes were shown here
+        self._own: set[str] = set()  # acts of this process that may come by as entries
         self._tasks: list[asyncio.Task[None]] = []
+        for capability in kernel.capabilities:
+            for name, listener in capability.listeners.items():
+                each = Listening(kernel, f"{capability.name}:{name}", name, listener)
+                self.listening.append(each)
+                self.turns.want(each.consumer)
+                self.transport.subscribe(Subscription(each.consumer, name, each.handle, each.mine))
+        self.turns.want(PRUNE)
+        if self.transport.relays:
+            self.turns.want(RELAY)
+
+    # -- watching ---------------------------------------------------------------------------------------------------
 
     def watch(self, watcher: Watcher) -> Callable[[], None]:
         """Calls `watcher(name, payload)` for each event from now on; returns the way to stop."""
         self._watchers.append(watcher)
         return lambda: self._watchers.remove(watcher) if watcher in self._watchers else None
 
-    def watch_acts(self, watcher: ActWatcher) -> Callable[[], None]:
-        """Calls `watcher(work)` for each recorded act (act.done, act.refused) from now on; returns the way to stop."""
-        self._act_watchers.append(watcher)
-        return lambda: self._act_watchers.remove(watcher) if watcher in self._act_watchers else None
+    def watch_acts(self, watcher: ActWatcher, other: OtherWatcher | None = None) -> Callable[[], None]:
+        """Calls `watcher(work)` for each act recorded here (act.done, act.refused) from now on, `other(recorded)` for those
+        of other processes; returns the way to stop.
+        """
+        if not self._act_watchers:
+            last = self._kernel.store.reader().execute(_LAST, {"realm": self._kernel.settings.realm}).scalar()
+            self._shown = -1 if last is None else int(last)
+        pair = (watcher, other)
+        self._act_watchers.append(pair)
+        return lambda: self._act_watchers.remove(pair) if pair in self._act_watchers else None
 
     def tell(self, name: str, payload: dict[str, Any]) -> None:
         """Tells who looks, and only them: for what is true after the commit (a lease now runs), not for what happened."""
         for live in tuple(self._watchers):
             live(name, payload)
 
+    # -- start and stop ---------------------------------------------------------------------------------------------
+
     async def start(self) -> None:
-        """Starts one task per durable listener; what others wrote before this process started is not news."""
+        """Starts the transport and this process's share of the work; what others wrote before is not news."""
         table = tables.outbox
         self._told = int(self._kernel.store.reader().execute(select(func.max(table.c.seq))).scalar() or 0)
-        for capability in self._kernel.capabilities:
-            for name, listener in capability.listeners.items():
-                consumer = f"{capability.name}:{name}"
-                self._tasks.append(asyncio.create_task(self._consume(consumer, name, listener), name=consumer))
+        await self.turns.start()
+        self.transport.wake(self._kernel.follower.hurry)
+        await self.transport.start()
+        chores = [("prune", self.pruner.run), *([("relay", self._relay.run)] if self.transport.relays else [])]
+        self._tasks = [asyncio.create_task(run(), name=name) for name, run in chores]
 
     async def stop(self) -> None:
-        """Stops the listeners; their cursors stay."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Stops the listeners; their cursors stay, another process goes on."""
+        await end(self._tasks)
         self._tasks.clear()
+        await self.transport.stop()
+        await self.turns.stop()
+
+    # -- telling ----------------------------------------------------------------------------------------------------
+
+    def expect(self, act_id: str) -> None:
+        """An act of this process is on its way: its entry is not another's."""
+        self._own.add(act_id)
 
     def publish(self, batch: list[Work]) -> None:
         """On the event loop, after the commit: tells who looks, wakes who listens."""
-        told = False
+        recorded = told = False
         for work in batch:
             if work.receipt is not None:
-                for watcher in tuple(self._act_watchers):
+                recorded = True
+                for watcher, _other in tuple(self._act_watchers):
                     watcher(work)
+            if work.receipt is None or not self._act_watchers or work.receipt.index <= self._shown:
+                self._own.discard(work.id)
             if work.error is None and work.effect is not None:
                 for name, payload in work.effect.events:
                     told = True
                     self.tell(name, payload)
         if told:
-            self._wake.set()
+            self._nudge()
+        if recorded:
+            self.transport.hint()
 
     def follow(self) -> None:
         """Tells who looks what other processes have written since (`Follower.look`)."""
@@ -101,50 +156,23 @@ class Bus:
             if row.process != self._kernel.process:
                 self.tell(row.name, msgspec.json.decode(row.payload))
         if rows:
-            self._wake.set()
+            self._nudge()
+        if self._act_watchers:
+            self._show()
 
-    async def _consume(
-        self, consumer: str, name: str, listener: Callable[[Kernel, dict[str, Any]], Awaitable[None] | None]
-    ) -> None:
-        store = self._kernel.store
-        table = tables.outbox
-        cursor = (
-            store.reader().execute(select(tables.consumer.c.seq).where(tables.consumer.c.name == consumer)).scalar()
-            or 0
-        )
-        while True:
-            rows = (
-                store.reader()
-                .execute(
-                    select(table.c.seq, table.c.payload, table.c.entry)
-                    .where(table.c.seq > cursor, table.c.name == name)
-                    .order_by(table.c.seq)
-                    .limit(100)
-                )
-                .all()
-            )
-            for seq, payload, entry in rows:
-                try:
-                    done = listener(self._kernel, msgspec.json.decode(payload) | {"cause": entry})
-                    if inspect.isawaitable(done):
-                        await done
-                except Exception as error:  # a capability's code: whatever it raises, its events wait and come again
-                    log.warning("listener %s: %s", consumer, error, exc_info=not isinstance(error, EgideError))
-                    await asyncio.sleep(RETRY_S)
-                    break
-                cursor = seq
-            if rows:
-                try:
-                    await asyncio.to_thread(self._keep, consumer, cursor)
-                except (
-                    DatabaseError
-                ) as error:  # at least once: an event told again does no harm, a listener lost for good would
-                    log.warning("cursor of %s: %s", consumer, error)
-            if not rows:
-                self._wake.clear()
-                await self._wake.wait()
+    def _show(self) -> None:
+        """Shows the acts that other processes recorded; costs one look where somebody follows acts, nothing elsewhere."""
+        asked = {"realm": self._kernel.settings.realm, "after": self._shown}
+        for row in self._kernel.store.reader().execute(_ENTRIES, asked).all():
+            self._shown = row.idx
+            if row.id in self._own:
+                self._own.discard(row.id)
+                continue
+            recorded = Recorded(row.idx, bytes(row.leaf), row.actor, row.order_id)
+            for _watcher, other in tuple(self._act_watchers):
+                if other is not None:
+                    other(recorded)
 
-    def _keep(self, consumer: str, cursor: int) -> None:
-        """The cursor is bookkeeping, not state of people: it may lag (at least once), so a write of its own suffices."""
-        with self._kernel.store.side() as connection:
-            put(connection, tables.consumer, {"name": consumer}, {"seq": cursor})
+    def _nudge(self) -> None:
+        self._relay.nudge()
+        self.transport.nudge()

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from egide.kernel import tables
 from egide.kernel.errors import EgideError
+from egide.kernel.transport import end
 
 if TYPE_CHECKING:
     from egide.kernel.door import Kernel
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("egide.follow")
 
 LOOK_S = 0.25  # s
+GAP_S = 0.01  # s between two looks, however many hints come
 _EPOCH = select(tables.rights.c.epoch).where(tables.rights.c.realm == bindparam("realm"))
 
 
@@ -45,8 +47,7 @@ class Follower:
         """Stops."""
         if self._task is not None:
             self._stopped = True
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end([self._task])
 
     def hurry(self) -> None:
         """Another process says that something happened: look now."""
@@ -68,6 +69,7 @@ class Follower:
                 self.look()
             except (SQLAlchemyError, EgideError) as error:
                 log.warning("others are not seen: %s", error)
+            await asyncio.sleep(GAP_S)
             try:
                 await asyncio.wait_for(self._now.wait(), LOOK_S)
             except TimeoutError:

@@ -1,7 +1,8 @@
 """Durable background work: due rows in the store, each of which performs one act as a named system activity.
 
 A job's id is (cause, act), so that queueing it twice is doing it once. A failed job comes back with growing delay and is
-shown on the health page after `MAX_ATTEMPTS`.
+shown on the health page after `MAX_ATTEMPTS`. Several processes look: each claims a job before it does it, the claim ends with
+its process or its time, and the act is written with a row of `handled`, so that even two who claimed do it once.
 """
 
 from __future__ import annotations
@@ -10,20 +11,22 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, select, update
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import Connection, delete, exists, insert, or_, select, update
+from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from egide.kernel import tables
-from egide.kernel.errors import EgideError, NotFound, Text
+from egide.kernel.errors import Conflict, EgideError, NotFound, Text
 
 if TYPE_CHECKING:
     from egide.kernel.door import Kernel
+    from egide.kernel.identity import Principal
 
 log = logging.getLogger("egide.jobs")
 
 LOOK_S = 0.5  # s between looks at what is due
 MAX_ATTEMPTS = 8  # then a person must look
 BACKOFF_US = 2_000_000  # µs, doubled at each attempt
+CLAIM_US = 60_000_000  # µs a claim holds while its process lives
 
 
 def job(cause: str, act: str, raw: bytes, due_us: int) -> dict[str, Any]:
@@ -60,6 +63,7 @@ class Runner:
         """Runs the jobs due now; returns how many were done."""
         kernel = self._kernel
         table = tables.job
+        done = 0
         rows = (
             kernel.store.reader()
             .execute(
@@ -71,11 +75,14 @@ class Runner:
             .all()
         )
         for row in rows:
+            if not await asyncio.to_thread(self._claim, row.id):
+                continue
+            done += 1
             try:
                 act = kernel.acts.get(row.act)
                 if act is None:
                     raise NotFound(Text(f"L’acte {row.act} n’existe plus.", f"The act {row.act} is no more."))
-                await kernel.perform(row.act, bytes(row.input), kernel.system(act.activity), cause=row.cause)
+                await self._once(row, kernel.system(act.activity))
                 values: dict[str, Any] = {"state": "done"}
             except EgideError as error:
                 attempts = row.attempts + 1
@@ -83,11 +90,42 @@ class Runner:
                 state = "failed" if attempts >= MAX_ATTEMPTS else "due"
                 values = {"attempts": attempts, "state": state, "due": kernel.clock.now_us() + BACKOFF_US * 2**attempts}
             await asyncio.to_thread(self._keep, row.id, values)
-        return len(rows)
+        return done
+
+    async def _once(self, row: Any, principal: Principal) -> None:
+        mark = (f"job:{row.id}", 0)
+        try:
+            await self._kernel.perform(row.act, bytes(row.input), principal, cause=row.cause, once=mark)
+        except Conflict:
+            table = tables.handled
+            seen = exists().where(table.c.consumer == mark[0], table.c.seq == mark[1])
+            if not self._kernel.store.reader().execute(select(seen)).scalar():
+                raise
+            # Done by whoever had claimed it before, and died or lost its claim before it could say so.
+
+    def _claim(self, job_id: str) -> bool:
+        """Takes a job that nobody does, or whose process is gone or late."""
+        kernel, job, table = self._kernel, tables.job, tables.claim
+        now = kernel.clock.now_us()
+        living = kernel.processes.alive(kernel.store.reader())
+        mine = {"process": kernel.process, "until": now + CLAIM_US}
+        free = or_(table.c.until < now, table.c.process.not_in(living))
+        due = select(job.c.id).where(job.c.id == job_id, job.c.state == "due", job.c.due <= now)
+        try:
+            with kernel.store.side() as connection:
+                if connection.execute(due).first() is None:
+                    return False
+                if connection.execute(update(table).where(table.c.job == job_id, free).values(**mine)).rowcount:
+                    return True
+                connection.execute(insert(table), {"job": job_id} | mine)
+        except IntegrityError:
+            return False  # another does it
+        return True
 
     def _keep(self, job_id: str, values: dict[str, Any]) -> None:
         with self._kernel.store.side() as connection:
             connection.execute(update(tables.job).where(tables.job.c.id == job_id).values(**values))
+            connection.execute(delete(tables.claim).where(tables.claim.c.job == job_id))
 
     async def _run(self) -> None:
         while True:

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DatabaseError
 
 from egide.kernel import tables
 from egide.kernel.clock import from_us, to_us
-from egide.kernel.errors import EgideError, StartupError, Text, Unavailable
+from egide.kernel.errors import Conflict, EgideError, StartupError, Text, Unavailable
 from egide.kernel.law import add_duration
 
 if TYPE_CHECKING:
@@ -179,6 +179,8 @@ class Keeper:
             raw = msgspec.json.encode({"category": category, "object": object_})
             try:
                 await self._kernel.perform(self._act, raw, self._kernel.system("retention"))
+            except Conflict:
+                continue  # another process erased it meanwhile
             except EgideError:
                 log.exception("erasure of %s is late", category)
                 continue

@@ -83,6 +83,14 @@ handled = Table(
     Column("seq", BIG, primary_key=True),  # of the outbox: an event's effect is written once, with this row
 )
 
+turn = Table(
+    "turn",
+    metadata,
+    Column("name", String(80), primary_key=True),
+    Column("process", String(16), nullable=False),  # who does this now; empty: nobody
+    Column("beat", BIG, nullable=False),  # grows while its holder lives
+)
+
 concern = Table(
     "concern",
     metadata,
@@ -110,6 +118,14 @@ job = Table(
     Column("attempts", Integer, nullable=False),
     Column("state", String(12), nullable=False),
     Index("job_due", "state", "due"),
+)
+
+claim = Table(
+    "job_claim",
+    metadata,
+    Column("job", String(64), primary_key=True),
+    Column("process", String(16), nullable=False),  # who is doing it
+    Column("until", BIG, nullable=False),  # µs; then another may
 )
 
 unit = Table("unit", metadata, Column("id", String(40), primary_key=True), Column("name", String(200), nullable=False))

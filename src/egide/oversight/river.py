@@ -20,6 +20,7 @@ from egide.kernel.writer import Leaf
 
 if TYPE_CHECKING:
     from egide.kernel.door import Kernel
+    from egide.kernel.events import Recorded
     from egide.kernel.writer import Work
 
 MAX_ENTRIES = 200  # of one look
@@ -170,6 +171,11 @@ def follow(ctx: Ctx, given: Nothing) -> Effect:
         order = effect.order if effect is not None else None
         channel.push({"push": "act", "entry": live_entry(kernel, work, actor, order)})
 
+    def tell_other(recorded: Recorded) -> None:
+        if not channel.closed and lease.alive():
+            entry = shown(kernel, recorded.index, recorded.leaf, recorded.actor, recorded.order)
+            channel.push({"push": "act", "entry": entry})
+
     def tell_watches(name: str, _payload: dict[str, Any]) -> None:
         if name in ("watch.changed", "order.ended", "order.signed"):
             channel.push({"push": "watches"})
@@ -191,7 +197,7 @@ def follow(ctx: Ctx, given: Nothing) -> Effect:
 
     def started() -> None:
         kernel.leases.open(lease)
-        stops.extend((kernel.bus.watch_acts(tell), kernel.bus.watch(tell_watches)))
+        stops.extend((kernel.bus.watch_acts(tell, tell_other), kernel.bus.watch(tell_watches)))
 
     channel.on_close(stop)
     return Effect(Nothing(), started=started)

@@ -1,0 +1,186 @@
+"""Durable listeners: each hears every event of its name in order, and its effect is stored exactly once.
+
+An event may come twice (a process dies after the effect, before the cursor; a transport repeats). A listener that performs an
+act passes `once=payload["once"]` to `Kernel.perform`: the act and the row of `handled` are one transaction, a second time
+changes nothing and counts as done. A listener that performs two acts for one event gives each an own `once`:
+`(f"{consumer}/second", seq)`. A listener that only computes is a `Batch`: its rows and its cursor are one transaction, many
+events in each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from egide.kernel import tables
+from egide.kernel.errors import Conflict, EgideError
+from egide.kernel.transport import Event
+
+if TYPE_CHECKING:
+    from egide.kernel.door import Kernel
+
+log = logging.getLogger("egide.events")
+
+ROWS = 100  # events read at a time by a listener that performs acts
+BATCH = 500  # events a batch listener stores in one transaction
+_OUT = tables.outbox
+_ROWS = (
+    select(_OUT.c.seq, _OUT.c.payload, _OUT.c.entry)
+    .where(_OUT.c.seq > bindparam("after"), _OUT.c.seq <= bindparam("upto"), _OUT.c.name == bindparam("name"))
+    .order_by(_OUT.c.seq)
+    .limit(bindparam("limit"))
+)
+_LAST = select(func.max(_OUT.c.seq))
+_CURSOR = select(tables.consumer.c.seq).where(tables.consumer.c.name == bindparam("name"))
+_HANDLED = select(tables.handled.c.seq).where(
+    tables.handled.c.consumer == bindparam("consumer"),
+    tables.handled.c.seq >= bindparam("first"),
+    tables.handled.c.seq <= bindparam("last"),
+)
+_decode = msgspec.json.decode
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A listener that only computes: `store(kernel, connection, events)` writes inside the transaction of the cursor.
+
+    It runs in a thread, writes no state of people (that is an act's) and awaits nothing.
+    """
+
+    store: Callable[[Kernel, Connection, Sequence[Event]], None]
+
+
+class Listening:
+    """One listener at work."""
+
+    def __init__(self, kernel: Kernel, consumer: str, event: str, listener: Any) -> None:
+        self.consumer = consumer
+        self.event = event
+        self._kernel = kernel
+        self._listener = listener
+        self._looked = 0  # up to here there is nothing unhandled of this name, whatever the cursor says
+        self._lock = asyncio.Lock()
+
+    def mine(self) -> bool:
+        """Whether this process serves it now."""
+        return self._kernel.bus.turns.mine(self.consumer)
+
+    async def handle(self, upto: int | None) -> int | None:
+        """Hears what is written up to a number (None: to the end), in order; None when it must come again."""
+        async with self._lock:
+            try:
+                return await self._handle(upto)
+            except (SQLAlchemyError, EgideError, OSError) as error:
+                log.warning("listener %s: %s", self.consumer, error)
+                return None
+
+    async def _handle(self, upto: int | None) -> int | None:
+        last = int(self._kernel.store.reader().execute(_LAST).scalar() or 0)
+        top = last if upto is None else min(upto, last)
+        limit = BATCH if isinstance(self._listener, Batch) else ROWS
+        while True:
+            if not self.mine():
+                return None
+            cursor = position(self._kernel.store.reader(), self.consumer)
+            after = max(cursor, self._looked)
+            if top <= after:
+                return upto if upto is not None else top
+            asked = {"after": after, "upto": top, "name": self.event, "limit": limit}
+            rows = self._kernel.store.reader().execute(_ROWS, asked).all()
+            if rows:
+                events = [Event(row.seq, self.event, _decode(row.payload), row.entry) for row in rows]
+                done = await (self._store if isinstance(self._listener, Batch) else self._each)(events, cursor)
+                if not done:
+                    return None
+            if len(rows) < limit:
+                self._looked = top
+
+    async def _store(self, events: list[Event], cursor: int) -> bool:
+        try:
+            await asyncio.to_thread(self._write, events, cursor)
+        except Exception as error:  # a capability's code: whatever it raises, its events wait and come again
+            log.warning("listener %s: %s", self.consumer, error, exc_info=not isinstance(error, EgideError))
+            return False
+        return True
+
+    def _write(self, events: list[Event], cursor: int) -> None:
+        """Cursor and effect in one transaction; where another process has moved the cursor meanwhile, nothing."""
+        table = tables.consumer
+        try:
+            with self._kernel.store.side() as connection:
+                moved = connection.execute(
+                    update(table).where(table.c.name == self.consumer, table.c.seq == cursor).values(seq=events[-1].seq)
+                )
+                if not moved.rowcount:
+                    if cursor:
+                        return
+                    connection.execute(insert(table), {"name": self.consumer, "seq": events[-1].seq})
+                self._listener.store(self._kernel, connection, events)
+        except IntegrityError:
+            if position(self._kernel.store.reader(), self.consumer) == cursor:
+                raise  # the listener's own rows collided
+
+    async def _each(self, events: list[Event], cursor: int) -> bool:
+        handled = self._handled(events[0].seq, events[-1].seq)
+        through, done = cursor, True
+        for event in events:
+            if event.seq not in handled and not (self.mine() and await self._one(event)):
+                done = False
+                break
+            through = event.seq
+        if through > cursor:
+            try:
+                await asyncio.to_thread(self._keep, through)
+            except (
+                SQLAlchemyError
+            ) as error:  # at least once: told again it does no harm, a listener lost for good would
+                log.warning("cursor of %s: %s", self.consumer, error)
+                self._looked = max(self._looked, through)
+        return done
+
+    async def _one(self, event: Event) -> bool:
+        given = event.payload | {"cause": event.cause, "once": (self.consumer, event.seq)}
+        try:
+            done = self._listener(self._kernel, given)
+            if inspect.isawaitable(done):
+                await done
+        except Conflict as error:
+            if event.seq in self._handled(event.seq, event.seq):
+                return True  # its effect is stored already
+            log.warning("listener %s: %s", self.consumer, error)
+            return False
+        except Exception as error:  # a capability's code: whatever it raises, its events wait and come again
+            log.warning("listener %s: %s", self.consumer, error, exc_info=not isinstance(error, EgideError))
+            return False
+        return True
+
+    def _handled(self, first: int, last: int) -> set[int]:
+        asked = {"consumer": self.consumer, "first": first, "last": last}
+        return {int(row[0]) for row in self._kernel.store.reader().execute(_HANDLED, asked)}
+
+    def _keep(self, seq: int) -> None:
+        """The cursor is bookkeeping, not state of people: it may lag (at least once), so a write of its own suffices."""
+        with self._kernel.store.side() as connection:
+            advance(connection, self.consumer, seq)
+
+
+def position(db: Connection, consumer: str) -> int:
+    """Up to where a consumer has handled its events."""
+    return int(db.execute(_CURSOR, {"name": consumer}).scalar() or 0)
+
+
+def advance(connection: Connection, consumer: str, seq: int) -> None:
+    """Moves a cursor on, never back."""
+    table = tables.consumer
+    if connection.execute(update(table).where(table.c.name == consumer, table.c.seq < seq).values(seq=seq)).rowcount:
+        return
+    if connection.execute(_CURSOR, {"name": consumer}).first() is None:
+        connection.execute(insert(table), {"name": consumer, "seq": seq})
