@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from egide.kernel.keys import KeyHolder, KeyRows
 from egide.kernel.objects import Objects
 from egide.kernel.store import Store
 
@@ -14,3 +15,9 @@ class Engines:
 
     store: Store
     objects: Objects
+    rows: KeyRows  # the wrapped data keys
+    keys: KeyHolder  # who wraps them and who signs the ledger
+
+    def absent(self) -> tuple[str, ...]:
+        """What ought to hold keys and is not there, for people; looking creates nothing."""
+        return tuple(name for name in (*self.keys.absent(), self.rows.absent()) if name)
