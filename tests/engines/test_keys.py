@@ -244,18 +244,18 @@ def test_nothing_of_a_shredded_key_is_left_on_the_disk(place: Place) -> None:
     people = [f"person-{number:04}" for number in range(400)]
     vault.ensure((person, purpose) for person in people for purpose in ("orders", "watch"))
     rows = place.rows()
-    gone = [rows.of_owner(person, purpose) for person in people[::40] for purpose in ("orders", "watch")]
+    gone = [rows.of_owner(person, purpose) for person in people[::150] for purpose in ("orders", "watch")]
     kept = rows.of_owner(people[1], "orders")
     rows.close()
     needles = [part for row in gone if row is not None for part in (row.id, row.subject, row.wrapped)]
-    assert len(needles) == 60
+    assert len(needles) == 18
     assert kept is not None
     if place.server is not None:  # statistics hold samples of the values, unless they are told not to
         with psycopg.connect(place.settings.vault, autocommit=True) as db:
             db.execute("ANALYZE data_key")
     place.settle()
     assert place.found(needles) == len(needles)  # the search does find them
-    for person in people[::40]:
+    for person in people[::150]:
         assert vault.shred(person) == 2
     vault.wipe()
     assert place.found(needles) == 0
@@ -271,7 +271,9 @@ def test_who_still_sees_the_rows_is_waited_for(
     place = Place(Settings(data=str(tmp_path), vault=cluster.dsn("seen")), cluster.data, cluster)
     vault = place.vault()
     vault.seal("p1", "orders", b"x", b"")
-    row = place.rows().of_owner("p1", "orders")
+    rows = place.rows()
+    row = rows.of_owner("p1", "orders")
+    rows.close()
     assert row is not None
     monkeypatch.setattr(postgres_keys, "SEEN_S", 0.3)
     with psycopg.connect(place.settings.vault) as reader:
@@ -537,7 +539,7 @@ def test_keys_do_not_leave_the_token(token: Settings) -> None:
         ("ids", ObjectClass.SECRET_KEY),
         ("ledger", ObjectClass.PRIVATE_KEY),
     ):
-        key = holder._token.find(f"egide/police/{name}", kind)
+        key = holder._token.find(name, kind)
         assert key[Attribute.SENSITIVE] is True
         assert key[Attribute.EXTRACTABLE] is False
         with pytest.raises(AttributeSensitive):

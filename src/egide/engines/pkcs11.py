@@ -51,6 +51,12 @@ NONCE_SIZE, TAG_BITS = 12, 128  # NIST SP 800-38D §8.2, §5.2.1.2
 ED25519 = bytes.fromhex("06032b6570")  # CKA_EC_PARAMS: the curve's object identifier 1.3.101.112 (RFC 8410), in DER
 WAIT_S = 5.0  # s for the token while others use it
 PRIVATE_KEY = {Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False, Attribute.PRIVATE: True}
+OURS = (
+    ("kek", ObjectClass.SECRET_KEY),
+    ("ids", ObjectClass.SECRET_KEY),
+    ("ledger", ObjectClass.PRIVATE_KEY),
+    ("ledger", ObjectClass.PUBLIC_KEY),
+)
 PIN_REFUSED = (PinIncorrect, PinInvalid, PinLenRange, PinLocked)
 
 _lock = threading.RLock()  # one for the process: so is the library's state (C_Initialize, C_Login)
@@ -60,12 +66,12 @@ Given = TypeVar("Given")
 class Token:
     """One token of one library, with the session of this process."""
 
-    def __init__(self, setting: str, pin: Path) -> None:
+    def __init__(self, setting: str, realm: str, pin: Path) -> None:
         library, _, query = setting.removeprefix(PREFIX).partition("?")
-        self.label = dict(parse_qsl(query)).get("token", "")
+        self.name = dict(parse_qsl(query)).get("token", "")
         self.library = library
-        self.place = f"{library}?token={self.label}"
-        if not setting.startswith(PREFIX) or not library or not self.label:
+        self.place = f"{library}?token={self.name}"
+        if not setting.startswith(PREFIX) or not library or not self.name:
             raise StartupError(
                 Text("Réglage « hsm » illisible.", "Setting “hsm” cannot be read."),
                 Text(
@@ -76,7 +82,8 @@ class Token:
             )
         self._pin = pin
         self._session: Any = None
-        self._keys: dict[tuple[str, ObjectClass], Any] = {}
+        self._realm = realm
+        self._keys: dict[tuple[str, ObjectClass], list[Any]] = {}
         self._refused = False
 
     def run(self, work: Callable[[], Given]) -> Given:
@@ -88,27 +95,36 @@ class Token:
                 self.drop()
                 return work()
 
-    def find(self, label: str, kind: ObjectClass) -> Any:
-        """A key of the token, remembered for the session. Raises `NoSuchKey`."""
-        known = self._keys.get((label, kind))
-        if known is None:
-            found = list(self.session.get_objects({Attribute.LABEL: label, Attribute.CLASS: kind}))
-            if not found:
-                raise NoSuchKey(label)
-            if len(found) > 1:
-                raise StartupError(
-                    Text(f"Le jeton a plusieurs clés « {label} ».", f"The token has several keys “{label}”."),
-                    Text("Gardez celle de ce coffre, effacez l’autre.", "Keep this vault’s, delete the other."),
-                    file=self.place,
-                )
-            self._keys[label, kind] = known = found[0]
-        return known
+    def label(self, name: str) -> str:
+        """What a key of this realm is called in the token."""
+        return f"egide/{self._realm}/{name}"
+
+    def find(self, name: str, kind: ObjectClass) -> Any:
+        """A key of the realm, as the session found it when it was opened. Raises `NoSuchKey`; the caller holds the lock."""
+        self.session  # noqa: B018 — opens it where need be
+        found = self._keys[name, kind]
+        if not found:
+            raise NoSuchKey(self.label(name))
+        if len(found) > 1:
+            raise StartupError(
+                Text(
+                    f"Le jeton a plusieurs clés « {self.label(name)} ».",
+                    f"The token has several keys “{self.label(name)}”.",
+                ),
+                Text("Gardez celle de ce coffre, effacez l’autre.", "Keep this vault’s, delete the other."),
+                file=self.place,
+            )
+        return found[0]
 
     @property
     def session(self) -> Any:
         """The session, opened and logged in by whoever asks first; the caller holds the lock."""
         if self._session is None:
-            self._session = self._open()
+            session = self._open()
+            for name, kind in OURS:  # now, while the session is good: a search that breaks off is told to stderr
+                wanted = {Attribute.LABEL: self.label(name), Attribute.CLASS: kind}
+                self._keys[name, kind] = list(session.get_objects(wanted))
+            self._session = session
         return self._session
 
     def drop(self) -> None:
@@ -138,7 +154,7 @@ class Token:
             raise self._no_pin() from error
 
     def _login(self, library: Any, pin: str) -> Any:
-        token = library.get_token(token_label=self.label)
+        token = library.get_token(token_label=self.name)
         try:
             return token.open(rw=True, user_pin=pin)
         except UserAlreadyLoggedIn:  # a login holds for the whole process: another session has done it
@@ -176,10 +192,9 @@ class Token:
 class TokenWrapper:
     """The key-encryption key in the token."""
 
-    def __init__(self, token: Token, realm: str) -> None:
+    def __init__(self, token: Token) -> None:
         self._token = token
-        self._kek, self._ids = f"egide/{realm}/kek", f"egide/{realm}/ids"
-        self.name = self._kek
+        self.name = token.label("kek")
         self.place = token.place
 
     def wrap(self, secret: bytes, aad: bytes) -> bytes:
@@ -207,7 +222,7 @@ class TokenWrapper:
         with _unavailable():
             return self._token.run(
                 lambda: bytes(
-                    self._token.find(self._ids, ObjectClass.SECRET_KEY).sign(label, mechanism=Mechanism.SHA256_HMAC)
+                    self._token.find("ids", ObjectClass.SECRET_KEY).sign(label, mechanism=Mechanism.SHA256_HMAC)
                 )
             )
 
@@ -216,12 +231,12 @@ class TokenWrapper:
         self._token.drop()
 
     def _encrypt(self, nonce: bytes, secret: bytes, aad: bytes) -> bytes:
-        key = self._token.find(self._kek, ObjectClass.SECRET_KEY)
+        key = self._token.find("kek", ObjectClass.SECRET_KEY)
         parameters = pkcs11.GCMParams(nonce, aad, TAG_BITS)
         return bytes(key.encrypt(secret, mechanism=Mechanism.AES_GCM, mechanism_param=parameters))
 
     def _decrypt(self, wrapped: bytes, aad: bytes) -> bytes:
-        key = self._token.find(self._kek, ObjectClass.SECRET_KEY)
+        key = self._token.find("kek", ObjectClass.SECRET_KEY)
         parameters = pkcs11.GCMParams(wrapped[:NONCE_SIZE], aad, TAG_BITS)
         return bytes(key.decrypt(wrapped[NONCE_SIZE:], mechanism=Mechanism.AES_GCM, mechanism_param=parameters))
 
@@ -229,11 +244,10 @@ class TokenWrapper:
 class TokenSigner:
     """The ledger's Ed25519 key in the token."""
 
-    def __init__(self, token: Token, label: str, name: str) -> None:
+    def __init__(self, token: Token, name: str) -> None:
         self._token = token
-        self._label = label
         self.name = name
-        point = token.run(lambda: bytes(token.find(label, ObjectClass.PUBLIC_KEY)[Attribute.EC_POINT]))
+        point = token.run(lambda: bytes(token.find("ledger", ObjectClass.PUBLIC_KEY)[Attribute.EC_POINT]))
         self.vkey = vkey_text(name, public_key(point))
 
     def sign(self, message: bytes) -> bytes:
@@ -241,7 +255,7 @@ class TokenSigner:
         with _unavailable():
             return self._token.run(
                 lambda: bytes(
-                    self._token.find(self._label, ObjectClass.PRIVATE_KEY).sign(message, mechanism=Mechanism.EDDSA)
+                    self._token.find("ledger", ObjectClass.PRIVATE_KEY).sign(message, mechanism=Mechanism.EDDSA)
                 )
             )
 
@@ -251,24 +265,23 @@ class TokenKeys:
 
     def __init__(self, setting: str, realm: str, folder: Path) -> None:
         self._folder = folder
-        self._token = Token(setting, folder / PIN_FILE)
-        self._realm = realm
+        self._token = Token(setting, realm, folder / PIN_FILE)
 
     def wrapper(self, *, may_create: bool) -> Wrapper:
         """The keys `kek` and `ids`."""
         with self._starting():
             self._have("kek", self._make_kek, may_create=may_create)
             self._have("ids", self._make_ids, may_create=may_create)
-        return TokenWrapper(self._token, self._realm)
+        return TokenWrapper(self._token)
 
     def signer(self, name: str, *, may_create: bool) -> Signer:
         """The key `ledger`, tried out once."""
         with self._starting():
             self._have("ledger", self._make_ledger, may_create=may_create)
-            signer = TokenSigner(self._token, f"egide/{self._realm}/ledger", name)
+            signer = TokenSigner(self._token, name)
             probe = os.urandom(32)
             try:
-                point = self._token.find(f"egide/{self._realm}/ledger", ObjectClass.PUBLIC_KEY)[Attribute.EC_POINT]
+                point = self._token.find("ledger", ObjectClass.PUBLIC_KEY)[Attribute.EC_POINT]
                 Ed25519PublicKey.from_public_bytes(public_key(bytes(point))).verify(signer.sign(probe), probe)
             except (InvalidSignature, ValueError) as error:
                 raise self._unfit() from error
@@ -277,7 +290,7 @@ class TokenKeys:
     def absent(self) -> list[str]:
         """The keys that the token does not have."""
         with self._starting():
-            return [f"egide/{self._realm}/{name}" for name in ("kek", "ids", "ledger") if not self._has(name)]
+            return [self._token.label(name) for name in ("kek", "ids", "ledger") if not self._has(name)]
 
     def _unfit(self) -> StartupError:
         return StartupError(
@@ -295,7 +308,7 @@ class TokenKeys:
         def look() -> bool:
             self._token.drop()  # a session that another part of this process logged out sees no private key
             try:
-                self._token.find(f"egide/{self._realm}/{name}", kind)
+                self._token.find(name, kind)
             except NoSuchKey:
                 return False
             return True
@@ -304,7 +317,7 @@ class TokenKeys:
 
     def _have(self, name: str, make: Callable[[str], None], *, may_create: bool) -> None:
         """Makes a key unless the token has it; one process of the machine at a time."""
-        label = f"egide/{self._realm}/{name}"
+        label = self._token.label(name)
         with self._one_process():
             if self._has(name):
                 return
@@ -318,6 +331,7 @@ class TokenKeys:
                     file=self._token.place,
                 )
             make(label)
+            self._token.drop()  # the next session finds it
 
     def _make_kek(self, label: str) -> None:
         self._secret(label, KeyType.AES, MechanismFlag.ENCRYPT | MechanismFlag.DECRYPT)
@@ -359,8 +373,8 @@ class TokenKeys:
         except (PKCS11Error, OSError) as error:
             raise StartupError(
                 Text(
-                    f"Le jeton « {self._token.label} » ne répond pas : {_said(error)}",
-                    f"Token “{self._token.label}” does not answer: {_said(error)}",
+                    f"Le jeton « {self._token.name} » ne répond pas : {_said(error)}",
+                    f"Token “{self._token.name}” does not answer: {_said(error)}",
                 ),
                 Text(
                     "Vérifiez la bibliothèque, le jeton et son nom (réglage « hsm »).",
