@@ -19,6 +19,7 @@ from egide.kernel.clock import Clock
 from egide.kernel.door import LAW, Kernel
 from egide.kernel.engine import Engines
 from egide.kernel.errors import StartupError, Text
+from egide.kernel.keys import KeyHolder, KeyRows
 from egide.kernel.objects import Objects
 from egide.kernel.settings import Settings
 from egide.kernel.store import Store
@@ -93,7 +94,13 @@ def fingerprint(module: str) -> str:
 
 def engines(settings: Settings) -> Engines:
     """The engines that the settings ask for, opened. Each is imported only where it is asked for."""
-    return Engines(store=_store(settings), objects=_objects(settings), transport=_transport(settings))
+    return Engines(
+        store=_store(settings),
+        objects=_objects(settings),
+        rows=_rows(settings),
+        keys=_keys(settings),
+        transport=_transport(settings),
+    )
 
 
 def _transport(settings: Settings) -> Transport | None:
@@ -139,6 +146,32 @@ def _objects(settings: Settings) -> Objects:
     from egide.engines.objects import FolderObjects  # noqa: PLC0415
 
     return FolderObjects(Path(unquote(urlsplit(given).path)) if given else settings.folder)
+
+
+def _rows(settings: Settings) -> KeyRows:
+    if not settings.vault:
+        from egide.engines.sqlite_keys import SqliteKeys  # noqa: PLC0415 — as every engine
+
+        return SqliteKeys(settings.folder / "vault")
+    if settings.vault.startswith("postgresql://"):
+        from egide.engines.postgres_keys import PostgresKeys  # noqa: PLC0415 — only where it is asked for
+
+        return PostgresKeys(settings.vault, apart_from=settings.store)
+    raise StartupError(
+        Text("Coffre inconnu : le réglage « vault ».", "Unknown vault: the setting “vault”."),
+        Text("Donnez postgresql://…, ou rien.", "Give postgresql://…, or nothing."),
+        file="egide.toml",
+    )
+
+
+def _keys(settings: Settings) -> KeyHolder:
+    if not settings.hsm:
+        from egide.kernel.filekeys import FileKeys  # noqa: PLC0415 — as every engine
+
+        return FileKeys(settings.folder, settings.realm)
+    from egide.engines.pkcs11 import TokenKeys  # noqa: PLC0415 — only where it is asked for
+
+    return TokenKeys(settings.hsm, settings.realm, settings.folder / "keys")
 
 
 def build(

@@ -21,8 +21,7 @@ import pytest
 
 from tests.attacks.installation import Books, Installation
 from tests.conftest import missing
-from tests.engines.nats import Server as Nats
-from tests.engines.nats import nats
+from tests.engines.nats import Nats, nats
 from tests.engines.postgres import Server as Postgres
 from tests.engines.postgres import postgres
 

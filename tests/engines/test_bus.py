@@ -22,7 +22,7 @@ from egide.kernel import tables, transport
 from egide.kernel.listeners import position
 from egide.kernel.outbox import KEEP_US, RELAY
 from tests.engines.hears import capability, told
-from tests.engines.nats import NatsServer, nats_server
+from tests.engines.nats import Nats, nats
 from tests.world import Terminal, World
 
 pytestmark = pytest.mark.anyio
@@ -36,7 +36,7 @@ class Place:
 
     folder: Path
     settings: dict[str, Any]
-    nats: NatsServer | None
+    nats: Nats | None
     made: list[World] = field(default_factory=list)
 
     async def platform(self) -> World:
@@ -47,8 +47,8 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[NatsServer]:
-    with nats_server() as found:
+def server() -> Iterator[Nats]:
+    with nats() as found:
         yield found
 
 
@@ -70,7 +70,7 @@ async def place(
         await world.stop()
 
 
-def of(place: Place) -> NatsServer:
+def of(place: Place) -> Nats:
     assert place.nats is not None
     return place.nats
 

@@ -14,20 +14,34 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from egide.engines import sqlite_keys
+from egide.engines.sqlite_keys import SqliteKeys
 from egide.kernel import keyfile
 from egide.kernel import vault as module
 from egide.kernel.checkpoint import parse_vkey
 from egide.kernel.errors import StartupError, Unavailable
+from egide.kernel.filekeys import FileKeys
 from egide.kernel.vault import OVERHEAD, Erased, SigningKey, Tampered, Vault
 
 FUZZ = int(os.environ.get("EGIDE_FUZZ", "500"))
 
 
+def opened(folder: Path, realm: str, passphrase: bytes | None = None) -> Vault:
+    """The embedded vault in `folder`: its file and its key file side by side."""
+    place = folder / "vault"
+    return Vault.open(SqliteKeys(place), FileKeys(folder, realm, passphrase), realm)
+
+
+def database(vault: Vault) -> sqlite3.Connection:
+    assert isinstance(vault._rows, SqliteKeys)
+    return vault._rows._database
+
+
 @pytest.fixture
 def vault(tmp_path: Path) -> Iterator[Vault]:
-    opened = Vault.open(tmp_path / "vault", "police")
-    yield opened
-    opened.close()
+    found = opened(tmp_path, "police")
+    yield found
+    found.close()
 
 
 def files(folder: Path) -> bytes:
@@ -67,9 +81,9 @@ def test_every_changed_bit_is_tampering_never_erasure(vault: Vault) -> None:
 @settings(max_examples=FUZZ)
 @given(raw=st.binary(max_size=100))
 def test_any_bytes_are_tampering(raw: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
-    opened = _shared(tmp_path_factory)
+    shared = _shared(tmp_path_factory)
     with pytest.raises(Tampered):
-        opened.open_("p1", "orders", raw, b"")
+        shared.open_("p1", "orders", raw, b"")
 
 
 _opened: list[Vault] = []
@@ -77,7 +91,7 @@ _opened: list[Vault] = []
 
 def _shared(factory: pytest.TempPathFactory) -> Vault:
     if not _opened:
-        _opened.append(Vault.open(factory.mktemp("shared"), "police"))
+        _opened.append(opened(factory.mktemp("shared"), "police"))
     return _opened[0]
 
 
@@ -89,10 +103,10 @@ def _close_shared() -> Iterator[None]:
 
 
 def test_a_restart_opens_what_was_sealed(tmp_path: Path) -> None:
-    first = Vault.open(tmp_path, "police")
+    first = opened(tmp_path, "police")
     sealed, subject = first.seal("p1", "orders", b"x", b""), first.subject_id("p1", "orders")
     first.close()
-    second = Vault.open(tmp_path, "police")
+    second = opened(tmp_path, "police")
     assert second.open_("p1", "orders", sealed, b"") == b"x"
     assert second.subject_id("p1", "orders") == subject
     second.close()
@@ -102,12 +116,12 @@ def test_a_restart_opens_what_was_sealed(tmp_path: Path) -> None:
 def test_a_new_key_is_on_the_disk_before_seal_returns(vault: Vault, tmp_path: Path) -> None:
     sealed = vault.seal("p1", "orders", b"x", b"")
     copy = tmp_path / "copy"  # what a power cut would leave: nothing was closed or checkpointed
-    copy.mkdir()
+    (copy / "vault").mkdir(parents=True)
     for path in (tmp_path / "vault").iterdir():
         if not path.name.endswith("-shm"):
-            (copy / path.name).write_bytes(path.read_bytes())
-            (copy / path.name).chmod(0o600)
-    after = Vault.open(copy, "police")
+            (copy / "vault" / path.name).write_bytes(path.read_bytes())
+            (copy / "vault" / path.name).chmod(0o600)
+    after = opened(copy, "police")
     assert after.open_("p1", "orders", sealed, b"") == b"x"
     after.close()
 
@@ -161,7 +175,7 @@ def test_nothing_of_a_shredded_key_is_left_in_the_files(vault: Vault, tmp_path: 
 
 
 def test_a_trace_left_by_the_engine_is_found_and_removed(vault: Vault, tmp_path: Path) -> None:
-    vault._database.execute("PRAGMA secure_delete=OFF")  # stands for a gap that secure_delete does not reach
+    database(vault).execute("PRAGMA secure_delete=OFF")  # stands for a gap that secure_delete does not reach
     vault.ensure((f"p{number}", "orders") for number in range(50))
     reader = sqlite3.connect(tmp_path / "vault" / "vault.db")
     (wrapped,) = reader.execute("SELECT wrapped FROM data_key WHERE person='p7'").fetchone()
@@ -171,21 +185,21 @@ def test_a_trace_left_by_the_engine_is_found_and_removed(vault: Vault, tmp_path:
 
 
 def test_a_reader_in_the_way_is_said_and_a_repeat_finishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "BUSY", 0.05)
-    vault = Vault.open(tmp_path, "police")
+    monkeypatch.setattr(sqlite_keys, "BUSY", 0.05)
+    vault = opened(tmp_path, "police")
     sealed = vault.seal("p1", "orders", b"x", b"")
-    reader = sqlite3.connect(tmp_path / "vault.db", isolation_level=None)
+    reader = sqlite3.connect(tmp_path / "vault" / "vault.db", isolation_level=None)
     reader.execute("BEGIN")
     (wrapped,) = reader.execute("SELECT wrapped FROM data_key").fetchone()
     with pytest.raises(Unavailable):
         vault.shred("p1")
     with pytest.raises(Erased):  # gone all the same
         vault.open_("p1", "orders", sealed, b"")
-    assert wrapped in files(tmp_path)
+    assert wrapped in files(tmp_path / "vault")
     reader.execute("COMMIT")
     reader.close()
     assert vault.shred("p1") == 0
-    assert wrapped not in files(tmp_path)
+    assert wrapped not in files(tmp_path / "vault")
     vault.close()
 
 
@@ -241,47 +255,47 @@ def test_a_wrapped_key_put_in_another_row_is_found(vault: Vault, tmp_path: Path)
     with sqlite3.connect(tmp_path / "vault" / "vault.db") as raw:
         raw.execute("UPDATE data_key SET wrapped=(SELECT wrapped FROM data_key WHERE person='p2') WHERE person='p1'")
     raw.close()
-    again = Vault.open(tmp_path / "vault", "police")
+    again = opened(tmp_path, "police")
     with pytest.raises(Tampered):
         again.open_("p1", "orders", sealed, b"")
     again.close()
 
 
 def test_key_files_are_private(tmp_path: Path) -> None:
-    Vault.open(tmp_path, "police").close()
+    opened(tmp_path, "police").close()
     for name in ("kek.key", "vault.db"):
-        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
-    (tmp_path / "kek.key").chmod(0o640)
+        assert stat.S_IMODE((tmp_path / "vault" / name).stat().st_mode) == 0o600
+    (tmp_path / "vault" / "kek.key").chmod(0o640)
     with pytest.raises(StartupError, match="Other accounts"):
-        Vault.open(tmp_path, "police")
+        opened(tmp_path, "police")
 
 
 def test_a_lost_or_foreign_key_stops_the_start(tmp_path: Path) -> None:
-    Vault.open(tmp_path / "a", "police").close()
-    Vault.open(tmp_path / "b", "police").close()
+    opened(tmp_path / "a", "police").close()
+    opened(tmp_path / "b", "police").close()
     with pytest.raises(StartupError, match="realm"):
-        Vault.open(tmp_path / "a", "judicial")
-    (tmp_path / "b" / "kek.key").replace(tmp_path / "a" / "kek.key")
+        opened(tmp_path / "a", "judicial")
+    (tmp_path / "b" / "vault" / "kek.key").replace(tmp_path / "a" / "vault" / "kek.key")
     with pytest.raises(StartupError, match="not the key"):
-        Vault.open(tmp_path / "a", "police")
-    (tmp_path / "a" / "kek.key").unlink()
+        opened(tmp_path / "a", "police")
+    (tmp_path / "a" / "vault" / "kek.key").unlink()
     with pytest.raises(StartupError, match="missing"):
-        Vault.open(tmp_path / "a", "police")
-    (tmp_path / "a" / "kek.key").write_bytes(b"{}")
-    (tmp_path / "a" / "kek.key").chmod(0o600)
+        opened(tmp_path / "a", "police")
+    (tmp_path / "a" / "vault" / "kek.key").write_bytes(b"{}")
+    (tmp_path / "a" / "vault" / "kek.key").chmod(0o600)
     with pytest.raises(StartupError, match="Unusable"):
-        Vault.open(tmp_path / "a", "police")
+        opened(tmp_path / "a", "police")
 
 
 def test_a_passphrase_seals_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keyfile, "SCRYPT_N", 1 << 10)  # quick
-    opened = Vault.open(tmp_path, "police", b"correct horse")
-    sealed = opened.seal("p1", "orders", b"x", b"")
-    opened.close()
+    first = opened(tmp_path, "police", b"correct horse")
+    sealed = first.seal("p1", "orders", b"x", b"")
+    first.close()
     for wrong in (b"battery staple", None):
         with pytest.raises(StartupError, match="passphrase"):
-            Vault.open(tmp_path, "police", wrong)
-    again = Vault.open(tmp_path, "police", b"correct horse")
+            opened(tmp_path, "police", wrong)
+    again = opened(tmp_path, "police", b"correct horse")
     assert again.open_("p1", "orders", sealed, b"") == b"x"
     again.close()
 

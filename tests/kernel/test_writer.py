@@ -206,7 +206,7 @@ async def test_a_full_disk_refuses_with_the_reason_and_recovers(plugged: World) 
 
 
 async def test_a_vault_on_a_full_disk_says_so_too(plugged: World) -> None:
-    vault = plugged.kernel.vault._database
+    vault = plugged.kernel.vault._rows._database
     vault.execute(f"PRAGMA max_page_count = {vault.execute('PRAGMA page_count').fetchone()[0]}")
     failures = []
     for number in range(60):  # each person needs a key; some fit in the last page

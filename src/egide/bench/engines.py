@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import time
@@ -9,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from statistics import median
 
+from egide.bench import events, servers
 from egide.bench import platform as platforms
-from egide.bench import servers
 from egide.bench.load import Request, flood
 from egide.bench.measure import REPEATS, Bench, BenchError, cpu_s, peer, per_cpu_s, percentile, row
 from egide.kernel import merkle
@@ -87,6 +88,42 @@ def two_processes(bench: Bench) -> None:
     bench.note(
         f"two_process_gain: {found[1]:.0f} acts/s by the wall with one, {found[2]:.0f} with two; load, platform, PostgreSQL and "
         f"NATS share {os.cpu_count()} cores."
+    )
+
+
+def relay(bench: Bench) -> None:
+    """Outbox → JetStream → a listener that stores each event once, with its place."""
+    count = 5_000 if bench.quick else 20_000
+    with _nats() as bus:
+        bench.say("nats-py alone")
+        alone = median(asyncio.run(events.alone(bus.url, count)) for _ in range(REPEATS))
+        bench.say("SQLite")
+        value = median(
+            asyncio.run(events.relayed(bench.folder / f"relay{number}", bus.url, count)) for number in range(REPEATS)
+        )
+        bench.say("PostgreSQL")
+        with _postgres() as server:
+            other = median(
+                asyncio.run(
+                    events.relayed(
+                        bench.folder / f"relay-pg{number}", bus.url, count, store=server.dsn(f"relay{number}")
+                    )
+                )
+                for number in range(REPEATS)
+            )
+    bench.add(
+        row(
+            "relay_events_per_s",
+            min(value, other),
+            "events/s",
+            "higher",
+            target=10_000,
+            peer="nats-py alone: publish, ack, fetch, ack",
+            peer_value=alone,
+        )
+    )
+    bench.note(
+        f"relay: {value:.0f} events/s on SQLite, {other:.0f} on PostgreSQL, by the wall; the slower is the figure."
     )
 
 
@@ -167,4 +204,4 @@ def _server_cpu_s(server: servers.Postgres) -> float:
     return sum(cpu_s(pid) for pid in server.everyone())
 
 
-MEASURES = (act_postgres, two_processes, kill_recovery, verify)
+MEASURES = (act_postgres, two_processes, relay, kill_recovery, verify)

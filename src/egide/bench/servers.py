@@ -112,12 +112,15 @@ class Postgres:
 
 
 class Nats:
-    """One nats-server with JetStream."""
+    """One nats-server with JetStream; what it has stored outlives `restart`."""
 
-    def __init__(self, program: str, folder: Path, port: int) -> None:
-        self._words = [program, "-js", "-a", "127.0.0.1", "-p", str(port), "-sd", str(folder)]
-        self._port = port
-        self.url = f"nats://127.0.0.1:{port}"
+    def __init__(self, program: str, folder: Path) -> None:
+        self.folder = folder
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = int(free.getsockname()[1])
+        self.url = f"nats://127.0.0.1:{self.port}"
+        self._words = [program, "-js", "-a", "127.0.0.1", "-p", str(self.port), "-sd", str(folder)]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -125,23 +128,11 @@ class Nats:
         self._process = subprocess.Popen(self._words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         end = time.monotonic() + START_S
         while time.monotonic() < end:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self._port), timeout=1) as probe:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1) as probe:
                 if probe.recv(4) == b"INFO":
                     return
             time.sleep(0.02)
         raise RuntimeError("nats-server does not answer")
-
-    def stop(self) -> None:
-        """Kills it, as a crash does; what JetStream stored stays."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    def restart(self) -> None:
-        """Crashes and comes back."""
-        self.stop()
-        self.start()
 
     def pause(self) -> None:
         """Stops it where it stands."""
@@ -153,6 +144,27 @@ class Nats:
         if self._process is not None:
             self._process.send_signal(signal.SIGCONT)
 
+    def stop(self, *, hard: bool = True) -> None:
+        """Ends it; `hard` is what a crash looks like."""
+        if self._process is None:
+            return
+        self.resume()
+        self._process.kill() if hard else self._process.terminate()
+        self._process.wait()
+        self._process = None
+
+    def restart(self, *, hard: bool = True) -> None:
+        """Ends it and starts it again."""
+        self.stop(hard=hard)
+        self.start()
+
+    def forget(self) -> None:
+        """Loses everything JetStream had stored."""
+        self.stop()
+        shutil.rmtree(self.folder)
+        self.folder.mkdir()
+        self.start()
+
 
 @contextmanager
 def nats() -> Iterator[Nats]:
@@ -160,11 +172,9 @@ def nats() -> Iterator[Nats]:
     program = shutil.which("nats-server") or shutil.which("nats-server", path="/usr/sbin:/usr/local/sbin")
     if program is None:
         raise Absent("NATS is not installed: apt-get install nats-server")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     place = Path(tempfile.mkdtemp(prefix="egide-nats-"))
-    server = Nats(program, place, port)
+    server = Nats(program, place / "store")
+    server.folder.mkdir()
     try:
         server.start()
         yield server

@@ -25,7 +25,7 @@ from egide.kernel.store import has_table
 
 OTHERS = 0o077  # mode bits that let other accounts in
 PAGE = 4096  # leaves read at once
-SECRETS = ("operator.token", "vault/kek.key", "vault/vault.db", "keys/*.key", "tls/*.key")
+SECRETS = ("operator.token", "vault/kek.key", "vault/vault.db", "keys/*.key", "keys/hsm.pin", "tls/*.key")
 
 
 def folder(settings: Settings, _count: Count) -> Findings:
@@ -169,11 +169,13 @@ def ledger(settings: Settings, count: Count) -> Findings:
 
 def whole(settings: Settings, _count: Count) -> Findings:
     """Vault, keys and stored tiles: the kernel opens on them, and the newest signed head is the key's."""
-    if not (settings.folder / "egide.db").exists():
+    if not settings.store and not (settings.folder / "egide.db").exists():
         return
     try:
         with standing.reading(settings) as kernel:
             yield Finding("good", Text("Coffre des clés : il s’ouvre", "Key vault: opens"))
+            for what, remedy in kernel.vault.advice():
+                yield Finding("note", what, remedy)
             newest = kernel.latest_checkpoint()
             if newest is None:
                 return

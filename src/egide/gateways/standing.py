@@ -116,13 +116,18 @@ def reading(settings: Settings) -> Iterator[Kernel]:
             Text("Lancez « egide serve » : il la met à niveau.", "Run “egide serve”: it upgrades it."),
             file=opened.name,
         )
-    for name in ("vault/kek.key", "vault/vault.db", f"keys/ledger-{settings.realm}.key"):
-        if not (settings.folder / name).exists():
-            raise StartupError(
-                Text(f"Il manque {name}.", f"{name} is missing."),
-                Text("Remettez-le depuis la sauvegarde.", "Put it back from the backup."),
-                file=str(settings.folder / name),
-            )
+    engines = composed().engines(settings)
+    try:
+        absent = engines.absent()
+    finally:
+        engines.store.close()
+        engines.rows.close()
+    if absent:
+        raise StartupError(
+            Text(f"Il manque {absent[0]}.", f"{absent[0]} is missing."),
+            Text("Remettez-le depuis la sauvegarde.", "Put it back from the backup."),
+            file=str(settings.folder),
+        )
     kernel = _kernel(settings, capabilities)
     try:
         yield kernel

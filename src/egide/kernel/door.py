@@ -57,7 +57,7 @@ from egide.kernel.randomness import draw
 from egide.kernel.settings import Settings
 from egide.kernel.store import unavailable
 from egide.kernel.tiles import SqlTiles
-from egide.kernel.vault import SigningKey, Vault
+from egide.kernel.vault import Vault
 from egide.kernel.writer import Work, Writer
 
 log = logging.getLogger("egide.door")
@@ -92,7 +92,6 @@ class Kernel:
         self.law = law  # the folder of packs: replay lays others over it
         self.clock = clock or Clock()
         self.capabilities = capabilities
-        folder = settings.folder
         self.book = LawBook.load(law, settings.jurisdiction, self.clock.now())
         self.activities: dict[str, Activity] = {}
         for capability in capabilities:
@@ -108,20 +107,10 @@ class Kernel:
         self.store.create(
             [tables.metadata, *(capability.tables for capability in capabilities if capability.tables is not None)]
         )
-        self.vault = Vault.open(folder / "vault", settings.realm)
         head = self.latest_checkpoint()  # before the size: whoever else writes meanwhile only adds entries
         size, last = self.store.last_entry(settings.realm)
-        key_file = folder / "keys" / f"ledger-{settings.realm}.key"
-        if size and not key_file.exists():
-            raise StartupError(
-                Text("La clé de signature du registre a disparu.", "The ledger’s signing key is gone."),
-                Text(
-                    "Remettez-la depuis la sauvegarde : une autre clé ferait douter de tout ce qui précède.",
-                    "Restore it from backup: another key would cast doubt on all that precedes.",
-                ),
-                file=str(key_file),
-            )
-        self.key = SigningKey.load_or_create(key_file, self.origin)
+        self.vault = Vault.open(engines.rows, engines.keys, settings.realm, may_create=not size)
+        self.key = engines.keys.signer(self.origin, may_create=not size)
         self.clock.remember(last)
         self.log = Log.recover(SqlTiles(self.store, settings.realm), size)
         self._check_head(head)
@@ -459,6 +448,7 @@ class Kernel:
         """A right changed, here or in another process: everything that is remembered of rights is read again."""
         self.identity.forget()
         self.orders.forget()
+        self.vault.forget()
 
     def _stored_epoch(self) -> int:
         found = select(tables.rights.c.epoch).where(tables.rights.c.realm == self.settings.realm)

@@ -4,26 +4,26 @@ Why: the ledger and its backups are append-only, so erasure (GDPR 17, LED 16) me
 content is gone, with every link from the person to their ledger leaves (EDPB 02/2025 §§102-104). Why a store apart: its
 backups expire before those of the sealed content, else a restore would undo an erasure.
 
-    kek.key     key-encryption key, 256 bits, mode 0600; sealed with scrypt (RFC 7914) when a passphrase is given
-    vault.db    SQLite (WAL, FULL, secure_delete): one 256-bit data key per (person, purpose), wrapped with AES-256-GCM
-                under the KEK and bound to realm, key id, person and purpose
+Each key is one row (keys.py `KeyRows`: a file of its own, or a database of its own): 256 bits, wrapped with AES-256-GCM under
+the key-encryption key (`Wrapper`: a key file, or a security module) and bound to realm, key id, person and purpose.
 
 A sealed value is version (1 byte) ‖ key id (12) ‖ nonce (12) ‖ AES-256-GCM ciphertext and tag (NIST SP 800-38D). The last
 four bytes of a key id are a MAC of the first eight, so that a damaged id (tampered) is told from a shredded key (erased).
 
+Several processes may share the rows. Each keeps unwrapped keys in memory, `forget` drops them: whoever shredded must have
+said so (the epoch of rights) after the rows were deleted, so that what others forget does not come back.
+
 Limits, said plainly: Python cannot wipe memory, so a shredded key may linger in the process until its memory is reused;
-and a disk that copies on write (SSD, snapshots) may keep an old block, which is worth nothing without `kek.key`.
+and a disk that copies on write (SSD, snapshots) may keep an old block, which is worth nothing without the key-encryption
+key.
 """
 
 from __future__ import annotations
 
 import hmac
-import mmap
 import os
-import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -35,7 +35,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from egide.kernel.checkpoint import vkey_text
 from egide.kernel.errors import EgideError, StartupError, Text, Unavailable
-from egide.kernel.keyfile import PRIVATE, load_kek, read_private, unusable, write_private
+from egide.kernel.keyfile import read_private, unusable, write_private
+from egide.kernel.keys import Advice, KeyHolder, KeyRows, Owner, Row, Wrapper
 from egide.kernel.randomness import draw
 
 VERSION = b"\x01"
@@ -48,19 +49,8 @@ KEY_ID_SIZE = KEY_ID_RANDOM + KEY_ID_MAC
 HEADER_SIZE = 1 + KEY_ID_SIZE + NONCE_SIZE
 OVERHEAD = HEADER_SIZE + TAG_SIZE  # bytes a sealed value has more than its plaintext
 CACHED_KEYS = 4096  # unwrapped keys in memory, about 1 KB each
-BUSY = 5.0  # s, how long a lock of another process is waited for
-
-Row = tuple[bytes, str, str, bytes, bytes]  # id, person, purpose, subject, wrapped
-SELECT_OWNED = "SELECT id, person, purpose, subject, wrapped FROM data_key WHERE person=? AND purpose=?"
-SELECT_PERSON = "SELECT id, person, purpose, subject, wrapped FROM data_key WHERE person=?"
-SELECT_ID = "SELECT id, person, purpose, subject, wrapped FROM data_key WHERE id=?"
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS data_key (
-  id BLOB PRIMARY KEY, person TEXT NOT NULL, purpose TEXT NOT NULL, subject BLOB NOT NULL, wrapped BLOB NOT NULL,
-  UNIQUE (person, purpose)
-);
-"""
+REALM, BOUND_REALM = "realm", b"egide vault realm"  # where the realm is kept, and what that value is bound to
+ATTEMPTS = 5  # at a key that another process destroys while we make it
 
 
 class VaultError(EgideError):
@@ -94,54 +84,62 @@ class _Key(NamedTuple):
 
 
 class Vault:
-    """One realm's keys. Any thread may use it; each realm has a folder of its own, opened once, by one process.
+    """One realm's keys. Any thread may use it; other processes may use the same rows."""
 
-    (A second process would keep a key in its memory that the first has shredded.)
-    """
-
-    def __init__(self, folder: Path, realm: str, kek: bytes, database: sqlite3.Connection, file: int) -> None:
-        self._folder = folder
+    def __init__(self, rows: KeyRows, wrapper: Wrapper, realm: str) -> None:
+        self._rows = rows
+        self._wrapper = wrapper
         self._realm = realm
-        self._kek = AESGCM(kek)
-        self._id_key = hmac.digest(kek, b"egide vault key id " + realm.encode(), "sha256")
-        self._database = database
-        self._file = file  # kept open: closing any descriptor of the file would drop SQLite's POSIX locks on it
+        self._id_key = wrapper.derive(b"egide vault key id " + realm.encode())
         self._lock = threading.RLock()
-        self._by_owner: dict[tuple[str, str], _Key] = {}
+        self._by_owner: dict[Owner, _Key] = {}
         self._by_head: dict[bytes, _Key] = {}
-        self._remains: list[bytes] = []  # of deleted rows, until the files are seen to be free of them
 
     @classmethod
-    def open(cls, folder: Path, realm: str, passphrase: bytes | None = None) -> Vault:
-        """Opens the vault of a realm, creating key and store at the first start.
+    def open(cls, rows: KeyRows, holder: KeyHolder, realm: str, *, may_create: bool = True) -> Vault:
+        """Opens the vault of a realm, creating key and rows at the first start; not where `may_create` is false.
 
-        Raises `StartupError` when the key file is missing, readable by others, or not the one the store was made with.
+        Raises `StartupError` when the key is missing, readable by others, or not the one the rows were made with.
         """
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file = folder / "vault.db"
-        kek = load_kek(folder / "kek.key", passphrase, may_create=not file.exists())
-        descriptor = os.open(file, os.O_CREAT | os.O_RDONLY, PRIVATE)
-        database = sqlite3.connect(file, check_same_thread=False, isolation_level=None, timeout=BUSY)
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "temp_store=MEMORY"):
-            database.execute(f"PRAGMA {pragma}")
-        database.executescript(SCHEMA)
-        vault = cls(folder, realm, kek, database, descriptor)
         try:
+            return cls._opened(rows, holder, realm, may_create)
+        except BaseException:
+            rows.close()
+            raise
+
+    @classmethod
+    def _opened(cls, rows: KeyRows, holder: KeyHolder, realm: str, may_create: bool) -> Vault:
+        fresh = rows.about(REALM) is None
+        if fresh and not may_create:
+            raise StartupError(
+                Text(
+                    "Le coffre des clés est vide, alors que le registre ne l’est pas.",
+                    "The key vault is empty although the ledger is not.",
+                ),
+                Text("Remettez-le depuis sa sauvegarde.", "Restore it from its backup."),
+                file=rows.place,
+            )
+        wrapper = holder.wrapper(may_create=fresh)
+        try:
+            vault = cls(rows, wrapper, realm)
             vault.check_realm()
         except BaseException:
-            vault.close()
+            wrapper.close()
             raise
         return vault
 
     def close(self) -> None:
-        """Forgets the keys and closes the store."""
+        """Forgets the keys, closes the rows and lets go of the wrapping key."""
         with self._lock:
+            self.forget()
+            self._rows.close()
+            self._wrapper.close()
+
+    def forget(self) -> None:
+        """Drops the unwrapped keys: a key is used again only if its row is still there. Costs about 12 µs a key used next."""
+        with self._lock:  # whoever reads a row at this moment has it in the cache by now, or reads it again afterwards
             self._by_owner.clear()
             self._by_head.clear()
-            self._database.close()
-            if self._file >= 0:
-                os.close(self._file)
-                self._file = -1
 
     def seal(self, person: str, purpose: str, plaintext: bytes, aad: bytes) -> bytes:
         """Seals under the key of (person, purpose), made durable first if it is new; adds `OVERHEAD` bytes.
@@ -172,71 +170,63 @@ class Vault:
 
     def ensure(self, owners: Iterable[tuple[str, str]]) -> None:
         """Makes the missing keys of many (person, purpose) in one durable transaction (one fsync instead of many)."""
-        with self._lock, self._transaction():
-            for owner in owners:
-                if self._one(SELECT_OWNED, owner) is None:
-                    self._insert(*owner)
+        with self._lock:
+            lacking = self._rows.missing(list(dict.fromkeys(owners)))
+            if lacking:
+                self._rows.add([self._new(*owner) for owner in lacking])
 
     def shred(self, person: str, purpose: str | None = None) -> int:
         """Destroys the person's keys, of one purpose or of all, and returns how many there were.
 
-        On return no copy of the wrapped keys, of their ids or of the subject ids is left in the store's files. Raises
-        `Unavailable` when another process is reading: the keys are deleted all the same, and a repeat finishes the work.
+        With the embedded rows no copy of the wrapped keys, of their ids or of the subject ids is left in the files on return;
+        with a database `wipe` sees to that, and the caller chooses when. Raises `Unavailable` when another process is in
+        the way: what was deleted stays deleted, and a repeat finishes the work.
         """
         with self._lock:
-            with self._transaction():
-                rows: list[Row] = self._database.execute(SELECT_PERSON, (person,)).fetchall()
-                rows = [row for row in rows if purpose is None or row[2] == purpose]
-                self._database.executemany("DELETE FROM data_key WHERE id=?", [(row[0],) for row in rows])
-            for identity, _, owned, subject, wrapped in rows:
-                self._by_owner.pop((person, owned), None)
-                self._by_head.pop(VERSION + identity, None)
-                self._remains += [identity, subject, wrapped]
-            self._wipe()
-        return len(rows)
+            for owner in [(person, purpose)] if purpose is not None else [o for o in self._by_owner if o[0] == person]:
+                known = self._by_owner.pop(owner, None)
+                if known is not None:
+                    self._by_head.pop(known.head, None)
+            destroyed = self._rows.delete(person, purpose)
+            if self._rows.wipes_at_once:
+                self.wipe()
+        return destroyed
 
-    def _wipe(self) -> None:
-        """Makes sure that what was deleted is nowhere in the files: looks, instead of trusting the engine.
+    def wipe(self) -> None:
+        """Makes sure that nothing of the deleted keys is left on the disk; seconds, with a database. Never in a transaction.
 
-        secure_delete zeroes deleted rows, not the gap that a row left when a page was split long ago; VACUUM does.
+        Raises `Unavailable` when somebody is in the way (a repeat is right), `VaultError` when a trace stays.
         """
-        self._truncate_log()
-        if self._leaves_traces():
-            try:
-                self._database.execute("VACUUM")
-            except sqlite3.Error as problem:
-                raise _unavailable() from problem
-            self._truncate_log()
-            if self._leaves_traces():
-                raise VaultError(
-                    Text(
-                        "La clé détruite laisse une trace dans le coffre.",
-                        "The destroyed key left a trace in the vault.",
-                    ),
-                    Text(
-                        "Prévenez l’administrateur : vault.db doit être refait.",
-                        "Tell the administrator: rebuild vault.db.",
-                    ),
-                )
-        self._remains.clear()
+        if not self._rows.wipe():
+            raise VaultError(
+                Text(
+                    "La clé détruite laisse une trace dans le coffre.",
+                    "The destroyed key left a trace in the vault.",
+                ),
+                Text(
+                    f"Prévenez l’administrateur : {self._rows.place} doit être refait.",
+                    f"Tell the administrator: rebuild {self._rows.place}.",
+                ),
+            )
 
-    def _leaves_traces(self) -> bool:
-        if not self._remains:
-            return False
-        with mmap.mmap(self._file, 0, access=mmap.ACCESS_READ) as content:
-            return any(content.find(needle) >= 0 for needle in self._remains)
+    def advice(self) -> list[Advice]:
+        """What the operator should change so that destroyed keys are gone from the disk."""
+        return self._rows.advice()
 
     # ── Keys ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _key(self, person: str, purpose: str) -> _Key:
         """The key of (person, purpose), made and committed if there is none."""
         with self._lock:
-            row = self._one(SELECT_OWNED, (person, purpose))
-            if row is None:
-                with self._transaction():  # inside it no other process can be faster
-                    row = self._one(SELECT_OWNED, (person, purpose))
-                    row = row or self._insert(person, purpose)
-            return self._unwrap(row)
+            for _ in range(ATTEMPTS):
+                row = self._rows.of_owner(person, purpose)
+                if row is not None:
+                    return self._unwrap(row)
+                self._rows.add([self._new(person, purpose)])  # unless another process was faster: then theirs is found
+        raise Unavailable(
+            Text("Cette clé vient d’être détruite ailleurs.", "This key was just destroyed elsewhere."),
+            Text("Réessayez dans un instant.", "Try again in a moment."),
+        )
 
     def _key_of(self, head: bytes) -> _Key:
         """The key that a sealed value names."""
@@ -246,7 +236,7 @@ class Vault:
         if not hmac.compare_digest(self._id_mac(identity[:KEY_ID_RANDOM]), identity[KEY_ID_RANDOM:]):
             raise _tampered()
         with self._lock:
-            row = self._one(SELECT_ID, (identity,))
+            row = self._rows.of_id(identity)
             if row is None:
                 raise Erased(
                     Text("Ce contenu a été effacé.", "This content was erased."),
@@ -257,27 +247,24 @@ class Vault:
                 )
             return self._unwrap(row)
 
-    def _insert(self, person: str, purpose: str) -> Row:
+    def _new(self, person: str, purpose: str) -> Row:
+        """A fresh key, wrapped."""
         random = os.urandom(KEY_ID_RANDOM)
         identity = random + self._id_mac(random)
-        nonce, subject = os.urandom(NONCE_SIZE), os.urandom(SUBJECT_SIZE)
-        bound = self._bound(person, purpose, identity)
-        wrapped = nonce + self._kek.encrypt(nonce, AESGCM.generate_key(8 * KEY_SIZE), b"wrap" + bound + subject)
-        row = (identity, person, purpose, subject, wrapped)
-        self._database.execute("INSERT INTO data_key VALUES (?, ?, ?, ?, ?)", row)
-        return row
+        subject = os.urandom(SUBJECT_SIZE)
+        bound = b"wrap" + self._bound(person, purpose, identity) + subject
+        return Row(identity, person, purpose, subject, self._wrapper.wrap(os.urandom(KEY_SIZE), bound))
 
     def _unwrap(self, row: Row) -> _Key:
         """Unwraps and remembers; the caller holds the lock, so that a shredded key never comes back."""
         identity, person, purpose, subject, wrapped = row
         bound = self._bound(person, purpose, identity)
-        try:
-            secret = self._kek.decrypt(wrapped[:NONCE_SIZE], wrapped[NONCE_SIZE:], b"wrap" + bound + subject)
-        except InvalidTag:
+        secret = self._wrapper.unwrap(wrapped, b"wrap" + bound + subject)
+        if secret is None:
             raise Tampered(
                 Text("Une clé du coffre a été modifiée.", "A key of the vault was changed."),
                 Text("Restaurez le coffre depuis sa sauvegarde.", "Restore the vault from its backup."),
-            ) from None
+            )
         key = _Key(AESGCM(secret), VERSION + identity, b"seal" + bound, person, purpose, subject.hex())
         self._by_owner[person, purpose] = key
         self._by_head[key.head] = key
@@ -294,59 +281,26 @@ class Vault:
     def _id_mac(self, random: bytes) -> bytes:
         return hmac.digest(self._id_key, random, "sha256")[:KEY_ID_MAC]
 
-    # ── Store ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _one(self, query: str, values: tuple[object, ...]) -> Row | None:
-        try:
-            row: Row | None = self._database.execute(query, values).fetchone()
-        except sqlite3.Error as problem:
-            raise _unavailable() from problem
-        return row
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        try:
-            self._database.execute("BEGIN IMMEDIATE")
-            yield
-            self._database.execute("COMMIT")
-        except BaseException as problem:
-            with suppress(sqlite3.Error):
-                self._database.execute("ROLLBACK")
-            if isinstance(problem, sqlite3.Error):
-                raise _unavailable(problem) from problem
-            raise
-
-    def _truncate_log(self) -> None:
-        """Moves the write-ahead log into the database and cuts it to nothing: it held the rows as they were."""
-        try:
-            busy, _, _ = self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        except sqlite3.Error as problem:
-            raise _unavailable() from problem
-        if busy:
-            raise _unavailable()
-
     def check_realm(self) -> None:
-        """Raises `StartupError` for a wrong key or another realm's vault: the realm is kept sealed under the KEK."""
-        row = self._database.execute("SELECT value FROM about WHERE name='realm'").fetchone()
-        if row is None:
-            nonce = os.urandom(NONCE_SIZE)
-            value = nonce + self._kek.encrypt(nonce, self._realm.encode(), b"egide vault realm")
-            with self._transaction():
-                self._database.execute("INSERT OR IGNORE INTO about VALUES ('realm', ?)", (value,))
-            return
-        try:
-            realm = self._kek.decrypt(row[0][:NONCE_SIZE], row[0][NONCE_SIZE:], b"egide vault realm").decode()
-        except InvalidTag:
+        """Raises `StartupError` for a wrong key or another realm's vault: the realm is kept sealed under the wrapping key."""
+        kept = self._rows.about(REALM)
+        if kept is None:  # when two processes start at once, one value stays, and both look at it
+            self._rows.note(REALM, self._wrapper.wrap(self._realm.encode(), BOUND_REALM))
+            kept = self._rows.about(REALM) or b""
+        found = self._wrapper.unwrap(kept, BOUND_REALM)
+        if found is None:
+            name = self._wrapper.name
             raise StartupError(
-                Text("kek.key n’est pas la clé de ce coffre.", "kek.key is not the key of this vault."),
-                Text("Remettez le fichier de clé d’origine.", "Put the original key file back."),
-                file=str(self._folder / "kek.key"),
-            ) from None
+                Text(f"{name} n’est pas la clé de ce coffre.", f"{name} is not the key of this vault."),
+                Text("Remettez la clé d’origine.", "Put the original key back."),
+                file=self._wrapper.place,
+            )
+        realm = found.decode()
         if realm != self._realm:
             raise StartupError(
                 Text(f"Ce coffre est celui du domaine « {realm} ».", f"This vault belongs to realm “{realm}”."),
-                Text("Donnez à chaque domaine son dossier.", "Give each realm a folder of its own."),
-                file=str(self._folder),
+                Text("Donnez à chaque domaine son coffre.", "Give each realm a vault of its own."),
+                file=self._rows.place,
             )
 
 
@@ -386,19 +340,4 @@ def _tampered() -> Tampered:
     return Tampered(
         Text("Ce contenu scellé a été modifié ou déplacé.", "This sealed content was changed or moved."),
         Text("Ne vous y fiez pas ; prévenez l’administrateur.", "Do not rely on it; tell the administrator."),
-    )
-
-
-def _unavailable(problem: sqlite3.Error | None = None) -> Unavailable:
-    if problem is not None and "full" in str(problem):
-        return Unavailable(
-            Text(
-                "Le disque est plein : le coffre des clés ne peut pas écrire, rien n’a été fait.",
-                "The disk is full: the key vault cannot write, nothing was done.",
-            ),
-            Text("Libérez de la place, puis réessayez.", "Free some space, then try again."),
-        )
-    return Unavailable(
-        Text("Le coffre des clés est occupé ou inaccessible.", "The key vault is busy or cannot be reached."),
-        Text("Réessayez dans un instant.", "Try again in a moment."),
     )

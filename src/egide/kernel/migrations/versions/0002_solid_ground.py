@@ -30,6 +30,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("consumer", "seq"),
     )
     op.create_table(
+        "job_claim",
+        sa.Column("job", sa.String(length=64), nullable=False),
+        sa.Column("process", sa.String(length=16), nullable=False),
+        sa.Column("until", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.PrimaryKeyConstraint("job"),
+    )
+    op.create_table(
         "process",
         sa.Column("id", sa.String(length=16), nullable=False),
         sa.Column("machine", sa.String(length=64), nullable=False),
@@ -43,6 +50,13 @@ def upgrade() -> None:
         sa.Column("realm", sa.String(length=32), nullable=False),
         sa.Column("epoch", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.PrimaryKeyConstraint("realm"),
+    )
+    op.create_table(
+        "turn",
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("process", sa.String(length=16), nullable=False),
+        sa.Column("beat", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
     )
     with op.batch_alter_table("deployment", schema=None) as batch_op:
         batch_op.add_column(sa.Column("process", sa.String(length=16), server_default="", nullable=False))

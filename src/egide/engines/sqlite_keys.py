@@ -1,0 +1,191 @@
+"""The vault's rows in a file of their own: `vault/vault.db`, SQLite (WAL, FULL, secure_delete), mode 0600.
+
+Shredding looks instead of trusting the engine: the write-ahead log is folded back and cut, the file is searched for the
+deleted bytes, and rebuilt (VACUUM) when secure_delete did not reach a gap that a row left when a page was split long ago.
+Several processes of one machine may open the file; each looks for what it deleted itself.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from egide.kernel.errors import Text, Unavailable
+from egide.kernel.keyfile import PRIVATE
+from egide.kernel.keys import Advice, Owner, Row
+
+BUSY = 5.0  # s, how long a lock of another process is waited for
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS data_key (
+  id BLOB PRIMARY KEY, person TEXT NOT NULL, purpose TEXT NOT NULL, subject BLOB NOT NULL, wrapped BLOB NOT NULL,
+  UNIQUE (person, purpose)
+);
+"""
+PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "temp_store=MEMORY")
+OWNED = "SELECT id, person, purpose, subject, wrapped FROM data_key WHERE person=? AND purpose=?"
+OF_PERSON = "SELECT id, person, purpose, subject, wrapped FROM data_key WHERE person=?"
+OF_ID = "SELECT id, person, purpose, subject, wrapped FROM data_key WHERE id=?"
+ADD = "INSERT INTO data_key VALUES (?, ?, ?, ?, ?) ON CONFLICT (person, purpose) DO NOTHING"
+
+
+class SqliteKeys:
+    """`vault.db` of one folder."""
+
+    name = "SQLite"
+    wipes_at_once = True
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "vault.db"
+        self.place = str(self.path)
+        self._lock = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+        self._file = -1  # kept open: closing any descriptor of the file would drop SQLite's POSIX locks on it
+        self._remains: list[bytes] = []  # of deleted rows, until the files are seen to be free of them
+
+    def of_owner(self, person: str, purpose: str) -> Row | None:
+        """The row of (person, purpose)."""
+        return self._one(OWNED, (person, purpose))
+
+    def of_id(self, identity: bytes) -> Row | None:
+        """The row with this key id."""
+        return self._one(OF_ID, (identity,))
+
+    def missing(self, owners: Sequence[Owner]) -> list[Owner]:
+        """Those owners that have no row yet."""
+        with self._lock:
+            return [owner for owner in owners if self._one(OWNED, owner) is None]
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """One transaction, one fsync."""
+        with self._lock, self._transaction() as database:
+            database.executemany(ADD, rows)
+
+    def delete(self, person: str, purpose: str | None) -> int:
+        """Deletes, and remembers what to look for in the file."""
+        with self._lock:
+            with self._transaction() as database:
+                rows = [Row(*found) for found in database.execute(OF_PERSON, (person,))]
+                rows = [row for row in rows if purpose is None or row.purpose == purpose]
+                database.executemany("DELETE FROM data_key WHERE id=?", [(row.id,) for row in rows])
+            for row in rows:
+                self._remains += [row.id, row.subject, row.wrapped]
+        return len(rows)
+
+    def wipe(self) -> bool:
+        """Looks for what was deleted and removes it; a millisecond or two, a rebuild of the file where it must be."""
+        with self._lock:
+            self._truncate_log()
+            if self._leaves_traces():
+                try:
+                    self._database.execute("VACUUM")
+                except sqlite3.Error as problem:
+                    raise _unavailable() from problem
+                self._truncate_log()
+                if self._leaves_traces():
+                    return False
+            self._remains.clear()
+            return True
+
+    def about(self, name: str) -> bytes | None:
+        """A value about the rows."""
+        with self._lock:
+            try:
+                row = self._database.execute("SELECT value FROM about WHERE name=?", (name,)).fetchone()
+            except sqlite3.Error as problem:
+                raise _unavailable() from problem
+        return None if row is None else bytes(row[0])
+
+    def note(self, name: str, value: bytes) -> None:
+        """Remembers such a value."""
+        with self._lock, self._transaction() as database:
+            database.execute("INSERT OR IGNORE INTO about VALUES (?, ?)", (name, value))
+
+    def absent(self) -> str:
+        """The file, when it is not there."""
+        return "" if self.path.exists() else f"{self.path.parent.name}/{self.path.name}"
+
+    def advice(self) -> list[Advice]:
+        """None: the file is ours, and was searched."""
+        return []
+
+    def close(self) -> None:
+        """Closes the file."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+            if self._file >= 0:
+                os.close(self._file)
+                self._file = -1
+
+    @property
+    def _database(self) -> sqlite3.Connection:
+        """The connection, opened by whoever asks first; the caller holds the lock."""
+        if self._connection is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._file = os.open(self.path, os.O_CREAT | os.O_RDONLY, PRIVATE)
+            database = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None, timeout=BUSY)
+            for pragma in PRAGMAS:
+                database.execute(f"PRAGMA {pragma}")
+            database.executescript(SCHEMA)
+            self._connection = database
+        return self._connection
+
+    def _one(self, query: str, values: tuple[object, ...]) -> Row | None:
+        with self._lock:
+            try:
+                row = self._database.execute(query, values).fetchone()
+            except sqlite3.Error as problem:
+                raise _unavailable() from problem
+        return None if row is None else Row(*row)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        database = None
+        try:
+            database = self._database
+            database.execute("BEGIN IMMEDIATE")
+            yield database
+            database.execute("COMMIT")
+        except BaseException as problem:
+            if database is not None:
+                with suppress(sqlite3.Error):
+                    database.execute("ROLLBACK")
+            if isinstance(problem, sqlite3.Error):
+                raise _unavailable(problem) from problem
+            raise
+
+    def _truncate_log(self) -> None:
+        """Moves the write-ahead log into the database and cuts it to nothing: it held the rows as they were."""
+        try:
+            busy, _, _ = self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error as problem:
+            raise _unavailable() from problem
+        if busy:
+            raise _unavailable()
+
+    def _leaves_traces(self) -> bool:
+        if not self._remains:
+            return False
+        with mmap.mmap(self._file, 0, access=mmap.ACCESS_READ) as content:
+            return any(content.find(needle) >= 0 for needle in self._remains)
+
+
+def _unavailable(problem: sqlite3.Error | None = None) -> Unavailable:
+    if problem is not None and "full" in str(problem):
+        return Unavailable(
+            Text(
+                "Le disque est plein : le coffre des clés ne peut pas écrire, rien n’a été fait.",
+                "The disk is full: the key vault cannot write, nothing was done.",
+            ),
+            Text("Libérez de la place, puis réessayez.", "Free some space, then try again."),
+        )
+    return Unavailable(
+        Text("Le coffre des clés est occupé ou inaccessible.", "The key vault is busy or cannot be reached."),
+        Text("Réessayez dans un instant.", "Try again in a moment."),
+    )
