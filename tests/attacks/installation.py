@@ -6,6 +6,7 @@ A client draws each number once and sends it once. Acknowledged: it must stand e
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
 import itertools
@@ -106,7 +107,8 @@ class Installation:
 
     def enter(self) -> None:
         """An officer signs in."""
-        status, body, cookie = self._ask("administration.demo.enter", {"persona": "officer"}, "", self._connect())
+        with contextlib.closing(self._connect()) as connection:
+            status, body, cookie = self._ask("administration.demo.enter", {"persona": "officer"}, "", connection)
         assert status == 200, body
         self.cookie = cookie
 
@@ -140,23 +142,21 @@ class Installation:
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_S)
 
     def _client(self) -> None:
-        connection: http.client.HTTPConnection | None = None
+        connection = self._connect()
         while not self._stop.is_set():
-            number = next(self._numbers)
-            connection = connection or self._connect()
-            if not self._one(number, connection):
-                connection.close()
-                connection = None
+            if not self._one(next(self._numbers), connection):
+                connection.close()  # the next number opens it again
                 time.sleep(0.02)
-        if connection is not None:
-            connection.close()
+        connection.close()
 
     def _one(self, number: int, connection: http.client.HTTPConnection | None) -> bool:
         """Sends one number, once; whether it was acknowledged."""
         told, own = self.told, connection or self._connect()
         try:
-            own.connect() if own.sock is None else None
+            if own.sock is None:
+                own.connect()
         except OSError:
+            own.close()
             return False  # nothing was sent
         try:
             status, body, _cookie = self._ask("proof.mark", {"number": number}, self.cookie, own)
@@ -205,7 +205,10 @@ class Books:
         self._engine.dispose()
 
     def check(self, *, echoed: bool = False, patience_s: float = 20.0) -> dict[str, int]:
-        """What was acknowledged stands once, what was refused does not; the ledger is whole; counts of all that."""
+        """What was acknowledged stands once, what was refused does not; the ledger is whole; counts of all that.
+
+        Nobody may be asking meanwhile (`rest`).
+        """
         with self._engine.connect() as db:
             assert not self._told.wrong, self._told.wrong[:3]
             self._entries(db)
