@@ -156,6 +156,17 @@ def health(kernel: Kernel) -> dict[str, Any]:
         _part("disk", "Disque", "Disk", free > LOW_DISK, f"{free // 1_048_576} MiB"),
         _part("jobs", "Tâches", "Jobs", jobs.failed(kernel.store.reader()) == 0, None),
     ]
+    for name, refuses, what in kernel.witnessing.told():
+        # One that is away stops nobody here: the page says so. One that refuses our history is grave.
+        parts.append(
+            {
+                "id": "outside",
+                "name": {"fr": name, "en": name},
+                "ok": not refuses,
+                "detail": what.fr,
+                "told": {"fr": what.fr, "en": what.en},
+            }
+        )
     return {
         "ok": all(part["ok"] for part in parts),
         "demo": kernel.settings.demo,
