@@ -142,13 +142,17 @@ def bench(
 def ledger_verify(
     path: Path,
     key: Annotated[
-        list[Path] | None, typer.Option("--key", help="Fichier de clés publiques / file of public keys")
+        list[Path] | None,
+        typer.Option("--key", help="Fichier de clés publiques, du registre ou de témoins / of the log or of witnesses"),
+    ] = None,
+    stamp_authority: Annotated[
+        Path | None, typer.Option(help="Certificat PEM de l’autorité d’horodatage / the time-stamping authority’s")
     ] = None,
 ) -> None:
     """Vérifie un export sans rien d’autre que lui et les clés publiques. / Verify an export with nothing else but public keys."""
     from egide.gateways.verify import verify  # noqa: PLC0415
 
-    raise typer.Exit(verify(path, key or [], console))
+    raise typer.Exit(verify(path, key or [], console, stamp_authority))
 
 
 @ledger_app.command("export")

@@ -42,9 +42,13 @@ class Question:
 
 def certificates(folder: Path) -> list[Certificate]:
     """The certificates of the configured authority. Raises `StartupError` when there is none."""
+    return read_certificates(folder / "keys" / AUTHORITY)
+
+
+def read_certificates(file: Path) -> list[Certificate]:
+    """The certificates in a PEM file. Raises `StartupError` when there is none."""
     from cryptography import x509  # noqa: PLC0415 — 30 ms, and only where stamps are configured
 
-    file = folder / "keys" / AUTHORITY
     try:
         found = x509.load_pem_x509_certificates(file.read_bytes()[:MAX_PEM])
     except (OSError, ValueError) as error:
