@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.server
+import io
 import subprocess
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.x509 import load_pem_x509_certificates
+from rich.console import Console
 from sqlalchemy import delete, select, update
 
 from egide.app import health
@@ -240,6 +242,46 @@ async def test_what_the_witness_already_has_is_learnt(watched: World, beside: Be
     head = cosigned.best(kernel.store.reader(), "police")
     assert head is not None
     assert head.size >= size
+
+
+async def test_doctor_and_the_offline_verifier_see_the_witness(
+    watched: World, beside: Beside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from egide.app import build, capabilities, engines
+    from egide.gateways import checks_data, composition, verify
+
+    monkeypatch.setattr(composition, "_held", [composition.Composition(build, engines, capabilities, lambda *_: 0)])
+    settings = Settings(data=watched.settings.data, witnesses=watched.settings.witnesses, demo=True, port=9)
+    assert [each.mark for each in checks_data.witnesses(settings, lambda *_: None)] == ["note"]
+    await signed(watched)
+    await turn(watched)
+    assert [each.mark for each in checks_data.witnesses(settings, lambda *_: None)] == ["good"]
+
+    def heard(what: Callable[[Console], int]) -> tuple[int, str]:
+        out = io.StringIO()
+        return what(Console(file=out, width=200)), out.getvalue()
+
+    assert heard(lambda console: verify.export_public(settings, tmp_path / "export", "public", console))[0] == 0
+    keys = tmp_path / "keys"
+    keys.write_text(f"{watched.kernel.key.vkey}\n{beside.witness.vkey}\n")
+    code, said = heard(lambda console: verify.verify(tmp_path / "export", [keys], console))
+    assert code == 0, said
+    assert "Witness witness.example/w1: " in said
+    assert "heads cosigned" in said
+    assert heard(lambda console: verify.export_tiles(settings, tmp_path / "tiles", console))[0] == 0
+
+    with watched.kernel.store.side() as db:  # a cosignature over another root: what a rewritten store looks like
+        lie = Grown(watched.kernel.key, 0).grow(watched.kernel.log.size)
+        size = int(db.execute(select(tables.cosignature.c.size)).scalars().all()[-1])
+        other = Witness(tmp_path / "other", "witness.example/w1")
+        other._key = beside.witness._key
+        trust(tmp_path / "other", watched.kernel.key.vkey)
+        line = other.add_checkpoint(lie.request(0, size)).body
+        other.close()
+        db.execute(update(tables.cosignature).where(tables.cosignature.c.size == size).values(line=line))
+    ((finding),) = checks_data.witnesses(settings, lambda *_: None)
+    assert finding.mark == "wrong"
+    assert "it was rewritten" in finding.what.en
 
 
 async def test_nobody_there(tmp_path: Path, beside: Beside) -> None:
