@@ -128,7 +128,7 @@ def test_any_answer_is_read_or_refused(witness: SigningKey, text: str) -> None:
 def test_keys_are_kept_as_written(witness: SigningKey, tmp_path: Path) -> None:
     text = public(witness)
     assert cosignature.vkey_text(*cosignature.parse_vkey(text)[::2]) == text
-    name, hashed, key = text.split("+")
+    name, hashed, key = text.split("+", 2)
     for wrong in (f"{name}+{'0' * 8}+{key}", f"{name}x+{hashed}+{key}", text + "\n", text + "="):
         with pytest.raises(CheckpointError):
             cosignature.parse_vkey(wrong)
