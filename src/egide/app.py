@@ -208,6 +208,17 @@ def health(kernel: Kernel) -> dict[str, Any]:
         trouble = kernel.bus.transport.trouble()
         words = f"{trouble.fr} · {trouble.en}" if trouble else None
         parts.append(_part("bus", "Événements", "Events", trouble is None, words))
+    for name, refuses, what in kernel.witnessing.told():
+        # One that is away stops nobody here: the page says so. One that refuses our history is grave.
+        parts.append(
+            {
+                "id": "outside",
+                "name": {"fr": name, "en": name},
+                "ok": not refuses,
+                "detail": what.fr,
+                "told": {"fr": what.fr, "en": what.en},
+            }
+        )
     return {
         "ok": all(part["ok"] for part in parts),
         "demo": kernel.settings.demo,

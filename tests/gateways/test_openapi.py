@@ -116,7 +116,7 @@ async def test_who_may_ask_without_a_session(world: World) -> None:
     assert free == {
         "administration.session.show", "administration.sign_in.begin", "administration.sign_in.finish", "administration.passkey.begin",
         "administration.passkey.finish", "administration.demo.enter", "oversight.ledger.head",
-        "oversight.ledger.proof", "operations.map.show",
+        "oversight.ledger.proof", "oversight.roots.show", "operations.map.show",
     }  # fmt: skip
 
 
@@ -140,7 +140,8 @@ async def test_no_other_way_in(world: World) -> None:
     assert [route.path for route in routes if isinstance(route, WebSocketRoute)] == ["/live"]
     assert {route.path for route in routes} == {
         "/api/openapi.json", "/api/csp", "/api/downloads/{ticket}", "/map/{name}", "/healthz", "/live", "/assets/{name:path}", "/favicon.svg",
-        "/tls/ca.crt", *PAGES,
+        "/tls/ca.crt", "/roots", "/roots.json", "/roots/style.css", "/roots/checkpoint", "/roots/{size}.txt", "/roots/{size}.tsr",
+        "/roots/tile/{path:path}", *PAGES,
     }  # fmt: skip
 
 

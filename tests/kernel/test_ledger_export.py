@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from egide.kernel import checkpoint, merkle
+from egide.kernel import checkpoint, cosignature, merkle
 from egide.kernel.checkpoint import Checkpoint, CheckpointError
+from egide.kernel.errors import BadInput, Text
 from egide.kernel.ledger import Log, MemoryTiles
 from egide.kernel.ledger_export import entry_line, write_inspector, write_public
 from egide.kernel.ledger_leaves import MAX_PROBLEMS
@@ -328,3 +329,83 @@ def test_any_file_is_reported_on(made: Made, name: str, content: bytes, kind: st
         path.unlink()
     else:
         path.write_bytes(before)
+
+
+# -- cosignatures and stamps ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def seen(made: Made, tmp_path: Path) -> tuple[Path, str]:
+    """A public export whose heads are all cosigned, two of them stamped; and the witness's key."""
+    witness = SigningKey.load_or_create(tmp_path / "witness.key", "witness.example/w1")
+    bodies = [checkpoint.parse(note).body for note in made.notes]
+    notes = [
+        note + cosignature.cosign(body, 1_700_000_000 + n, witness)
+        for n, (note, body) in enumerate(zip(made.notes, bodies, strict=True))
+    ]
+    lines = (made.public / "consistency.jsonl").read_bytes().splitlines()
+    steps = [[base64.b64decode(each) for each in json.loads(line)["path"]] for line in lines]
+    given = iter(steps)
+    folder = tmp_path / "seen"
+    stamps = [(64, b"first token"), (65, b"of no head here"), (391, b"second token")]
+    write_public(
+        folder, notes, lambda _old, _new: next(given), [made.key.vkey], realm="police", created=CREATED, stamps=stamps
+    )  # fmt: skip
+    public = checkpoint.parse_vkey(witness.vkey).public_key
+    return folder, cosignature.vkey_text(witness.name, public)
+
+
+def test_cosignatures_and_stamps_travel_and_are_counted(made: Made, seen: tuple[Path, str]) -> None:
+    folder, witness = seen
+    plain = verify_export(folder, [made.key.vkey])
+    assert plain.ok, said(plain)
+    assert plain.witnesses == {}
+    assert plain.stamps.found == 2
+    report = verify_export(
+        folder, [made.key.vkey], witnesses=[witness], stamped=lambda token, body: len(token) if body else 0
+    )
+    assert report.ok, said(report)
+    told = report.witnesses["witness.example/w1"]
+    assert (told.heads, told.size, told.time) == (len(SIZES), SIZES[-1], 1_700_000_000 + len(SIZES) - 1)
+    assert (report.stamps.verified, report.stamps.size, report.stamps.at) == (2, 391, len(b"second token"))
+
+
+def test_a_false_cosignature_or_stamp_is_found(made: Made, seen: tuple[Path, str]) -> None:
+    folder, witness = seen
+    file = folder / "checkpoints.txt"
+    text = file.read_text()
+    lines = text.splitlines(keepends=True)
+    first = next(n for n, line in enumerate(lines) if line.startswith("— witness"))
+    other = next(line for line in reversed(lines) if line.startswith("— witness"))
+    file.write_text("".join([*lines[:first], other, *lines[first + 1 :]]))
+    report = verify_export(folder, [made.key.vkey], witnesses=[witness])
+    assert any("cosignature" in problem.what.en for problem in report.problems)
+    file.write_text(text)
+
+    def never(_token: bytes, _body: bytes) -> int:
+        raise BadInput(Text("faux", "false stamp"))
+
+    assert "false stamp" in said(verify_export(folder, [made.key.vkey], stamped=never))
+
+
+def test_every_flipped_bit_of_stamps_and_cosignatures_is_found(made: Made, seen: tuple[Path, str]) -> None:
+    folder, witness = seen
+    dice = random.Random(5)
+    for name in ("stamps.jsonl", "checkpoints.txt"):
+        path = folder / name
+        whole = path.read_bytes()
+        for _ in range(150):
+            position, bit = dice.randrange(len(whole)), dice.randrange(8)
+            path.write_bytes(whole[:position] + bytes([whole[position] ^ (1 << bit)]) + whole[position + 1 :])
+            assert not verify_export(folder, [made.key.vkey], witnesses=[witness]).ok, (
+                f"{name} byte {position} bit {bit}"
+            )
+        path.write_bytes(whole)
+    (folder / "stamps.jsonl").unlink()
+    assert "This file is missing." in said(verify_export(folder))
+
+
+def test_a_file_of_stamps_that_nobody_announced_is_said(made: Made, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(made.public, tmp_path / "p"))
+    (folder / "stamps.jsonl").write_text("")
+    assert "does not know this file" in said(verify_export(folder))

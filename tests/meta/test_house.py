@@ -90,7 +90,7 @@ def test_the_open_class_is_short_and_known() -> None:
     """Open acts are never in the ledger: each one here was thought about."""
     assert {name for name, each in acts().items() if each.open} == {
         "administration.session.show", "administration.sign_in.begin", "administration.passkey.begin",
-        "oversight.ledger.head", "oversight.ledger.proof", "operations.map.show",
+        "oversight.ledger.head", "oversight.ledger.proof", "oversight.roots.show", "operations.map.show",
     }  # fmt: skip
 
 

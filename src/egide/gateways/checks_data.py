@@ -14,12 +14,14 @@ from sqlalchemy.exc import DatabaseError
 
 from egide.gateways import standing
 from egide.gateways.findings import Count, Finding, Findings, failed, same
-from egide.kernel import checkpoint, merkle, tables
-from egide.kernel.checkpoint import CheckpointError
+from egide.kernel import checkpoint, cosignature, merkle, tables
+from egide.kernel.checkpoint import Checkpoint, CheckpointError
 from egide.kernel.clock import TOLERATED_STEP_BACK_US, iso
-from egide.kernel.door import LAW
+from egide.kernel.cosignature import CosignatureVerifier
+from egide.kernel.door import LAW, Kernel
 from egide.kernel.errors import EgideError, StartupError, Text
 from egide.kernel.law import LawBook
+from egide.kernel.merkle import ProofError
 from egide.kernel.settings import Settings
 from egide.kernel.store import has_table
 
@@ -189,6 +191,67 @@ def whole(settings: Settings, _count: Count) -> Findings:
             )
     except EgideError as error:
         yield failed(error)
+
+
+def witnesses(settings: Settings, _count: Count) -> Findings:
+    """Each witness's newest cosignature holds over the tree as it is stored; what the running server says of those outside."""
+    if not settings.witnesses or not (settings.store or (settings.folder / "egide.db").exists()):
+        return
+    said = standing.health(settings) or {}
+    for part in said.get("parts", []):
+        if isinstance(part, dict) and part.get("id") == "outside" and isinstance(part.get("told"), dict):
+            yield Finding("note" if part.get("ok") else "wrong", Text(str(part["told"]["fr"]), str(part["told"]["en"])))
+    try:
+        with standing.reading(settings) as kernel:
+            for address, vkey in settings.witnesses.items():
+                yield _cosigned(kernel, address, vkey)
+    except EgideError as error:
+        yield failed(error)
+
+
+def _cosigned(kernel: Kernel, address: str, vkey: str) -> Finding:
+    table, name = tables.cosignature, cosignature.parse_vkey(vkey).name
+    db, realm = kernel.store.reader(), kernel.settings.realm
+    newest = db.execute(
+        select(table.c.size, table.c.at, table.c.line)
+        .where(table.c.realm == realm, table.c.witness == name)
+        .order_by(table.c.size.desc())
+        .limit(1)
+    ).first()
+    if newest is None:
+        return Finding(
+            "note",
+            Text(
+                f"Témoin {name} : rien de cosigné encore ({address}).",
+                f"Witness {name}: nothing cosigned yet ({address}).",
+            ),
+            Text(
+                f"Que son opérateur lance : egide witness trust {kernel.key.vkey}",
+                f"Its operator should run: egide witness trust {kernel.key.vkey}",
+            ),
+        )
+    size, at, line = int(newest[0]), int(newest[1]), str(newest[2])
+    try:  # over the root that the stored tree gives: a rewritten history does not carry the witness's signature
+        body = Checkpoint(kernel.origin, size, kernel.log.root(size)).body()
+        held = bool(CosignatureVerifier([vkey]).among(cosignature.read_lines(line, body), body))
+    except (CheckpointError, ProofError):
+        held = False
+    if not held:
+        return Finding(
+            "wrong",
+            Text(
+                f"Le registre n’est pas celui que {name} a cosigné à {size} inscriptions : il a été réécrit.",
+                f"The ledger is not the one that {name} cosigned at {size} entries: it was rewritten.",
+            ),
+            _restore(),
+        )
+    return Finding(
+        "good",
+        Text(
+            f"Témoin {name} : {size} inscriptions cosignées, le {iso(at)}",
+            f"Witness {name}: {size} entries cosigned, on {iso(at)}",
+        ),
+    )
 
 
 def _newest(db: Connection, realm: str) -> tuple[int, str] | None:

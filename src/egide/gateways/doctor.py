@@ -16,6 +16,7 @@ from egide.kernel.settings import Settings
 
 CHECKS = (
     checks_machine.machine, checks_data.folder, checks_data.law, checks_data.store, checks_data.ledger, checks_data.whole,
+    checks_data.witnesses,
     checks_machine.pages, checks_machine.video, checks_machine.transport, checks_machine.port,
 )  # fmt: skip
 

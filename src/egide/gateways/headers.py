@@ -36,6 +36,14 @@ def csp(path: str) -> str:
     return "; ".join(f"{name} {value}" for name, value in rules.items())
 
 
+def plain_csp() -> str:
+    """The policy of a page without any script."""
+    return (
+        "default-src 'none'; style-src 'self'; font-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'; report-uri /api/csp"
+    )
+
+
 def common(*, tls: bool) -> list[tuple[bytes, bytes]]:
     """Headers of every answer."""
     found = [

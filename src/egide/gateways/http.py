@@ -20,6 +20,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
+from egide.gateways import roots
 from egide.gateways.headers import PAGES, common, csp
 from egide.gateways.live import Live
 from egide.gateways.neighbours import Neighbours
@@ -309,6 +310,7 @@ def build(kernel: Kernel, operator_token: str) -> Callable[[Scope, Receive, Send
         WebSocketRoute("/live", live.endpoint),
         Route("/assets/{name:path}", pages.asset),
         Route("/favicon.svg", pages.icon),
+        *roots.routes(kernel),
         *(Route(path, pages.page) for path in PAGES),
     ]
     return Headed(Starlette(routes=routes), Acts(kernel, doorkeeper), tls=kernel.settings.tls)

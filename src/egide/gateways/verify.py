@@ -11,18 +11,17 @@ import io
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from rich.console import Console
 from rich.progress import Progress
-from sqlalchemy import select
 
 from egide.gateways import standing
 from egide.gateways.telling import raw, tell
-from egide.kernel import checkpoint, ledger_export, tables
+from egide.kernel import checkpoint, cosignature, cosigned, ledger_export, stamping, tables, tile_export
 from egide.kernel.checkpoint import CheckpointError
 from egide.kernel.clock import iso
 from egide.kernel.errors import BadInput, Conflict, NotFound, Text, Unavailable
@@ -38,24 +37,45 @@ NAMES: Final = frozenset(
         ledger_export.KEYS,
         ledger_export.LEAVES,
         ledger_export.CONSISTENCY,
+        ledger_export.STAMPS,
     )
 )
-MAX_MEMBERS = 16  # an export has one folder and four files
+MAX_MEMBERS = 16  # an export has one folder and five files
 MAX_READ = 1024 * 1024  # bytes asked for at once; a tar header that wants more is no header of ours
 MAX_KEYS = 64 * 1024  # bytes of a file of public keys
 
 
-def verify(path: Path, keys: list[Path], console: Console) -> int:
+def verify(path: Path, keys: list[Path], console: Console, authority: Path | None = None) -> int:
     """Verifies the export at `path` (folder or .tar) with the keys in `keys`, or else its own; 0 when it holds, 1 otherwise.
 
-    Raises `BadInput` when the archive or a key file is not one, `NotFound` when it is not there.
+    Keys may be the log's and witnesses'; `authority` is a PEM file, the time-stamping authority's certificate. Raises
+    `BadInput` when the archive or a key file is not one, `NotFound` when it is not there.
     """
     vkeys = [vkey for file in keys for vkey in read_keys(file)]
+    witnesses = [vkey for vkey in vkeys if is_witness(vkey)]
+    logs = [vkey for vkey in vkeys if vkey not in witnesses]
+    judge = _judge(authority) if authority is not None else None
     with opened(path) as folder, Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("Vérification / verifying", total=None)
-        report = verify_export(folder, vkeys or None, lambda done, total: bar.update(task, completed=done, total=total))
+        report = verify_export(
+            folder, logs or None, lambda done, total: bar.update(task, completed=done, total=total), witnesses=witnesses, stamped=judge,
+        )  # fmt: skip
     _report(report, console)
     return 0 if report.ok else 1
+
+
+def is_witness(vkey: str) -> bool:
+    """Whether this is the key of a witness, not of a log."""
+    try:
+        cosignature.parse_vkey(vkey)
+    except CheckpointError:
+        return False
+    return True
+
+
+def _judge(authority: Path) -> Callable[[bytes, bytes], int]:
+    trusted = stamping.read_certificates(authority)
+    return lambda token, body: stamping.verify(token, body, trusted)
 
 
 def read_keys(file: Path) -> list[str]:
@@ -72,7 +92,8 @@ def read_keys(file: Path) -> list[str]:
         if not text or text.startswith("#"):
             continue
         try:
-            checkpoint.parse_vkey(text)
+            if not is_witness(text):
+                checkpoint.parse_vkey(text)
         except CheckpointError as error:
             raise BadInput(Text(f"{file}:{number} : {error.what.fr}", f"{file}:{number}: {error.what.en}")) from error
         found.append(text)
@@ -190,6 +211,8 @@ def _report(report: Report, console: Console) -> None:
             Text(f"{problem.where} : {entry.fr}{problem.what.fr}", f"{problem.where}: {entry.en}{problem.what.en}"),
             "wrong",
         )
+    if report.ok:
+        _outsiders(report, console)
     if not report.trusted_keys:
         tell(
             console,
@@ -205,6 +228,40 @@ def _report(report: Report, console: Console) -> None:
             Text(
                 "Demandez la clé publique au service par une autre voie, puis ajoutez --key FICHIER.",
                 "Ask the service for the public key by another way, then add --key FILE.",
+            ),
+        )
+
+
+def _outsiders(report: Report, console: Console) -> None:
+    """What witnesses and the time-stamping authority say of it."""
+    for name, seen in report.witnesses.items():
+        if seen.heads:
+            at = iso(seen.time * 1_000_000)
+            what = Text(
+                f"Témoin {name} : {seen.heads} têtes cosignées, la plus grande de {seen.size} inscriptions, le {at}.",
+                f"Witness {name}: {seen.heads} heads cosigned, the largest of {seen.size} entries, on {at}.",
+            )
+        else:
+            what = Text(f"Témoin {name} : aucune tête cosignée ici.", f"Witness {name}: no head cosigned here.")
+        tell(console, what, "good" if seen.heads else "note")
+    stamps = report.stamps
+    if stamps.verified:
+        tell(
+            console,
+            Text(
+                f"Horodatage : {stamps.verified} têtes, la plus grande de {stamps.size} inscriptions, le {iso(stamps.at)}.",
+                f"Time stamps: {stamps.verified} heads, the largest of {stamps.size} entries, on {iso(stamps.at)}.",
+            ),
+            "good",
+        )
+    elif stamps.found:
+        tell(
+            console,
+            Text(f"Horodatages non vérifiés : {stamps.found}.", f"Time stamps not verified: {stamps.found}."),
+            "note",
+            Text(
+                "Ajoutez --stamp-authority CERTIFICAT.pem, le certificat de l’autorité.",
+                "Add --stamp-authority CERTIFICATE.pem, the authority’s certificate.",
             ),
         )
 
@@ -247,6 +304,7 @@ def export_public(settings: Settings, path: Path, kind: str, console: Console) -
         task = bar.add_task("Export", total=len(notes))
         manifest = write_public(
             path, notes, kernel.log.consistency, [kernel.key.vkey], realm=settings.realm, created=iso(kernel.clock.now_us()),
+            stamps=cosigned.stamps(kernel.store.reader(), settings.realm),
             progress=lambda done, _total: bar.update(task, completed=done),
         )  # fmt: skip
     tell(
@@ -263,12 +321,26 @@ def export_public(settings: Settings, path: Path, kind: str, console: Console) -
 
 
 def _notes(settings: Settings) -> list[str]:
-    """The signed heads so far, oldest first."""
-    table = tables.checkpoint
-    query = select(table.c.note).where(table.c.realm == settings.realm).order_by(table.c.size)
+    """The signed heads so far with their cosignatures, oldest first."""
     with standing.store(settings) as opened:
         db = opened.reader()
-        return [str(note) for note in db.execute(query).scalars()] if has_table(db, table.name) else []
+        there = has_table(db, tables.checkpoint.name)
+        return [head.note for head in cosigned.heads(db, settings.realm)] if there else []
+
+
+def export_tiles(settings: Settings, path: Path, console: Console) -> int:
+    """Writes, or brings up to date, the public tree in `path`; 0 when done. Raises `Unavailable`, `Conflict`."""
+    with standing.reading(settings) as kernel, _writable(path):
+        written = tile_export.write(kernel, path)
+    tell(
+        console,
+        Text(
+            f"Arbre public : {path} — {written.size} inscriptions, {written.files} fichiers écrits, aucune inscription montrée.",
+            f"Public tree: {path} — {written.size} entries, {written.files} files written, no entry shown.",
+        ),
+        "good",
+    )
+    return 0
 
 
 @contextmanager

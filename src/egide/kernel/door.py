@@ -58,6 +58,7 @@ from egide.kernel.settings import Settings
 from egide.kernel.store import unavailable
 from egide.kernel.tiles import SqlTiles
 from egide.kernel.vault import Vault
+from egide.kernel.witnessing import Witnessing
 from egide.kernel.writer import Work, Writer
 
 log = logging.getLogger("egide.door")
@@ -127,6 +128,7 @@ class Kernel:
         self.writer = Writer(self)
         self.processes = Processes(self)
         self.follower = Follower(self)
+        self.witnessing = Witnessing(self)
         self.loop: asyncio.AbstractEventLoop | None = None
         self.counted: dict[str, int] = {}  # open-class acts, counted only
         self._today: tuple[int, dict[str, Facts]] = (0, {})  # day, act → the facts that hold all day
@@ -153,6 +155,7 @@ class Kernel:
         await self.bus.start()
         self.follower.start()
         self.leases.start()
+        self.witnessing.start()
         for capability in self.capabilities:
             if capability.start is not None:
                 await capability.start(self)
@@ -162,6 +165,7 @@ class Kernel:
         for capability in reversed(self.capabilities):
             if capability.stop is not None:
                 await capability.stop(self)
+        await self.witnessing.stop()
         await self.leases.stop()
         await self.follower.stop()
         await self.bus.stop()

@@ -8,7 +8,10 @@ nothing about anyone. Sources: RFC 9162 §2.1 (proofs), C2SP tlog-checkpoint and
     checkpoints.txt     signed notes, oldest first, separated by blank lines
     keys.txt            verifier keys (vkeys), one a line
     leaves.jsonl        inspector: {"i":0,"leaf":"<base64>","hash":"<hex>"} an entry, in order
+    stamps.jsonl        where an authority stamps heads: {"size":1,"token":"<base64>"} a stamp (RFC 3161), oldest first
     consistency.jsonl   public: {"old":1,"new":2,"path":["<base64>"]} for each two successive checkpoints
+
+Cosignatures of witnesses stand in checkpoints.txt, after the log's own signature (C2SP tlog-cosignature).
 
 Every line has one spelling only; anything else than white space is reported, so that no changed bit passes unseen.
 """
@@ -30,10 +33,11 @@ from egide.kernel.checkpoint import Checkpoint
 FORMAT: Final = "egide-ledger-export"
 VERSION: Final = 1
 MANIFEST, CHECKPOINTS, KEYS = "manifest.json", "checkpoints.txt", "keys.txt"
-LEAVES, CONSISTENCY = "leaves.jsonl", "consistency.jsonl"
+LEAVES, CONSISTENCY, STAMPS = "leaves.jsonl", "consistency.jsonl", "stamps.jsonl"
 BATCH = 1024  # lines written at once
 
 Kind = Literal["inspector", "public"]
+Stamps = Sequence[tuple[int, bytes]]  # (size of the stamped checkpoint, RFC 3161 token)
 Progress = Callable[[int, int], None]  # (done, total); entries, or checkpoints of a public export
 
 
@@ -64,6 +68,7 @@ def write_inspector(
     *,
     realm: str,
     created: str,
+    stamps: Stamps = (),
     progress: Progress | None = None,
 ) -> Manifest:
     """Writes the export with leaves into a new `folder`, in constant memory.
@@ -87,7 +92,7 @@ def write_inspector(
         file.write(b"".join(line + b"\n" for line in lines))
     if number != last.size:
         raise ValueError(f"{number} leaves, but the last checkpoint was signed for {last.size}")
-    return _finish(folder, "inspector", last, checkpoints, vkeys, realm, created)
+    return _finish(folder, "inspector", last, checkpoints, vkeys, realm, created, stamps)
 
 
 def write_public(
@@ -98,6 +103,7 @@ def write_public(
     *,
     realm: str,
     created: str,
+    stamps: Stamps = (),
     progress: Progress | None = None,
 ) -> Manifest:
     """Writes the export without leaves into a new `folder`; `consistency(old, new)` is `Log.consistency`.
@@ -115,7 +121,7 @@ def write_public(
             old = new
             if progress:
                 progress(done + 1, len(checkpoints))
-    return _finish(folder, "public", last, checkpoints, vkeys, realm, created)
+    return _finish(folder, "public", last, checkpoints, vkeys, realm, created, stamps)
 
 
 def _last(checkpoints: Sequence[str]) -> Checkpoint:
@@ -132,9 +138,14 @@ def _finish(
     vkeys: Sequence[str],
     realm: str,
     created: str,
+    stamps: Stamps,
 ) -> Manifest:
     """Writes the small files, the manifest last: an export that was cut short has none."""
     small = {CHECKPOINTS: "\n".join(checkpoints), KEYS: "".join(f"{vkey}\n" for vkey in vkeys)}
+    sizes = {checkpoint.parse(note).checkpoint.size for note in checkpoints} if stamps else set()
+    kept = [stamp_line(size, token) for size, token in stamps if size in sizes]
+    if kept:
+        small[STAMPS] = "".join(f"{line.decode()}\n" for line in kept)
     for name, text in small.items():
         (folder / name).write_bytes(text.encode())
     files = {name: sha256(text.encode()).hexdigest() for name, text in small.items()}
@@ -147,6 +158,11 @@ def _finish(
 def entry_line(number: int, leaf: bytes, digest: bytes) -> bytes:
     """The one spelling of an entry in `leaves.jsonl`, without line end; `digest` is its leaf hash."""
     return b'{"i":%d,"leaf":"%b","hash":"%b"}' % (number, b2a_base64(leaf, newline=False), digest.hex().encode())
+
+
+def stamp_line(size: int, token: bytes) -> bytes:
+    """The one spelling of a stamp in `stamps.jsonl`, without line end."""
+    return b'{"size":%d,"token":"%b"}' % (size, b64encode(token))
 
 
 def consistency_line(old: int, new: int, path: Sequence[bytes]) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -16,17 +16,21 @@ from typing import BinaryIO
 
 import msgspec
 
-from egide.kernel import checkpoint, merkle
+from egide.kernel import checkpoint, cosignature, merkle
 from egide.kernel.checkpoint import CheckpointError
+from egide.kernel.cosignature import CosignatureVerifier
+from egide.kernel.errors import EgideError
 from egide.kernel.ledger_export import (
     CHECKPOINTS,
     CONSISTENCY,
     KEYS,
     LEAVES,
     MANIFEST,
+    STAMPS,
     Manifest,
     Progress,
     consistency_line,
+    stamp_line,
 )
 from egide.kernel.ledger_leaves import Findings, LeavesCheck, Problem, Signed
 from egide.kernel.merkle import EMPTY_ROOT, ProofError
@@ -35,6 +39,27 @@ MAX_SMALL_FILE = 256 * 1024  # bytes of the manifest or of the keys
 MAX_LINE = 4 * 1024 * 1024  # bytes; a leaf has about 350
 READ = 1024 * 1024  # bytes read at once
 SIGNATURE_MARK = "—".encode()
+
+StampCheck = Callable[[bytes, bytes], int]  # (token, stamped bytes) → µs; raises EgideError
+
+
+@dataclass(slots=True)
+class Cosigned:
+    """What one known witness cosigned of an export: how many heads, the largest size, when (s since 1970)."""
+
+    heads: int = 0
+    size: int = 0
+    time: int = 0
+
+
+@dataclass(slots=True)
+class Stamped:
+    """The stamps of an export: how many there are, how many a known authority made; the newest (size, µs) of those."""
+
+    found: int = 0
+    verified: int = 0
+    size: int = 0
+    at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +78,13 @@ class Report:
     origin: str = ""
     realm: str = ""
     checkpoints: int = 0
+    witnesses: dict[str, Cosigned] = field(default_factory=dict)
+    stamps: Stamped = field(default_factory=Stamped)
+
+
+class _Stamp(msgspec.Struct, forbid_unknown_fields=True):
+    size: int
+    token: str
 
 
 class _Consistency(msgspec.Struct, forbid_unknown_fields=True):
@@ -61,8 +93,17 @@ class _Consistency(msgspec.Struct, forbid_unknown_fields=True):
     path: list[str]
 
 
-def verify_export(path: Path, vkeys: Sequence[str] | None = None, progress: Progress | None = None) -> Report:
+def verify_export(
+    path: Path,
+    vkeys: Sequence[str] | None = None,
+    progress: Progress | None = None,
+    *,
+    witnesses: Sequence[str] = (),
+    stamped: StampCheck | None = None,
+) -> Report:
     """Verifies an export of either kind, with the keys given or else its own, in constant memory.
+
+    `witnesses` are keys of witnesses whose cosignatures are counted; `stamped(token, body)` judges a time stamp (gives µs).
 
     Whatever the folder holds, the answer is a `Report`; only OSError of an unreadable disk, and `CheckpointError` for a
     malformed key in `vkeys`, get out.
@@ -71,13 +112,16 @@ def verify_export(path: Path, vkeys: Sequence[str] | None = None, progress: Prog
     found = Findings()
     manifest = _read_manifest(path, found)
     own = _read_keys(path, manifest, found)
-    notes = _read_checkpoints(path, manifest, given or own, found)
+    cosigned = _Cosignatures(witnesses)
+    bodies: dict[int, bytes] = {}
+    notes = _read_checkpoints(path, manifest, given or own, found, cosigned, bodies)
     kind: str = manifest.kind if manifest else ("inspector" if (path / LEAVES).exists() else "public")
     size = manifest.size if manifest else (notes[-1].size if notes else 0)
     if kind == "inspector":
         _verify_leaves(path, size, notes, found, progress)
     else:
         _verify_consistency(path, notes, found, progress)
+    stamps = _verify_stamps(path, manifest, bodies, stamped, found)
     return Report(
         ok=not found.problems,
         kind=kind,
@@ -87,7 +131,24 @@ def verify_export(path: Path, vkeys: Sequence[str] | None = None, progress: Prog
         origin=manifest.origin if manifest else "",
         realm=manifest.realm if manifest else "",
         checkpoints=len(notes),
+        witnesses=cosigned.seen,
+        stamps=stamps,
     )
+
+
+class _Cosignatures:
+    """Counts the cosignatures of known witnesses."""
+
+    def __init__(self, vkeys: Sequence[str]) -> None:
+        self._verifier = CosignatureVerifier(vkeys)
+        self.seen = {cosignature.parse_vkey(each).name: Cosigned() for each in vkeys}
+
+    def count(self, note: checkpoint.Note) -> None:
+        for each in self._verifier.verify(note):
+            seen = self.seen[each.witness]
+            seen.heads += 1
+            if note.checkpoint.size >= seen.size:
+                seen.size, seen.time = note.checkpoint.size, each.time
 
 
 def _read_small(path: Path, name: str, found: Findings) -> bytes | None:
@@ -112,7 +173,7 @@ def _read_manifest(path: Path, found: Findings) -> Manifest | None:
     except (msgspec.DecodeError, UnicodeDecodeError):
         found.add(MANIFEST, "Le manifeste est illisible ou modifié.", "The manifest is unreadable or was changed.")
         return None
-    if manifest != manifest.with_digest() or set(manifest.files) != {CHECKPOINTS, KEYS}:
+    if manifest != manifest.with_digest() or set(manifest.files) - {STAMPS} != {CHECKPOINTS, KEYS}:
         found.add(MANIFEST, "Le manifeste a été modifié.", "The manifest was changed.")
     return manifest
 
@@ -138,9 +199,14 @@ def _check_digest(manifest: Manifest | None, name: str, digest: str, found: Find
 
 
 def _read_checkpoints(
-    path: Path, manifest: Manifest | None, verifier: checkpoint.Verifier, found: Findings
+    path: Path,
+    manifest: Manifest | None,
+    verifier: checkpoint.Verifier,
+    found: Findings,
+    cosigned: _Cosignatures,
+    bodies: dict[int, bytes],
 ) -> list[Signed]:
-    """The checkpoints whose signatures hold, in the order of the file."""
+    """The checkpoints whose signatures hold, in the order of the file; `bodies` gets the signed bytes by size."""
     notes: list[Signed] = []
     total = 0
     try:
@@ -151,6 +217,7 @@ def _read_checkpoints(
                 where = f"{CHECKPOINTS}:{line}"
                 try:
                     signed = verifier.verify(text)
+                    cosigned.count(checkpoint.parse(text))
                 except CheckpointError as problem:
                     found.add(where, problem.what.fr, problem.what.en)
                     continue
@@ -161,6 +228,7 @@ def _read_checkpoints(
                     found.add(where, "Ce point n’est pas à sa place.", "This checkpoint is out of order.")
                     continue
                 notes.append(Signed(signed.size, signed.root, where))
+                bodies[signed.size] = signed.body()
             _check_digest(manifest, CHECKPOINTS, hashed.hexdigest(), found)
     except FileNotFoundError:
         found.add(CHECKPOINTS, "Ce fichier manque.", "This file is missing.")
@@ -255,6 +323,58 @@ def _verify_step(line: bytes, where: str, roots: dict[int, bytes], found: Findin
         found.add(where, "La preuve de continuité ne tient pas.", f"The consistency proof does not hold: {problem}.")
         return None
     return step.old, step.new
+
+
+def _verify_stamps(
+    path: Path, manifest: Manifest | None, bodies: dict[int, bytes], judge: StampCheck | None, found: Findings
+) -> Stamped:
+    """Every stamp belongs to a checkpoint; with an authority's certificate, each must hold under it."""
+    told, expected = Stamped(), manifest is not None and STAMPS in manifest.files
+    try:
+        with (path / STAMPS).open("rb") as file:
+            hashed = sha256()
+            number = 0
+            for block in _blocks(file):
+                hashed.update(block)
+                for line in block.splitlines():
+                    number += 1
+                    _verify_stamp(line, f"{STAMPS}:{number}", bodies, judge, found, told)
+    except FileNotFoundError:
+        if expected:
+            found.add(STAMPS, "Ce fichier manque.", "This file is missing.")
+        return told
+    if manifest is not None and not expected:
+        found.add(STAMPS, "Le manifeste ne connaît pas ce fichier.", "The manifest does not know this file.")
+    _check_digest(manifest, STAMPS, hashed.hexdigest(), found)
+    return told
+
+
+def _verify_stamp(
+    line: bytes, where: str, bodies: dict[int, bytes], judge: StampCheck | None, found: Findings, told: Stamped
+) -> None:
+    try:
+        stamp = msgspec.json.decode(line, type=_Stamp)
+        token = b64decode(stamp.token, validate=True)
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
+        found.add(where, "Cette ligne est illisible.", "This line is unreadable.")
+        return
+    body = bodies.get(stamp.size)
+    if stamp_line(stamp.size, token) != line or body is None:
+        found.add(
+            where, "Ce sceau de temps n’est pas celui d’un point valable.", "This stamp is not of a valid checkpoint."
+        )
+        return
+    told.found += 1
+    if judge is None:
+        return
+    try:
+        at = judge(token, body)
+    except EgideError as problem:
+        found.add(where, problem.what.fr, problem.what.en)
+        return
+    told.verified += 1
+    if stamp.size >= told.size:
+        told.size, told.at = stamp.size, at
 
 
 def _verify_leaves(path: Path, size: int, notes: list[Signed], found: Findings, progress: Progress | None) -> None:

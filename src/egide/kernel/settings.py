@@ -58,7 +58,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     hsm: str = ""  # pkcs11:<library>?token=<label> : the key-encryption key and the ledger's signing key
     # Who cosigns the ledger's checkpoints, and who stamps them with the time (RFC 3161).
     witnesses: dict[str, str] = {}  # "https://witness.example" = its verifier key
-    stamps: str = ""  # address of the time-stamping authority
+    stamps: str = ""  # address of the time-stamping authority; its certificate: keys/stamp-authority.pem
+    witness_every_s: int = 10
+    stamp_every_s: int = 3600
     backups: str = ""  # where `egide backup` writes unless told otherwise; erasure reaches there
     # Accepted plug-ins: "entry point name" = "sha256 of its distribution".
     plugins: dict[str, str] = {}

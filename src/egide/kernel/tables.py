@@ -47,6 +47,25 @@ checkpoint = Table(
     Column("note", Text, nullable=False),
 )
 
+cosignature = Table(
+    "cosignature",
+    metadata,
+    Column("realm", String(32), primary_key=True),
+    Column("size", BIG, primary_key=True),  # of the checkpoint that was cosigned
+    Column("witness", String(200), primary_key=True),  # name of its key
+    Column("at", BIG, nullable=False),  # µs; the witness's own time
+    Column("line", Text, nullable=False),  # the signature line as it came, C2SP tlog-cosignature
+)
+
+stamp = Table(
+    "stamp",
+    metadata,
+    Column("realm", String(32), primary_key=True),
+    Column("size", BIG, primary_key=True),  # of the checkpoint whose body was stamped
+    Column("at", BIG, nullable=False),  # µs; the authority's own time
+    Column("token", LargeBinary, nullable=False),  # the whole answer, RFC 3161 TimeStampResp
+)
+
 outbox = Table(
     "outbox",
     metadata,

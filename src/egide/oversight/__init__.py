@@ -7,7 +7,7 @@ from egide.kernel.capability import Capability
 
 def capability() -> Capability:
     """The capability."""
-    from egide.oversight import ledger, record, replay, river  # noqa: PLC0415
+    from egide.oversight import ledger, record, replay, river, roots  # noqa: PLC0415
 
-    acts = (*river.ACTS, *record.ACTS, *ledger.ACTS, *replay.ACTS)
+    acts = (*river.ACTS, *record.ACTS, *ledger.ACTS, *replay.ACTS, *roots.ACTS)
     return Capability(name="oversight", package="egide.oversight", acts=acts)

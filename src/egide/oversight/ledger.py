@@ -8,12 +8,11 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from sqlalchemy import select
 
-from egide.kernel import tables
+from egide.kernel import cosigned, tables
 from egide.kernel.act import Act, Ctx, Effect, Input, Nothing, act
 from egide.kernel.checkpoint import parse
 from egide.kernel.clock import iso
@@ -128,14 +127,15 @@ def write(kernel: Kernel, kind: str, folder: Path) -> None:
     size = notes[-1][0]
     texts = [note for _, note in notes]
     made = iso(kernel.clock.now_us())
+    stamps = cosigned.stamps(kernel.store.reader(), kernel.settings.realm)
     if kind == "inspector":
         write_inspector(
-            folder, _leaves(kernel, size), texts, [kernel.key.vkey], realm=kernel.settings.realm, created=made
-        )
+            folder, _leaves(kernel, size), texts, [kernel.key.vkey], realm=kernel.settings.realm, created=made, stamps=stamps,
+        )  # fmt: skip
     else:
         write_public(
-            folder, texts, kernel.log.consistency, [kernel.key.vkey], realm=kernel.settings.realm, created=made
-        )
+            folder, texts, kernel.log.consistency, [kernel.key.vkey], realm=kernel.settings.realm, created=made, stamps=stamps,
+        )  # fmt: skip
 
 
 def _tar(kernel: Kernel, kind: str) -> Iterator[bytes]:
@@ -159,12 +159,8 @@ def _newest(kernel: Kernel) -> tuple[int, str]:
 
 
 def _notes(kernel: Kernel) -> list[tuple[int, str]]:
-    rows: Any = kernel.store.reader().execute(
-        select(tables.checkpoint.c.size, tables.checkpoint.c.note)
-        .where(tables.checkpoint.c.realm == kernel.settings.realm)
-        .order_by(tables.checkpoint.c.size)
-    )
-    return [(int(size), str(note)) for size, note in rows]
+    """The signed heads with their cosignatures, oldest first."""
+    return [(head.size, head.note) for head in cosigned.heads(kernel.store.reader(), kernel.settings.realm)]
 
 
 def _leaves(kernel: Kernel, size: int) -> Iterator[bytes]:

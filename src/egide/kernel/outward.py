@@ -1,0 +1,62 @@
+"""One bounded HTTP request to a party outside the house (a witness, a time-stamping authority): tree heads go out, nothing else.
+
+Runs in a thread of its own kind, never on the loop. No redirect is followed: where heads go is the operator's word alone.
+"""
+
+from __future__ import annotations
+
+import http.client
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from time import monotonic
+from typing import IO, NamedTuple
+
+DEADLINE_S = 5.0  # s for the whole exchange; also what stopping the platform may have to wait for
+READ = 16 * 1024  # bytes read at once
+
+
+class Unreachable(Exception):
+    """Nobody answered, or not in time, or not in HTTP. The text is the cause, for logs."""
+
+
+class Reply(NamedTuple):
+    """What came back, cut at the limit; `whole` is False when there was more."""
+
+    status: int
+    body: bytes
+    whole: bool
+
+
+class _Stay(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_request: object, **_more: object) -> None:
+        """Goes nowhere else."""
+
+
+def post(address: str, body: bytes, content_type: str, limit: int) -> Reply:
+    """Posts `body` and reads at most `limit` bytes of the answer, whatever its status. Raises `Unreachable`."""
+    until = monotonic() + DEADLINE_S
+    opener = urllib.request.build_opener(_Stay())
+    try:
+        request = urllib.request.Request(address, body, {"content-type": content_type})  # noqa: S310 — checked at the start: http(s) only
+        try:
+            with opener.open(request, timeout=DEADLINE_S) as answer:
+                return _read(answer.status, answer.read1, limit, until)
+        except urllib.error.HTTPError as error:
+            with error:
+                source: IO[bytes] = error
+                return _read(error.code, source.read, limit, until)
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise Unreachable(str(error) or type(error).__name__) from error
+
+
+def _read(status: int, read: Callable[[int], bytes], limit: int, until: float) -> Reply:
+    parts, size = [], 0
+    while part := read(min(READ, limit + 1 - size)):
+        parts.append(part)
+        size += len(part)
+        if size > limit:
+            return Reply(status, b"".join(parts)[:limit], whole=False)
+        if monotonic() > until:
+            raise TimeoutError("the answer did not come whole in time")
+    return Reply(status, b"".join(parts), whole=True)
