@@ -134,7 +134,7 @@ class Emergency:
         try:
             self._own = Journal.create(self._folder / f"{self._kernel.process}{SUFFIX}", self._key)
         except OSError as error:
-            log.error("no emergency journal: %s", error)
+            log.warning("no emergency journal: %s", error)
         self._tasks = [
             asyncio.create_task(self._append_all(), name="emergency"),
             asyncio.create_task(self._watch_store(), name="emergency-probe"),
@@ -173,7 +173,7 @@ class Emergency:
             try:
                 receipt: Receipt = await asyncio.wait_for(asyncio.shield(work.future), ANSWER_S)
             except (TimeoutError, Unavailable, Uncertain) as error:
-                log.warning("%s goes to the emergency journal: %s", work.act.name, error or "no answer")
+                log.warning("%s goes to the emergency journal: %s", work.act.name, str(error) or "no answer")
             else:
                 return receipt, None
         journalled = await self._journal(work)
@@ -211,7 +211,7 @@ class Emergency:
         try:
             await loop.run_in_executor(self._writer, self._own.append, content)
         except OSError as error:
-            log.error("the emergency journal cannot write: %s", error)
+            log.warning("the emergency journal cannot write: %s", error)
             return False
         waiting.file = self._own
         return True
@@ -261,7 +261,7 @@ class Emergency:
         except Refused as refused:
             return Receipt(*(refused.receipt or (kernel.settings.realm, -1)), work.id)
         except (TimeoutError, Unavailable, Uncertain) as error:
-            log.warning("a journalled act waits on: %s", error or "no answer")
+            log.warning("a journalled act waits on: %s", str(error) or "no answer")
             return None
         except (Conflict, EgideError) as error:
             try:
@@ -269,7 +269,7 @@ class Emergency:
             except (SQLAlchemyError, EgideError):
                 return None
             if done is None and work.effect is None and work.outcome == "failed":
-                log.error("a journalled act cannot be appended: %s", error)
+                log.warning("a journalled act cannot be appended: %s", error)
                 return None
             if done is None:
                 # Its effect can no longer be had (what it was about is gone): the act itself still goes into the ledger.

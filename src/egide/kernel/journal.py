@@ -19,6 +19,7 @@ import fcntl
 import os
 from contextlib import suppress
 from dataclasses import dataclass, field
+from errno import ENOSPC
 from hashlib import sha256
 from pathlib import Path
 
@@ -118,9 +119,7 @@ class Journal:
             raise TooLong(f"a record of {len(sealed)} bytes")
         frame = MAGIC + number.to_bytes(8, "big") + len(sealed).to_bytes(4, "big") + sealed
         try:
-            written = os.pwrite(self._descriptor, frame, self._end)
-            if written != len(frame):
-                raise OSError(28, "No space left on device")
+            _write(self._descriptor, frame, self._end)
             os.fsync(self._descriptor)
         except OSError:
             with suppress(OSError):  # what was half-written is not there for the next record to stumble over
@@ -210,7 +209,13 @@ def _is_torn(data: bytes, at: int, rest: bytes, end: int) -> bool:
         return MAGIC.startswith(rest[: len(MAGIC)]) or rest.startswith(MAGIC)
     if not rest.startswith(MAGIC):
         return False
-    return end > len(data) or len(rest) <= end - at - TAG
+    return end > len(data) or len(rest) < end - at
+
+
+def _write(descriptor: int, frame: bytes, at: int) -> None:
+    """All of it, or `OSError`: a nearly full disk takes a part without a word."""
+    if os.pwrite(descriptor, frame, at) != len(frame):
+        raise OSError(ENOSPC, os.strerror(ENOSPC))
 
 
 def _sync_folder(folder: Path) -> None:

@@ -58,7 +58,7 @@ class Store(ABC):
         """Whether the engine is known not to answer at this moment; costs nothing."""
         return False
 
-    def doubt(self, seconds: float) -> None:
+    def doubt(self, seconds: float) -> None:  # noqa: B027 — a file has nothing to do here
         """A probe has gone unanswered: for so long no reader waits for the engine. Nothing to do for a file."""
 
     # -- connections ----------------------------------------------------------------------------------------------

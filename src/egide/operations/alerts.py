@@ -144,7 +144,9 @@ def send(ctx: Ctx, given: NewAlert) -> Effect:
     text = _words(given.text)
     there = given.lat is not None and given.lon is not None
     if len(given.reach) > 200 or (there and not (-90 <= (given.lat or 0) <= 90 and -180 <= (given.lon or 0) <= 180)):
-        raise BadInput(Text("Lieu hors de la Terre, ou adresse trop longue.", "A place off the Earth, or too long a way."))
+        raise BadInput(
+            Text("Lieu hors de la Terre, ou adresse trop longue.", "A place off the Earth, or too long a way.")
+        )
     _limited(ctx, ctx.principal.id or ctx.address)
     kernel = ctx.kernel
     id_ = _from(ctx.seed, b"alert").hex()[:16]

@@ -1,7 +1,7 @@
 """The board of open alerts: in memory, so that it is read and told while the database is away.
 
-It is filled from the store at the start, by each act as it is done, by the emergency journal, and by the events of other processes.
-Nothing here decides: who may see the board is asked of the law by `operations.alert.list`, and again of the habilitation at each push.
+It is filled from the store at the start, by each act as it is done, by the emergency journal, and by other processes' events.
+Nothing here decides: who may see the board the law says to `operations.alert.list`, and the habilitation again at each push.
 """
 
 from __future__ import annotations
