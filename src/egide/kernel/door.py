@@ -457,6 +457,7 @@ class Kernel:
     ) -> Receipt:
         """Hands the decided act to the writer and waits until it is durable; raises the refusal or the failure."""
         work = self._work(act, ctx, given, raw, facts, decision, effect, epoch, outcome)
+        work.once = once
         self.writer.submit(work)
         receipt: Receipt = await work.future
         return receipt
@@ -469,7 +470,7 @@ class Kernel:
             raise Unavailable(Text("La plateforme n’est pas démarrée.", "The platform is not started."))
         work = Work(
             act, ctx, given, raw, facts, decision, effect, outcome if decision.allowed else "refused",
-            epoch, draw(16).hex(), self.loop.create_future(), once=once,
+            epoch, draw(16).hex(), self.loop.create_future(),
         )  # fmt: skip
         self.bus.expect(work.id)
         if not decision.allowed:

@@ -434,8 +434,8 @@ class Writer:
     def _sign_alone(self) -> None:
         """Nothing came for 250 ms: sign what is there, unless another process has."""
         kernel = self._kernel
-        connection = kernel.store.writer
         try:
+            connection = kernel.store.writer  # may have to connect anew: that fails like the rest
             with connection.begin():
                 kernel.store.lead(connection, kernel.settings.realm)
                 self._follow(connection)
