@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from egide import administration, operations, oversight
 from egide.gateways import http
 from egide.kernel import jobs
 from egide.kernel.capability import Capability
 from egide.kernel.clock import Clock
 from egide.kernel.door import LAW, Kernel
+from egide.kernel.emergency import Emergency
 from egide.kernel.engine import Engines
-from egide.kernel.errors import StartupError, Text
+from egide.kernel.errors import EgideError, StartupError, Text
 from egide.kernel.keys import KeyHolder, KeyRows
 from egide.kernel.objects import Objects
 from egide.kernel.settings import Settings
@@ -198,11 +201,15 @@ def operator_token(settings: Settings) -> str:
 def health(kernel: Kernel) -> dict[str, Any]:
     """What the health page says: each part with a word and, where something is wrong, what to do."""
     free = shutil.disk_usage(kernel.settings.folder).free
+    waits = kernel.emergency
     parts = [
         _part("ledger", "Registre", "Ledger", kernel.writer.failed is None, kernel.writer.failed),
         _part("law", "Droit", "Law", bool(kernel.book.rules), None),
         _part("disk", "Disque", "Disk", free > LOW_DISK, f"{free // 1_048_576} MiB"),
-        _part("jobs", "Tâches", "Jobs", jobs.failed(kernel.store.reader()) == 0, None),
+        _part("jobs", "Tâches", "Jobs", *_jobs(kernel)),
+        _part(
+            "journal", "Journal d’urgence", "Emergency journal", not waits.waiting and not waits.faults, _journal(waits)
+        ),
     ]
     if kernel.settings.bus:
         trouble = kernel.bus.transport.trouble()
@@ -226,6 +233,18 @@ def health(kernel: Kernel) -> dict[str, Any]:
         "process": kernel.process,
         "parts": parts,
     }
+
+
+def _jobs(kernel: Kernel) -> tuple[bool, str | None]:
+    try:
+        return jobs.failed(kernel.store.reader()) == 0, None
+    except (SQLAlchemyError, EgideError) as error:  # the health page answers above all when the database does not
+        return False, str(error)
+
+
+def _journal(emergency: Emergency) -> str | None:
+    told = [f"{emergency.waiting} en attente · waiting"] if emergency.waiting else []
+    return " ; ".join([*told, *emergency.faults]) or None
 
 
 def _part(id_: str, fr: str, en: str, ok: bool, detail: str | None) -> dict[str, Any]:

@@ -15,7 +15,24 @@ export interface EntityName {
   kind: string;
 }
 
+/** A call for help, as `operations.alert.list` and the push tell it. */
+export interface Alert {
+  id: string;
+  at: string;
+  lang: string;
+  text: string;
+  lat: number | null;
+  lon: number | null;
+  reach: string;
+  taken: string | null;
+  closed: boolean;
+  /** Not in the ledger yet: the emergency journal holds it. */
+  journal: boolean;
+  words: { id: string; at: string; officer: boolean; text: string }[];
+}
+
 export interface Pushes {
+  alert: { push: 'alert'; alert: Alert };
   act: { push: 'act'; entry: RiverEntry };
   watches: { push: 'watches' };
   'watch.ended': { push: 'watch.ended'; watch: string; stream: number; refusal: RefusalBody };
@@ -89,12 +106,15 @@ class Live {
   }
 
   /** Perform a subscription now and again after every reconnection, until the returned function is called. */
-  keep(name: string, input: object = {}, onerror?: (error: unknown) => void): Off {
+  keep(name: string, input: object = {}, onerror?: (error: unknown) => void, onresult?: (result: unknown) => void): Off {
     const key = Symbol(name);
     const ask = () => {
-      this.act(name, input).catch((error: unknown) => {
-        if (error !== LOST) onerror?.(error);
-      });
+      this.act(name, input).then(
+        (done) => onresult?.(done.result),
+        (error: unknown) => {
+          if (error !== LOST) onerror?.(error);
+        },
+      );
     };
     this.#kept.set(key, ask);
     if (this.state === 'open') ask();

@@ -100,6 +100,14 @@ class PostgresStore(Store):
         except OperationalError as error:
             raise _away() from error
 
+    def away(self) -> bool:
+        """A read has just failed, or a probe is unanswered."""
+        return monotonic() < self._down_until
+
+    def doubt(self, seconds: float) -> None:
+        """Readers refuse at once instead of waiting on the event loop."""
+        self._down_until = max(self._down_until, monotonic() + seconds)
+
     def lead(self, connection: Connection, realm: str) -> None:
         """Takes the realm's advisory lock until the transaction ends."""
         try:

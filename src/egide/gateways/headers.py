@@ -44,6 +44,15 @@ def plain_csp() -> str:
     )
 
 
+def for_alerts(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The same for the alert page: it may ask for the place, and its form says where it comes from."""
+    changed = {
+        b"permissions-policy": b"camera=(), microphone=(), geolocation=(self), xr-spatial-tracking=()",
+        b"referrer-policy": b"same-origin",
+    }
+    return [(name, changed.get(name, value)) for name, value in headers]
+
+
 def common(*, tls: bool) -> list[tuple[bytes, bytes]]:
     """Headers of every answer."""
     found = [

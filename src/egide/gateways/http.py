@@ -20,12 +20,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from egide.gateways import roots
-from egide.gateways.headers import PAGES, common, csp
+from egide.gateways import alert_page, roots
+from egide.gateways.alert_page import AlertPage
+from egide.gateways.headers import PAGES, common, csp, for_alerts
 from egide.gateways.live import Live
 from egide.gateways.neighbours import Neighbours
 from egide.gateways.openapi import document
 from egide.gateways.phones import AUTHORITY_PATH, AUTHORITY_TYPE
+from egide.kernel.clock import iso
 from egide.kernel.door import Kernel, problem
 from egide.kernel.errors import BadInput, EgideError, NotFound, Text, TooLarge
 from egide.kernel.identity import ANONYMOUS, OPERATOR, Principal
@@ -129,6 +131,8 @@ class Acts:
                 "receipt": {"realm": receipt.realm, "index": receipt.index} if receipt else None,
             }
             status = 200
+            if outcome.journal is not None:
+                answer["journal"] = {"at": iso(outcome.journal.at), "durable": outcome.journal.durable}
             if outcome.effect.set_cookie is not None:
                 extra = _cookie(outcome.effect.set_cookie)
         except EgideError as error:
@@ -175,6 +179,7 @@ class Headed:
         self._app = app
         self._acts = acts
         self._common = common(tls=tls)
+        self._alerts = for_alerts(self._common)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
@@ -185,9 +190,11 @@ class Headed:
             await self._app(scope, receive, send)
             return
 
+        added = self._alerts if scope["path"] == alert_page.PATH else self._common
+
         async def headed(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *self._common]
+                message["headers"] = [*message.get("headers", []), *added]
             await send(message)
 
         await self._app(scope, receive, headed)
@@ -255,6 +262,7 @@ def build(kernel: Kernel, operator_token: str) -> Callable[[Scope, Receive, Send
     """The ASGI application over a started kernel."""
     doorkeeper = Doorkeeper(kernel, operator_token)
     pages = Pages(kernel)
+    alerts = AlertPage(kernel)
     live = Live(kernel, doorkeeper)
     kernel.things["live"] = live
     kernel.things["pages"] = pages
@@ -307,6 +315,8 @@ def build(kernel: Kernel, operator_token: str) -> Callable[[Scope, Receive, Send
         Route("/map/{name}", public),
         Route(AUTHORITY_PATH, authority),
         Route("/healthz", health),
+        Route(alert_page.PATH, alerts.show),
+        Route(alert_page.PATH, alerts.send, methods=["POST"]),
         WebSocketRoute("/live", live.endpoint),
         Route("/assets/{name:path}", pages.asset),
         Route("/favicon.svg", pages.icon),

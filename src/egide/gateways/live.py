@@ -18,6 +18,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
+from egide.kernel.clock import iso
 from egide.kernel.door import Kernel, problem
 from egide.kernel.errors import BadInput, EgideError, Text
 from egide.kernel.identity import Principal
@@ -238,13 +239,14 @@ class Live:
             channel.push({"id": call.id if call else None, "error": problem(error, call.act if call else "")})
         else:
             receipt = outcome.receipt
-            channel.push(
-                {
-                    "id": call.id,
-                    "result": outcome.result,
-                    "receipt": {"realm": receipt.realm, "index": receipt.index} if receipt else None,
-                }
-            )
+            told: dict[str, Any] = {
+                "id": call.id,
+                "result": outcome.result,
+                "receipt": {"realm": receipt.realm, "index": receipt.index} if receipt else None,
+            }
+            if outcome.journal is not None:
+                told["journal"] = {"at": iso(outcome.journal.at), "durable": outcome.journal.durable}
+            channel.push(told)
             if outcome.effect.started is not None:
                 outcome.effect.started()
 

@@ -62,6 +62,10 @@ class Ctx:
     cause: str = ""
     channel: Any = None  # gateways.live.Channel for stream acts; None through other doors
     shared: dict[Any, Any] | None = None  # in a round of renewals: what was read in this round already
+    # Of emergency acts: what their ids and secrets are made of, so that the same act done again later makes the same ones.
+    seed: bytes = b""
+    address: str = ""  # of who is not signed in, for limits alone
+    replayed: bool = False  # an emergency act that was done already, and is now taken into the ledger
 
     def once(self, key: Any, read: Callable[[], Any]) -> Any:
         """What `read` gives; in a round of renewals it is read once for all who ask for the same."""
@@ -139,6 +143,7 @@ class Act:
     live: bool
     duty: bool
     system: bool
+    emergency: bool
     max_bytes: int
     decoder: msgspec.json.Decoder[Any]
 
@@ -161,6 +166,7 @@ def act(
     live: bool = False,
     duty: bool = False,
     system: bool = False,
+    emergency: bool = False,
     max_bytes: int = 64 * 1024,
 ) -> Callable[[Handler], Act]:
     """Declares an act; the decorated function is its handler.
@@ -174,6 +180,8 @@ def act(
     never in the ledger.
     `live`: only over a live connection. `duty`: the mission is the motive, no words are asked.
     `system`: performed by the platform's own named activities only; no route, message or command.
+    `emergency`: never refused because the ledger is away (emergency.py). Its handler sees no store at all, only memory and
+    `ctx.seed`; what it writes it writes in `Effect.apply`, what it shows it shows in `Effect.after`.
     """
     if not NAME.match(name):
         raise StartupError(Text(f"Nom d’acte incorrect : {name}", f"Wrong act name: {name}"))
@@ -196,6 +204,7 @@ def act(
             live=live,
             duty=duty,
             system=system,
+            emergency=emergency,
             max_bytes=max_bytes,
             decoder=msgspec.json.Decoder(input),
         )

@@ -42,6 +42,10 @@ class Clock:
         self._latest_us = now
         return now
 
+    def latest_us(self) -> int:
+        """As `now_us`, and the latest time known where the machine's clock has gone backwards: for what must not wait."""
+        return max(time.time_ns() // 1000 + self._offset_us, self._latest_us)
+
     def now(self) -> datetime:
         """Aware datetime in UTC."""
         return from_us(self.now_us())

@@ -29,6 +29,7 @@ from egide.kernel.checkpoint import Checkpoint, parse
 from egide.kernel.checkpoint import sign as sign_note
 from egide.kernel.clock import Clock, iso
 from egide.kernel.downloads import Downloads
+from egide.kernel.emergency import Emergency, Journalled, NoStore
 from egide.kernel.engine import Engines
 from egide.kernel.errors import (
     BadInput,
@@ -75,6 +76,7 @@ class Outcome:
     result: Any
     receipt: Receipt | None
     effect: Effect
+    journal: Journalled | None = None  # where it stands until the ledger takes it
 
 
 class Kernel:
@@ -129,6 +131,7 @@ class Kernel:
         self.processes = Processes(self)
         self.follower = Follower(self)
         self.witnessing = Witnessing(self)
+        self.emergency = Emergency(self)
         self.loop: asyncio.AbstractEventLoop | None = None
         self.counted: dict[str, int] = {}  # open-class acts, counted only
         self._today: tuple[int, dict[str, Facts]] = (0, {})  # day, act → the facts that hold all day
@@ -159,9 +162,11 @@ class Kernel:
         for capability in self.capabilities:
             if capability.start is not None:
                 await capability.start(self)
+        await self.emergency.start()
 
     async def stop(self) -> None:
         """Stops everything in the reverse order; what is queued is finished first."""
+        await self.emergency.stop()
         for capability in reversed(self.capabilities):
             if capability.stop is not None:
                 await capability.stop(self)
@@ -274,7 +279,9 @@ class Kernel:
             "habilitated": act is not None and principal.may(act, now_us),
             "strong_sign_in": principal.strong or (act is not None and "anyone" in act.roles),
             "purpose_listed": activity is not None and any(purpose == listed.id for listed in activity.purposes),
-            "ledger_ready": self.writer.failed is None if activity is not None else False,
+            # What must not wait for the ledger has the emergency journal.
+            "ledger_ready": activity is not None
+            and (self.writer.failed is None or (act is not None and act.emergency)),
             "motive_given": bool(motive.strip()),
             # Acts are performed by people; what the platform does by itself decides about nobody.
             "automated_decision": principal.kind != "person",
@@ -325,7 +332,7 @@ class Kernel:
                 ),
                 Text("Connectez-vous, puis recommencez.", "Sign in, then try again."),
             )
-        ctx = Ctx(self, principal, act, self.clock.now_us(), self.store.reader(), cause=cause, channel=channel)
+        ctx = self._ctx(act, principal, cause, channel, address)
         if act.open:
             self.counted[name] = self.counted.get(name, 0) + 1
             try:
@@ -339,6 +346,8 @@ class Kernel:
         ctx.purpose = (
             getattr(given, "purpose", None) if getattr(given, "says_purpose", True) else None
         ) or activity.purposes[0].id
+        if act.emergency:
+            return await self._urgent(act, ctx, given, raw)
         try:
             if act.prepare is not None:
                 await act.prepare(ctx, given)
@@ -365,6 +374,44 @@ class Kernel:
                 )
                 raise
         return Outcome(effect.result, receipt, effect)
+
+    def _ctx(self, act: Act, principal: Principal, cause: str, channel: Any, address: str) -> Ctx:
+        if act.emergency:  # neither the store nor a wrong clock may keep it
+            return Ctx(
+                self, principal, act, self.clock.latest_us(), NoStore.connection(), cause=cause, channel=channel, address=address,
+                seed=draw(32),
+            )  # fmt: skip
+        return Ctx(
+            self,
+            principal,
+            act,
+            self.clock.now_us(),
+            self.store.reader(),
+            cause=cause,
+            channel=channel,
+            address=address,
+        )
+
+    async def _urgent(self, act: Act, ctx: Ctx, given: Any, raw: bytes) -> Outcome:
+        """An emergency act: decided from memory, into the ledger where it answers in time, else into the emergency journal."""
+        try:
+            epoch = self.epoch
+            facts = self.facts(ctx, given)
+            decision = self.guard.decide(act.name, facts)
+            computed = await _resolved(act.handler(ctx, given)) if decision.allowed else None
+        except EgideError:
+            raise
+        except Exception as error:  # as in `perform`: an act's own code
+            raise _plain(act.name, error) from error
+        receipt, journal = await self.emergency.keep(
+            self._work(act, ctx, given, raw, facts, decision, computed, epoch, "allowed")
+        )
+        effect = computed or Effect()
+        if effect.after is not None:
+            done = effect.after(receipt)
+            if inspect.isawaitable(done):
+                await done
+        return Outcome(effect.result, None if journal else receipt, effect, journal)
 
     def _validate(self, act: Act, raw: bytes | msgspec.Struct) -> tuple[Any, bytes]:
         if isinstance(raw, msgspec.Struct):
@@ -402,18 +449,26 @@ class Kernel:
         once: tuple[str, int] | None = None,
     ) -> Receipt:
         """Hands the decided act to the writer and waits until it is durable; raises the refusal or the failure."""
+        work = self._work(act, ctx, given, raw, facts, decision, effect, epoch, outcome)
+        work.once = once
+        self.writer.submit(work)
+        receipt: Receipt = await work.future
+        return receipt
+
+    def _work(
+        self, act: Act, ctx: Ctx, given: Any, raw: bytes, facts: Facts, decision: Decision, effect: Effect | None,
+        epoch: int, outcome: str,
+    ) -> Work:  # fmt: skip
         if self.loop is None:
             raise Unavailable(Text("La plateforme n’est pas démarrée.", "The platform is not started."))
         work = Work(
             act, ctx, given, raw, facts, decision, effect, outcome if decision.allowed else "refused",
-            epoch, draw(16).hex(), self.loop.create_future(), once=once,
+            epoch, draw(16).hex(), self.loop.create_future(),
         )  # fmt: skip
         self.bus.expect(work.id)
         if not decision.allowed:
             work.error = Refused(decision)
-        self.writer.submit(work)
-        receipt: Receipt = await work.future
-        return receipt
+        return work
 
     async def record(
         self, name: str, given: Any, principal: Principal, decision: Decision, facts: Facts, *, cause: str

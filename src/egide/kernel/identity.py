@@ -13,9 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import Connection, bindparam, select
+from sqlalchemy.exc import DatabaseError
 
 from egide.kernel import tables
+from egide.kernel.errors import Unavailable
 from egide.kernel.randomness import draw
+from egide.kernel.store import unavailable
 from egide.kernel.vault import VaultError
 
 if TYPE_CHECKING:
@@ -109,7 +112,10 @@ class Identity:
         hashed = digest(secret)
         found = self._cache.get(hashed)
         if found is None:
-            found = self._read(hashed)
+            try:
+                found = self._read(hashed)
+            except DatabaseError as error:
+                raise unavailable(error) from error
             if found is None:
                 return ANONYMOUS
             self._cache[hashed] = found
@@ -117,6 +123,21 @@ class Identity:
                 self._cache.popitem(last=False)
         principal, until = found
         return principal if until > now else ANONYMOUS
+
+    def still(self, principal: Principal) -> Principal:
+        """Who this session belongs to now, from memory where it is there; while the store is away, as it was last known."""
+        if principal.kind != "person" or not principal.session:
+            return principal
+        found = self._cache.get(principal.session)
+        if found is None:
+            try:
+                found = self._read(principal.session)
+            except (DatabaseError, Unavailable):
+                return principal
+            if found is None:
+                return ANONYMOUS
+            self._cache[principal.session] = found
+        return found[0] if found[1] > self._kernel.clock.latest_us() else ANONYMOUS
 
     def again(self, principal: Principal, db: Connection) -> Principal:
         """The same principal with today's rights, read in the given transaction."""

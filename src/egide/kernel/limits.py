@@ -9,11 +9,11 @@ HELD = 8192  # identities remembered; the least recent is forgotten, which only 
 
 
 class Buckets:
-    """One bucket per identity: `rate` acts a second, twice that at once."""
+    """One bucket per identity: `rate` acts a second, `burst` at once (twice the rate unless told otherwise)."""
 
-    def __init__(self, rate: float) -> None:
+    def __init__(self, rate: float, burst: float | None = None) -> None:
         self._rate = rate
-        self._burst = rate * 2
+        self._burst = rate * 2 if burst is None else burst
         self._held: OrderedDict[str, list[float]] = OrderedDict()
 
     def take(self, who: str) -> bool:

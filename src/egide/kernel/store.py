@@ -49,6 +49,18 @@ class Store(ABC):
     def wipe(self) -> None:
         """Makes sure that what was deleted is no longer on the disk: files, write-ahead log, freed pages. May take long."""
 
+    def probe(self) -> None:
+        """Asks the engine for the least there is; raises when it does not answer. Not for the event loop: it may wait."""
+        with self._read_engine.connect() as connection:
+            connection.exec_driver_sql("SELECT 1")
+
+    def away(self) -> bool:
+        """Whether the engine is known not to answer at this moment; costs nothing."""
+        return False
+
+    def doubt(self, seconds: float) -> None:  # noqa: B027 — a file has nothing to do here
+        """A probe has gone unanswered: for so long no reader waits for the engine. Nothing to do for a file."""
+
     # -- connections ----------------------------------------------------------------------------------------------
 
     @property

@@ -69,6 +69,7 @@ class Body(msgspec.Struct, omit_defaults=True):
     facts: Facts
     purpose: str = ""
     reasons: tuple[str, ...] = ()
+    called: int = 0  # µs; when it was asked for, where that was before the ledger could take it (emergency.py)
 
 
 @dataclass(slots=True)
@@ -91,6 +92,7 @@ class Work:
     once: tuple[str, int] | None = (
         None  # (consumer, event): written with the act, so that the event is never handled twice
     )
+    settled: bool = False  # decided and done already, with the ledger away: it is not decided again
 
 
 Pending = dict[tuple[Table, tuple[str, ...]], list[tuple[Any, ...]]]  # rows to insert, by table and columns
@@ -245,7 +247,7 @@ class Writer:
             for work in batch:
                 effect = work.effect
                 touched = careful or work.epoch != epoch or work.act.recheck is not None
-                if effect is not None and (touched or effect.apply is not None or work.once is not None):
+                if work.once is not None or (effect is not None and (touched or effect.apply is not None)):
                     self._flush(connection, pending)
                     if not self._apply(connection, work, epoch):
                         continue
@@ -329,7 +331,7 @@ class Writer:
 
     def _still_allowed(self, connection: Connection, work: Work, epoch: int) -> bool:
         act = work.act
-        if work.epoch == epoch and act.recheck is None:
+        if work.settled or (work.epoch == epoch and act.recheck is None):
             return True
         ctx = Ctx(self._kernel, work.ctx.principal, act, work.ctx.now_us, connection, work.ctx.purpose, work.ctx.cause)
         if work.epoch != epoch or act.recheck is None:
@@ -400,6 +402,7 @@ class Writer:
             facts=work.facts,
             purpose=work.ctx.purpose,
             reasons=tuple(reason.rule for reason in work.decision.reasons),
+            called=work.ctx.now_us if work.settled else 0,
         )
         sealed = kernel.vault.seal(person, purpose, _encode(body), work.id.encode())
         leaf = Leaf(
@@ -431,8 +434,8 @@ class Writer:
     def _sign_alone(self) -> None:
         """Nothing came for 250 ms: sign what is there, unless another process has."""
         kernel = self._kernel
-        connection = kernel.store.writer
         try:
+            connection = kernel.store.writer  # may have to connect anew: that fails like the rest
             with connection.begin():
                 kernel.store.lead(connection, kernel.settings.realm)
                 self._follow(connection)

@@ -23,14 +23,14 @@ async def _stop(kernel: Kernel) -> None:
 
 def capability() -> Capability:
     """The capability."""
-    from egide.operations import archive, cameras, picture, recordings, tables, watching  # noqa: PLC0415
+    from egide.operations import alerts, archive, cameras, picture, recordings, tables, watching  # noqa: PLC0415
 
     return Capability(
         name="operations",
         package="egide.operations",
-        acts=(*cameras.ACTS, *watching.ACTS, *recordings.ACTS, *picture.ACTS),
+        acts=(*cameras.ACTS, *watching.ACTS, *recordings.ACTS, *picture.ACTS, *alerts.ACTS),
         tables=tables.metadata,
-        erasers={archive.CATEGORY: archive.erase},
+        erasers={archive.CATEGORY: archive.erase, alerts.CATEGORY: alerts.erase},
         removers={archive.CATEGORY: archive.remove},
         start=_start,
         stop=_stop,

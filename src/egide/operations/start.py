@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from egide.operations.board import Board
 from egide.operations.fleet import Fleet
 from egide.operations.map.build import describe
 from egide.operations.map.style import Theme, style
@@ -37,6 +38,9 @@ async def start(kernel: Kernel) -> None:
     runtime = Relay(kernel)
     kernel.things["relay"] = runtime
     runtime.positions.start()
+    board = Board(kernel)
+    kernel.things["alerts"] = board
+    board.start()
     kernel.bus.watch(lambda name, _payload: push_picture(kernel) if name in CHANGES else None)
     fleet = Fleet(kernel, runtime)
     kernel.things["fleet"] = fleet

@@ -116,3 +116,27 @@ register = Table(
     Column("sent", BIG, nullable=False),
     Column("interventions", Integer, nullable=False),
 )
+
+alert = Table(
+    "alert",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("secret", String(64), nullable=False),  # SHA-256 of what the resident's page holds
+    Column("at", BIG, nullable=False),  # µs; when it was sent
+    Column("lang", String(2), nullable=False),
+    Column("body", LargeBinary, nullable=False),  # sealed: words, place, how to reach the person
+    Column("taken", LargeBinary),  # sealed: the officer who is on it
+    Column("closed", BIG),
+    Index("alert_open", "closed"),
+)
+
+alert_word = Table(
+    "alert_word",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("alert", String(40), nullable=False),
+    Column("at", BIG, nullable=False),
+    Column("officer", Boolean, nullable=False),  # who says it: an officer, or the resident
+    Column("body", LargeBinary, nullable=False),  # sealed
+    Index("alert_word_of", "alert", "at"),
+)

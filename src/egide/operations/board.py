@@ -1,0 +1,216 @@
+"""The board of open alerts: in memory, so that it is read and told while the database is away.
+
+It is filled from the store at the start, by each act as it is done, by the emergency journal, and by other processes' events.
+Nothing here decides: who may see the board the law says to `operations.alert.list`, and the habilitation again at each push.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.exc import DatabaseError
+
+from egide.kernel.act import Receipt
+from egide.kernel.clock import iso
+from egide.kernel.errors import EgideError
+from egide.kernel.limits import Buckets
+from egide.kernel.vault import VaultError
+from egide.operations import tables
+
+if TYPE_CHECKING:
+    from egide.kernel.door import Kernel
+
+log = logging.getLogger("egide.alerts")
+
+PURPOSE = "distress-alerts"
+CHANGED = "alert.changed"
+# A crowd in distress may stand behind one address (a station's network): many at once, then one every two seconds.
+RATE, BURST = 0.5, 60
+HELD = 20_000  # open alerts on the board; the oldest goes first, and stays in the store
+
+
+class AlertBody(msgspec.Struct):
+    """What the resident wrote; sealed with the alert's own key in the store."""
+
+    text: str
+    lat: float | None = None
+    lon: float | None = None
+    reach: str = ""
+
+
+@dataclass(slots=True)
+class AlertWord:
+    """One thing said."""
+
+    id: str
+    at: int  # µs
+    officer: bool
+    text: str
+
+
+@dataclass(slots=True)
+class Alert:
+    """One alert as everyone concerned sees it."""
+
+    id: str
+    secret: str  # SHA-256 of the resident's secret
+    at: int  # µs; when it was sent
+    lang: str
+    body: AlertBody
+    taken: str = ""  # person id
+    taken_name: str = ""
+    words: list[AlertWord] = field(default_factory=list)
+    closed: bool = False
+    waiting: set[str] = field(default_factory=set)  # entry ids that are in the emergency journal only
+
+
+def owner(alert: str) -> str:
+    """Whose key seals what an alert says: its own."""
+    return f"alert:{alert}"
+
+
+class Board:
+    """Open alerts, and the terminals that watch them. Lives in `kernel.things["alerts"]`."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._alerts: dict[str, Alert] = {}
+        self._entries: dict[str, str] = {}  # journalled entry → alert
+        self._watchers: dict[Any, None] = {}
+        self.buckets = Buckets(RATE, BURST)
+
+    def start(self) -> None:
+        """Reads what is open, and listens."""
+        table, db = tables.alert, self._kernel.store.reader()
+        for (alert,) in db.execute(select(table.c.id).where(table.c.closed.is_(None)).order_by(table.c.at)).all():
+            self._read(alert)
+        self._kernel.bus.watch(self._changed)
+        self._kernel.emergency.on_appended.append(self._appended)
+
+    # -- what is on it ------------------------------------------------------------------------------------------------
+
+    def find(self, alert: str) -> Alert | None:
+        """One alert, None where it is closed or was never."""
+        return self._alerts.get(alert)
+
+    def shown(self) -> list[dict[str, Any]]:
+        """The open alerts, oldest first."""
+        return [self.show(alert) for alert in sorted(self._alerts.values(), key=lambda each: each.at)]
+
+    def show(self, alert: Alert) -> dict[str, Any]:
+        """An alert as consoles take it. `journal`: not all of it is in the ledger yet."""
+        return {
+            "id": alert.id, "at": iso(alert.at), "lang": alert.lang, "text": alert.body.text, "lat": alert.body.lat, "lon": alert.body.lon,
+            "reach": alert.body.reach, "taken": alert.taken_name or None, "closed": alert.closed, "journal": bool(alert.waiting),
+            "words": [{"id": w.id, "at": iso(w.at), "officer": w.officer, "text": w.text} for w in alert.words],
+        }  # fmt: skip
+
+    # -- changes ------------------------------------------------------------------------------------------------------
+
+    def put(self, alert: Alert, receipt: Receipt) -> None:
+        """A new alert."""
+        self._alerts.setdefault(alert.id, alert)
+        while len(self._alerts) > HELD:
+            self._alerts.pop(next(iter(self._alerts)))
+        self._touched(self._alerts[alert.id], receipt)
+
+    def say(self, alert: Alert, word: AlertWord, receipt: Receipt) -> None:
+        """Something more was said."""
+        if all(each.id != word.id for each in alert.words):
+            alert.words.append(word)
+            alert.words.sort(key=lambda each: each.at)
+        self._touched(alert, receipt)
+
+    def take(self, alert: Alert, person: str, name: str, receipt: Receipt) -> None:
+        """An officer is on it."""
+        alert.taken, alert.taken_name = person, name
+        self._touched(alert, receipt)
+
+    def close(self, alert: Alert, receipt: Receipt) -> None:
+        """It is over: gone from the board."""
+        alert.closed = True
+        self._touched(alert, receipt)
+        self._alerts.pop(alert.id, None)
+
+    def _touched(self, alert: Alert, receipt: Receipt) -> None:
+        if receipt.index < 0:
+            alert.waiting.add(receipt.id)
+            self._entries[receipt.id] = alert.id
+        self._push(alert)
+
+    # -- who watches --------------------------------------------------------------------------------------------------
+
+    def join(self, channel: Any) -> None:
+        """A console watches from now on."""
+        if channel not in self._watchers:
+            self._watchers[channel] = None
+            channel.on_close(lambda: self._watchers.pop(channel, None))
+
+    def _push(self, alert: Alert) -> None:
+        """Tells who watches and is habilitated at this moment, as far as memory knows."""
+        kernel, act = self._kernel, self._kernel.acts["operations.alert.list"]
+        message = {"push": "alert", "alert": self.show(alert)}
+        for channel in tuple(self._watchers):
+            if kernel.identity.still(channel.principal).may(act, kernel.clock.latest_us()):
+                channel.push(message)
+
+    # -- the ledger and other processes -----------------------------------------------------------------------------------
+
+    def _appended(self, entry: str, _receipt: Receipt) -> None:
+        alert = self._alerts.get(self._entries.pop(entry, ""))
+        if alert is not None:
+            alert.waiting.discard(entry)
+            if not alert.waiting:
+                self._push(alert)
+
+    def _changed(self, name: str, payload: dict[str, Any]) -> None:
+        """Another process did something with an alert: it is read again."""
+        if name != CHANGED or payload.get("process") == self._kernel.process:
+            return
+        try:
+            self._read(payload["alert"], payload.get("entry", ""))
+        except (DatabaseError, EgideError) as error:
+            log.warning("an alert of another process is not seen: %s", error)
+
+    def _read(self, id_: str, entry: str = "") -> None:
+        db, vault, table = self._kernel.store.reader(), self._kernel.vault, tables.alert
+        row = db.execute(select(table).where(table.c.id == id_)).first()
+        if row is None:
+            return
+        try:
+            found = Alert(
+                id_, row.secret, row.at, row.lang,
+                msgspec.json.decode(vault.open_(owner(id_), PURPOSE, row.body, id_.encode()), type=AlertBody),
+                closed=row.closed is not None,
+            )  # fmt: skip
+            if row.taken is not None:
+                found.taken = vault.open_(owner(id_), PURPOSE, row.taken, b"taken" + id_.encode()).decode()
+                found.taken_name = self._kernel.identity.name(found.taken)
+            said = tables.alert_word
+            for word in db.execute(select(said).where(said.c.alert == id_).order_by(said.c.at)).all():
+                text = vault.open_(owner(id_), PURPOSE, word.body, word.id.encode()).decode()
+                found.words.append(AlertWord(word.id, word.at, word.officer, text))
+        except VaultError:
+            self._alerts.pop(id_, None)  # erased meanwhile
+            return
+        before = self._alerts.get(id_)
+        if before is not None:
+            found.waiting = before.waiting - {entry}
+            self._entries.pop(entry, None)
+            known = {word.id for word in found.words}
+            found.words += [word for word in before.words if word.id not in known and found.waiting]
+        if found.closed:
+            self._alerts.pop(id_, None)
+        else:
+            self._alerts[id_] = found
+        self._push(found)
+
+
+def board(kernel: Kernel) -> Board:
+    """The board of this process."""
+    found: Board = kernel.things["alerts"]
+    return found
