@@ -22,6 +22,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from egide.gateways.headers import PAGES, common, csp
 from egide.gateways.live import Live
+from egide.gateways.metrics import Page
 from egide.gateways.neighbours import Neighbours
 from egide.gateways.openapi import document
 from egide.gateways.phones import AUTHORITY_PATH, AUTHORITY_TYPE
@@ -254,6 +255,7 @@ def build(kernel: Kernel, operator_token: str) -> Callable[[Scope, Receive, Send
     """The ASGI application over a started kernel."""
     doorkeeper = Doorkeeper(kernel, operator_token)
     pages = Pages(kernel)
+    metrics = Page(kernel, operator_token).__call__
     live = Live(kernel, doorkeeper)
     kernel.things["live"] = live
     kernel.things["pages"] = pages
@@ -306,6 +308,7 @@ def build(kernel: Kernel, operator_token: str) -> Callable[[Scope, Receive, Send
         Route("/map/{name}", public),
         Route(AUTHORITY_PATH, authority),
         Route("/healthz", health),
+        Route("/metrics", metrics),
         WebSocketRoute("/live", live.endpoint),
         Route("/assets/{name:path}", pages.asset),
         Route("/favicon.svg", pages.icon),

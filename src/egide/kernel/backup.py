@@ -145,7 +145,7 @@ def destroy(file: Path) -> None:
 def _data(settings: Settings, file: Path, store: Database, vault: Database, signer: Signer, count: Count) -> Written:
     started = perf_counter()
     with store.snapshot(file.parent, lambda done, total: count("snapshot", done, total)) as snapshot:
-        size, root = _head(snapshot.db, settings, count)
+        size, root = _head(snapshot.db, settings, signer, count)
         head = sign_note(Checkpoint(f"egide/{settings.realm}", size, root), [signer])
         at = datetime.now(UTC).isoformat(timespec="microseconds")
         with _whole(file) as out:
@@ -205,14 +205,14 @@ def _law(settings: Settings) -> str:
     return ""
 
 
-def _head(db: Connection, settings: Settings, count: Count) -> tuple[int, bytes]:
+def _head(db: Connection, settings: Settings, signer: Signer, count: Count) -> tuple[int, bytes]:
     if not inspect(db).has_table("entry"):
         raise StartupError(
             Text("Rien n’est encore installé ici.", "Nothing is installed here yet."),
             Text("Lancez « egide init ».", "Run “egide init”."),
             file=str(settings.folder),
         )
-    return grown(db, settings.realm, lambda done, total: count("ledger", done, total))
+    return grown(db, settings.realm, signer.vkey, lambda done, total: count("ledger", done, total))
 
 
 def _files(settings: Settings, *, secret: bool) -> Iterator[tuple[Path, str]]:

@@ -42,6 +42,10 @@ class Clock:
         self._latest_us = now
         return now
 
+    def read_us(self) -> int:
+        """Microseconds since 1970-01-01 UTC for measuring only: never raises, and may go backwards."""
+        return time.time_ns() // 1000 + self._offset_us
+
     def now(self) -> datetime:
         """Aware datetime in UTC."""
         return from_us(self.now_us())

@@ -60,6 +60,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     witnesses: dict[str, str] = {}  # "https://witness.example" = its verifier key
     stamps: str = ""  # address of the time-stamping authority
     backups: str = ""  # where `egide backup` writes unless told otherwise; erasure reaches there
+    logs: str = ""  # json or plain; empty: plain on a terminal, JSON lines elsewhere
     # Accepted plug-ins: "entry point name" = "sha256 of its distribution".
     plugins: dict[str, str] = {}
 
