@@ -36,6 +36,10 @@ class Renewal:
         self._context = context
         self._seen = self._files()
         self.renewed = 0  # times a new certificate was put to use
+        self.current = context
+        # Asked at each handshake, with or without a name. (Loading into the context itself would keep the old certificate
+        # beside the new one when their keys are of different kinds, and go on showing it.)
+        context.sni_callback = self._chosen
 
     async def run(self) -> None:
         """Looks until cancelled."""
@@ -56,15 +60,22 @@ class Renewal:
             return False
         certificate_file, key_file = str(self._place / "server.pem"), str(self._place / "server.key")
         try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate_file, key_file)
-            self._context.load_cert_chain(certificate_file, key_file)
+            fresh = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            fresh.options |= self._context.options
+            fresh.minimum_version = self._context.minimum_version
+            fresh.load_cert_chain(certificate_file, key_file)
         except (OSError, ssl.SSLError) as error:  # one of the two is still to come, or is wrong: the doctor says which
             log.warning("the new HTTPS certificate cannot be used yet: %s", error)
             return False
         self._seen = found
+        self.current = fresh
         self.renewed += 1
         log.warning("a new HTTPS certificate is in use")
         return True
+
+    def _chosen(self, connection: ssl.SSLObject | ssl.SSLSocket, _name: str | None, context: ssl.SSLContext) -> None:
+        if self.current is not context:
+            connection.context = self.current
 
     def renew(self, now: datetime) -> bool:
         """Makes our own authority's certificate again when it has less than `certificate.RENEW` left."""
