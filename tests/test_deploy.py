@@ -12,7 +12,14 @@ from tests.conftest import missing
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 UNITS = sorted(file.name for file in DEPLOY.glob("*.service"))
-HARD = ("NoNewPrivileges=yes", "ProtectSystem=strict", "ProtectHome=yes", "UMask=0077", "LimitCORE=0", "CapabilityBoundingSet=\n")
+HARD = (
+    "NoNewPrivileges=yes",
+    "ProtectSystem=strict",
+    "ProtectHome=yes",
+    "UMask=0077",
+    "LimitCORE=0",
+    "CapabilityBoundingSet=\n",
+)
 
 
 @pytest.mark.parametrize("name", UNITS)
@@ -33,7 +40,9 @@ def test_systemd_accepts_them(tmp_path: Path) -> None:
     program.chmod(0o755)
     for file in DEPLOY.iterdir():
         text = file.read_text("utf-8").replace("/opt/egide/bin/egide", str(program))
-        (tmp_path / file.name).write_text(text.replace("User=egide", "User=daemon").replace("Group=egide", "Group=daemon"))
+        (tmp_path / file.name).write_text(
+            text.replace("User=egide", "User=daemon").replace("Group=egide", "Group=daemon")
+        )
     done = subprocess.run(
         ["systemd-analyze", "verify", *(str(tmp_path / file.name) for file in DEPLOY.iterdir())],
         capture_output=True, text=True, timeout=60, check=False,

@@ -63,7 +63,12 @@ async def test_both_sets_are_whole_private_and_apart(lived: World, tmp_path: Pat
     assert keys.ok
     assert keys.manifest is not None
     held = [part.name for part in keys.manifest.parts]
-    assert {"vault-store/sqlite.db", "files/vault/kek.key", "files/keys/ledger-police.key", "files/operator.token"} <= set(held)
+    assert {
+        "vault-store/sqlite.db",
+        "files/vault/kek.key",
+        "files/keys/ledger-police.key",
+        "files/operator.token",
+    } <= set(held)
     raw = report.keys.file.read_bytes()
     assert (lived.folder / "operator.token").read_bytes() not in raw
     assert found.manifest.head.startswith(f"egide/police\n{report.data.size}\n")

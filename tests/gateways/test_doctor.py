@@ -288,7 +288,9 @@ def test_old_backup_and_none(settings: Settings, tmp_path: Path) -> None:
 
 def test_witness_and_nats_away(settings: Settings) -> None:
     port = free_port()
-    away = msgspec.structs.replace(settings, bus=f"nats://127.0.0.1:{port}", witnesses={f"http://127.0.0.1:{port}": "key"})
+    away = msgspec.structs.replace(
+        settings, bus=f"nats://127.0.0.1:{port}", witnesses={f"http://127.0.0.1:{port}": "key"}
+    )
     result, said = looked(away, checks_engines.bus)
     assert (result, "NATS ne répond pas" in said) == (1, True)
     result, said = looked(away, checks_engines.witnesses)

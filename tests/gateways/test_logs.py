@@ -88,7 +88,12 @@ def test_plain_on_a_terminal_json_elsewhere(restored: None) -> None:
         def isatty(self) -> bool:
             return True
 
-    for stream, mode, plain in ((Tty(), "", True), (io.StringIO(), "", False), (Tty(), "json", False), (io.StringIO(), "plain", True)):
+    for stream, mode, plain in (
+        (Tty(), "", True),
+        (io.StringIO(), "", False),
+        (Tty(), "json", False),
+        (io.StringIO(), "plain", True),
+    ):
         logs.configure(mode, stream=stream)
         logging.getLogger("egide.x").warning("%d acts", 3)
         assert stream.getvalue().startswith("WARNING egide.x: 3 acts" if plain else "{")

@@ -88,7 +88,11 @@ async def test_counting_costs_less_than_two_percent_of_an_act() -> None:
     measures = Measures()
     decision = Decision("orders.sign", True, (), (), "", {})
     work: Any = SimpleNamespace(
-        act=SimpleNamespace(name="orders.sign"), outcome="allowed", receipt=1, ctx=SimpleNamespace(now_us=0), decision=decision
+        act=SimpleNamespace(name="orders.sign"),
+        outcome="allowed",
+        receipt=1,
+        ctx=SimpleNamespace(now_us=0),
+        decision=decision,
     )
     batch = [work] * 16
     best = float("inf")

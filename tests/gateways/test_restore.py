@@ -90,9 +90,7 @@ async def test_who_was_erased_since_stays_erased(tmp_path: Path) -> None:
     await world.stop()
     newer = taken(world.settings, tmp_path / "later")
     assert not restore.examine(older.data.file, None).damages
-    done = restore.restore(
-        tmp_path / "new", older.data.file, newer.keys.file, PASSPHRASE, count=lambda *_: None
-    )
+    done = restore.restore(tmp_path / "new", older.data.file, newer.keys.file, PASSPHRASE, count=lambda *_: None)
     assert done.forgotten.people == 1
     assert done.forgotten.rows >= 1  # the invitation
     folder = tmp_path / "new"

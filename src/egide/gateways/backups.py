@@ -14,12 +14,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
 
+from egide.gateways.composition import composed
 from egide.gateways.findings import size
 from egide.gateways.telling import tell
 from egide.kernel import backup, backup_verify, restore
 from egide.kernel.backup import Written
 from egide.kernel.errors import NotFound, StartupError, Text
 from egide.kernel.keyfile import read_private
+from egide.kernel.objects import Objects
 from egide.kernel.restore import Restored
 from egide.kernel.settings import Settings
 
@@ -37,8 +39,8 @@ def write(
     place = to or (Path(settings.backups) if settings.backups else settings.folder / "backups")
     apart = keys_to or place / "keys"
     secret = passphrase(passphrase_file, twice=True)
-    with _bar(console) as count:
-        done = backup.backup(settings, place, apart, secret, kept=kept, count=count)
+    with _bar(console) as count, _bucket(settings) as bucket:
+        done = backup.backup(settings, place, apart, secret, kept=kept, bucket=bucket, count=count)
     _tell_written(console, Text("Données", "Data"), done.data)
     _tell_written(console, Text("Clés, scellées", "Keys, sealed"), done.keys)
     for file in done.destroyed:
@@ -216,6 +218,19 @@ def _tell_restored(console: Console, folder: Path, done: Restored) -> None:
         "note",
         Text("Puis : egide doctor, egide serve", "Then: egide doctor, egide serve"),
     )
+
+
+@contextmanager
+def _bucket(settings: Settings) -> Iterator[Objects | None]:
+    """The store of objects, where it is one that is listed instead of copied."""
+    if not settings.objects.startswith("s3://"):
+        yield None
+        return
+    opened = composed().engines(settings)
+    try:
+        yield opened.objects
+    finally:
+        opened.store.close()
 
 
 @contextmanager

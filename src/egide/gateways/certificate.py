@@ -93,7 +93,9 @@ def ensure(folder: Path, names: Names, now: datetime, *, new_authority: bool = T
     authority, server = read(folder / "ca.pem"), read(folder / "server.pem")
     keyed = server is not None and (folder / "server.key").exists()
     if server and keyed and not is_own(folder):
-        return Made("kept", False, server.not_valid_after_utc, _missing(server, names), fingerprint(authority or server))
+        return Made(
+            "kept", False, server.not_valid_after_utc, _missing(server, names), fingerprint(authority or server)
+        )
     if authority and server and keyed and server.not_valid_after_utc - now >= RENEW:
         return Made("kept", False, server.not_valid_after_utc, _missing(server, names), fingerprint(authority))
     signer = _signer(folder)
@@ -142,7 +144,7 @@ def is_own(folder: Path) -> bool:
 
 
 def fits(folder: Path) -> bool:
-    """Whether server.key is the key of server.pem; and, where its name says so, ca.pem signed it. `StartupError` for a bad file."""
+    """Whether server.key is the key of server.pem; and, where its name says so, ca.pem signed it. May raise `StartupError`."""
     server, authority = read(folder / "server.pem"), read(folder / "ca.pem")
     file = folder / "server.key"
     if server is None or not file.exists():

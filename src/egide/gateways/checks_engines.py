@@ -56,7 +56,10 @@ def version(settings: Settings, _count: Count) -> Findings:
             f"La base ({found}) est plus ancienne que ce programme ({HEAD}).",
             f"The database ({found}) is older than this program ({HEAD}).",
         ),
-        Text("Lancez « egide backup », puis « egide serve » : il la met à niveau.", "Run “egide backup”, then “egide serve”: it upgrades it."),
+        Text(
+            "Lancez « egide backup », puis « egide serve » : il la met à niveau.",
+            "Run “egide backup”, then “egide serve”: it upgrades it.",
+        ),
     )
 
 
@@ -72,7 +75,10 @@ def postgres(settings: Settings, _count: Count) -> Findings:
             yield Finding(
                 "wrong",
                 Text(f"PostgreSQL ({name}) ne répond pas.", f"PostgreSQL ({name}) does not answer."),
-                Text("Démarrez-le (systemctl start postgresql), vérifiez l’adresse.", "Start it (systemctl start postgresql), check the address."),
+                Text(
+                    "Démarrez-le (systemctl start postgresql), vérifiez l’adresse.",
+                    "Start it (systemctl start postgresql), check the address.",
+                ),
             )
             continue
         if recycles:
@@ -103,8 +109,14 @@ def bus(settings: Settings, _count: Count) -> Findings:
     else:
         yield Finding(
             "wrong",
-            Text("NATS ne répond pas : chaque processus n’entend que lui.", "NATS does not answer: each process hears itself only."),
-            Text("Démarrez-le (systemctl start nats-server), vérifiez « bus ».", "Start it (systemctl start nats-server), check “bus”."),
+            Text(
+                "NATS ne répond pas : chaque processus n’entend que lui.",
+                "NATS does not answer: each process hears itself only.",
+            ),
+            Text(
+                "Démarrez-le (systemctl start nats-server), vérifiez « bus ».",
+                "Start it (systemctl start nats-server), check “bus”.",
+            ),
         )
 
 
@@ -121,7 +133,10 @@ def witnesses(settings: Settings, _count: Count) -> Findings:
             yield Finding(
                 "wrong",
                 Text(f"Le témoin ne répond pas : {address}", f"The witness does not answer: {address}"),
-                Text("Les têtes ne sont plus cosignées. Prévenez qui le tient.", "Heads are no longer cosigned. Tell whoever runs it."),
+                Text(
+                    "Les têtes ne sont plus cosignées. Prévenez qui le tient.",
+                    "Heads are no longer cosigned. Tell whoever runs it.",
+                ),
             )
             continue
         yield Finding("good", Text(f"Témoin joint : {address}", f"Witness reached: {address}"))
@@ -154,7 +169,10 @@ def journal(settings: Settings, _count: Count) -> Findings:
                 "Le journal d’urgence contient des alertes qui ne sont pas encore au registre.",
                 "The emergency journal holds alerts that are not in the ledger yet.",
             ),
-            Text("Rétablissez le registre, lancez « egide serve » : il les y porte.", "Bring the ledger back, run “egide serve”: it appends them."),
+            Text(
+                "Rétablissez le registre, lancez « egide serve » : il les y porte.",
+                "Bring the ledger back, run “egide serve”: it appends them.",
+            ),
         )
 
 

@@ -53,7 +53,13 @@ class Clean(logging.Filter):
         ours = record.name == OURS or record.name.startswith(f"{OURS}.")
         record.event = self._event(record) if ours else f"{record.module}:{record.lineno}"
         record.fault = _fault(record.exc_info[1]) if record.exc_info else None
-        record.msg, record.args, record.exc_info, record.exc_text, record.stack_info = record.event, (), None, None, None
+        record.msg, record.args, record.exc_info, record.exc_text, record.stack_info = (
+            record.event,
+            (),
+            None,
+            None,
+            None,
+        )
         return True
 
     def _event(self, record: logging.LogRecord) -> str:
@@ -133,4 +139,7 @@ def _fault(error: BaseException | None) -> dict[str, Any] | None:
         return None
     frames = traceback.extract_tb(error.__traceback__)[-MAX_FRAMES:]
     kind = f"{type(error).__name__}:{error.code}" if isinstance(error, EgideError) else type(error).__name__
-    return {"error": kind, "where": [f"{Path(each.filename).name}:{each.lineno} {each.name}" for each in reversed(frames)]}
+    return {
+        "error": kind,
+        "where": [f"{Path(each.filename).name}:{each.lineno} {each.name}" for each in reversed(frames)],
+    }

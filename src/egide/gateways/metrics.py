@@ -46,7 +46,9 @@ class Page:
             from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest  # noqa: PLC0415 — an extra
         except ImportError:
             return Response(
-                "Installez « egide[engines] ».\nInstall “egide[engines]”.\n", 503, media_type="text/plain; charset=utf-8"
+                "Installez « egide[engines] ».\nInstall “egide[engines]”.\n",
+                503,
+                media_type="text/plain; charset=utf-8",
             )
         if self._registry is None:
             self._registry = CollectorRegistry()
@@ -75,9 +77,13 @@ class Collector:
     def _acts(self) -> Iterator[Any]:
         measures = self._kernel.measures
         acts = [((name, outcome), count) for (name, outcome), count in sorted(measures.acts.items())]
-        yield _labelled("counter", "egide_acts", "Acts that were answered, by name and outcome", ("act", "outcome"), acts)
+        yield _labelled(
+            "counter", "egide_acts", "Acts that were answered, by name and outcome", ("act", "outcome"), acts
+        )
         opened = [((name,), count) for name, count in sorted(self._kernel.counted.items())]
-        yield _labelled("counter", "egide_open_acts", "Acts of the open class, which are not in the ledger", ("act",), opened)
+        yield _labelled(
+            "counter", "egide_open_acts", "Acts of the open class, which are not in the ledger", ("act",), opened
+        )
         rules = [((rule,), count) for rule, count in sorted(measures.rules.items())]
         yield _labelled("counter", "egide_refusals", "Refusals, by the rule that was broken", ("rule",), rules)
         yield _histogram("egide_act_seconds", "From the request to the durable answer", measures.seconds)
@@ -90,17 +96,23 @@ class Collector:
         live, relay = kernel.things.get("live"), kernel.things.get("relay")
         yield _one("gauge", "egide_start_time_seconds", "When this process started", kernel.measures.started)
         yield _one("gauge", "egide_writer_queue", "Acts waiting for the writer", kernel.writer.waiting)
-        yield _one("gauge", "egide_writer_failed", "1 while the ledger cannot write", int(kernel.writer.failed is not None))
+        yield _one(
+            "gauge", "egide_writer_failed", "1 while the ledger cannot write", int(kernel.writer.failed is not None)
+        )
         yield _one("gauge", "egide_ledger_entries", "Entries of the ledger as this process knows it", kernel.log.size)
         yield _one("gauge", "egide_leases", "Running views held by this process", len(kernel.leases.held()))
-        yield _one("gauge", "egide_live_channels", "Open live connections", len(live.channels) if live is not None else 0)
+        yield _one(
+            "gauge", "egide_live_channels", "Open live connections", len(live.channels) if live is not None else 0
+        )
         hub = getattr(relay, "hub", None)
         yield _one("counter", "egide_frames", "Frames and telemetry handed to viewers", getattr(hub, "passed", 0))
         yield _one("gauge", "egide_disk_free_bytes", "Free space where the data lie", _free(kernel))
         waiting = getattr(kernel.things.get("emergency"), "waiting", None)
         if waiting is not None:
             held = waiting() if callable(waiting) else waiting
-            yield _one("gauge", "egide_emergency_waiting", "Alerts in the emergency journal, not in the ledger yet", held)
+            yield _one(
+                "gauge", "egide_emergency_waiting", "Alerts in the emergency journal, not in the ledger yet", held
+            )
 
     def _stored(self) -> Iterator[Any]:
         """What the store says; while it is away, that it is."""
@@ -122,7 +134,9 @@ class Collector:
         yield _one("gauge", "egide_store_up", "1 while the store answers", 1)
         lags = [((row.name,), max(newest - row.seq, 0)) for row in cursors]
         yield _labelled("gauge", "egide_outbox_lag", "Events a listener has not handled yet", ("consumer",), lags)
-        yield _labelled("gauge", "egide_jobs", "Background work, by state", ("state",), [((row[0],), row[1]) for row in states])
+        yield _labelled(
+            "gauge", "egide_jobs", "Background work, by state", ("state",), [((row[0],), row[1]) for row in states]
+        )
         overdue = max((now - late) / US, 0) if late else 0
         yield _one("gauge", "egide_job_late_seconds", "How long the oldest due job has waited", overdue)
         yield _one("gauge", "egide_processes", "Living processes of this installation", processes)
@@ -136,7 +150,9 @@ def _free(kernel: Kernel) -> int:
         return 0
 
 
-def _labelled(kind: str, name: str, about: str, labels: tuple[str, ...], rows: Iterable[tuple[tuple[str, ...], float]]) -> Any:
+def _labelled(
+    kind: str, name: str, about: str, labels: tuple[str, ...], rows: Iterable[tuple[tuple[str, ...], float]]
+) -> Any:
     from prometheus_client import metrics_core  # noqa: PLC0415 — an extra
 
     family = metrics_core.CounterMetricFamily if kind == "counter" else metrics_core.GaugeMetricFamily

@@ -81,7 +81,9 @@ class Renewal:
         """Makes our own authority's certificate again when it has less than `certificate.RENEW` left."""
         if not certificate.is_own(self._place):
             return False
-        made = certificate.ensure(self._place, certificate.own_names(self._settings.public_name), now, new_authority=False)
+        made = certificate.ensure(
+            self._place, certificate.own_names(self._settings.public_name), now, new_authority=False
+        )
         return made.state == "renewed"
 
     def _files(self) -> Seen:

@@ -83,14 +83,14 @@ async def serving(
         told = ready(kernel) if ready is not None and not task.done() else None
         if asyncio.iscoroutine(told):
             under_way.add(asyncio.ensure_future(told))
-        under_way |= set(renewal.start(settings, server.config.ssl))
+        renewing = renewal.start(settings, server.config.ssl)  # apart: whatever becomes of it, the server goes on
         waiting = asyncio.create_task(over.wait())
         while not (task.done() or waiting.done()):
             done, _ = await asyncio.wait({task, waiting, *under_way}, return_when=asyncio.FIRST_COMPLETED)
             for finished in done & under_way:
                 under_way.discard(finished)
                 finished.result()
-        for other in (waiting, *under_way):
+        for other in (waiting, *under_way, *renewing):
             other.cancel()
     finally:
         server.should_exit = True

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import msgspec
 from sqlalchemy import Connection, inspect, text
@@ -29,9 +29,10 @@ from egide.kernel.checkpoint import Checkpoint, Signer
 from egide.kernel.checkpoint import sign as sign_note
 from egide.kernel.door import LAW
 from egide.kernel.dumps import Database, database
-from egide.kernel.errors import StartupError, Text, Unavailable
+from egide.kernel.errors import NotFound, StartupError, Text, Unavailable
 from egide.kernel.law import LawBook
 from egide.kernel.ledger_check import grown
+from egide.kernel.objects import KINDS, Objects
 from egide.kernel.sealed_stream import Sealing
 from egide.kernel.settings import FILE, Settings
 from egide.kernel.vault import SigningKey
@@ -78,8 +79,9 @@ class Report:
 
 
 def backup(
-    settings: Settings, place: Path, keys_place: Path, passphrase: bytes, *, kept: int = KEPT, count: Count
-) -> Report:
+    settings: Settings, place: Path, keys_place: Path, passphrase: bytes, *, kept: int = KEPT, bucket: Objects | None = None,
+    count: Count,
+) -> Report:  # fmt: skip
     """Writes both sets. Raises `StartupError`, `Unavailable`; a set that did not end well is not there."""
     if not passphrase:
         raise StartupError(
@@ -90,7 +92,8 @@ def backup(
     stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
     store, vault = databases(settings)
     with _alone(place):
-        data = _data(settings, place / f"egide-data-{settings.realm}-{stamp}{DATA_SUFFIX}", store, vault, signer, count)
+        name = f"egide-data-{settings.realm}-{stamp}{DATA_SUFFIX}"
+        data = _data(settings, place / name, store, vault, signer, bucket, count)
     with _alone(keys_place):
         name = f"egide-keys-{settings.realm}-{stamp}{KEYS_SUFFIX}"
         keys = _keys(settings, keys_place / name, (store, vault), signer, passphrase, data, count)
@@ -142,7 +145,15 @@ def destroy(file: Path) -> None:
     _sync(file.parent)
 
 
-def _data(settings: Settings, file: Path, store: Database, vault: Database, signer: Signer, count: Count) -> Written:
+def _data(
+    settings: Settings,
+    file: Path,
+    store: Database,
+    vault: Database,
+    signer: Signer,
+    bucket: Objects | None,
+    count: Count,
+) -> Written:
     started = perf_counter()
     with store.snapshot(file.parent, lambda done, total: count("snapshot", done, total)) as snapshot:
         size, root = _head(snapshot.db, settings, signer, count)
@@ -160,7 +171,7 @@ def _data(settings: Settings, file: Path, store: Database, vault: Database, sign
             writer.add(STORE + store.file, snapshot.stream)
             for path, name in _files(settings, secret=False):
                 _add_file(writer, FILES + name, path)
-            _objects(settings, writer)
+            _objects(settings, bucket, writer)
             revision = _revision(snapshot.db)
             writer.finish(_manifest("data", settings, revision, (store, vault), at, size, head, signer, writer), signer)
     return _written(file, writer, started, size, at)
@@ -237,24 +248,23 @@ def _add_file(writer: Writer, name: str, path: Path) -> None:
         writer.add(name, bundle.copy(content))
 
 
-def _objects(settings: Settings, writer: Writer) -> None:
-    """Objects in a folder elsewhere are copied; those in a bucket are listed (the bucket has its own versions and replicas)."""
+def _objects(settings: Settings, bucket: Objects | None, writer: Writer) -> None:
+    """Objects in a folder elsewhere are copied; those in a bucket are listed, name and size (docs/objects.md)."""
     if settings.objects.startswith("file://"):
         place = Path(settings.objects.removeprefix("file://"))
         for path in sorted(place.rglob("*")):
             name = path.relative_to(place).as_posix()
             if path.is_file() and not PASSING.search(name) and not place.is_relative_to(settings.folder.absolute()):
                 _add_file(writer, OBJECTS + name, path)
-    elif settings.objects:
-        from obstore.store import from_url  # noqa: PLC0415 — an extra, needed where the setting asks for it
+    elif bucket is not None:
+        writer.add(LISTING, _listed(bucket))
 
-        bucket: Any = from_url(settings.objects)
-        lines = (
-            msgspec.json.encode({"path": each["path"], "size": each["size"], "tag": each["e_tag"]}) + b"\n"
-            for batch in bucket.list()
-            for each in batch
-        )
-        writer.add(LISTING, lines)
+
+def _listed(bucket: Objects) -> Iterator[bytes]:
+    for kind in sorted(KINDS):
+        for name in bucket.names(kind):
+            with suppress(NotFound):  # retention erased it meanwhile
+                yield msgspec.json.encode({"name": name, "size": bucket.size(name)}) + b"\n"
 
 
 def _written(file: Path, writer: Writer, started: float, size: int, at: str) -> Written:

@@ -162,7 +162,7 @@ class PostgresDatabase(Database):
         self._url = make_url(dsn)
 
     @contextmanager
-    def snapshot(self, aside: Path, steps: Steps) -> Iterator[Snapshot]:
+    def snapshot(self, aside: Path, steps: Steps) -> Iterator[Snapshot]:  # noqa: ARG002 — the server needs no working copy
         """pg_dump -Fc of a snapshot that a transaction of ours holds open."""
         with self.open() as db:
             db.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))

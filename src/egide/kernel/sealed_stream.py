@@ -4,7 +4,7 @@ Why by the block: nothing is given out that was not authenticated, and neither s
 prefix ‖ number ‖ last, so that blocks cannot be moved, left out or cut off (STREAM: Hoang, Reyhanitabar, Rogaway, Vizár 2015);
 the header is bound to every block. Sources: scrypt RFC 7914, cost of the OWASP cheat sheet; AES-256-GCM NIST SP 800-38D.
 
-    "egide sealed 1\\n" ‖ salt (16) ‖ prefix (7) ‖ blocks of `BLOCK` bytes, each with its 16-byte tag; the last is shorter or empty
+    "egide sealed 1" LF ‖ salt (16) ‖ prefix (7) ‖ blocks of `BLOCK` bytes and a tag each; the last is shorter or empty
 """
 
 from __future__ import annotations
