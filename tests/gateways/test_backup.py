@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import sqlite3
 import tarfile
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -117,28 +119,17 @@ def _flipped(file: Path, passphrase: bytes | None, chance: random.Random) -> Non
 @pytest.mark.anyio
 async def test_the_damaged_entry_is_named(lived: World, tmp_path: Path) -> None:
     file = taken(lived.settings, tmp_path / "out").data.file
-    with lived_store(lived) as leaf:
-        raw = bytearray(file.read_bytes())
-        at = raw.index(leaf) + 30
-    raw[at] ^= 4
+    raw = bytearray(file.read_bytes())
+    raw[raw.index(stored_leaf(lived.folder, 5)) + 30] ^= 4
     file.write_bytes(raw)
     found = backup_verify.verify(file)
     assert [each.member for each in found.damages] == ["store/sqlite.db"]
     assert found.entries == [5]
 
 
-def lived_store(world: World):  # type: ignore[no-untyped-def]  # a context manager of one leaf's bytes
-    from contextlib import contextmanager
-
-    import sqlite3
-
-    @contextmanager
-    def leaf():  # type: ignore[no-untyped-def]
-        db = sqlite3.connect(world.folder / "egide.db")
-        yield db.execute("SELECT leaf FROM entry WHERE idx=5").fetchone()[0]
-        db.close()
-
-    return leaf()
+def stored_leaf(folder: Path, number: int) -> bytes:
+    with closing(sqlite3.connect(folder / "egide.db")) as db:
+        return bytes(db.execute("SELECT leaf FROM entry WHERE idx=?", (number,)).fetchone()[0])
 
 
 @pytest.mark.anyio
@@ -219,8 +210,8 @@ def test_long_members_come_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 async def test_the_command_says_what_it_did(lived: World, tmp_path: Path) -> None:
     secret = tmp_path / "passphrase"
     secret.write_bytes(PASSPHRASE + b"\n")
+    secret.chmod(0o644)
     with pytest.raises(StartupError):  # readable by others
-        secret.chmod(0o644)
         backups.passphrase(secret, twice=False)
     secret.chmod(0o600)
     result, said = heard(lambda console: backups.write(lived.settings, tmp_path / "out", None, secret, 1, console))

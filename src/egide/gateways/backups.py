@@ -19,6 +19,7 @@ from egide.gateways.findings import size
 from egide.gateways.telling import tell
 from egide.kernel import backup, backup_verify, restore
 from egide.kernel.backup import Written
+from egide.kernel.bundle import Kind
 from egide.kernel.errors import NotFound, StartupError, Text
 from egide.kernel.keyfile import read_private
 from egide.kernel.objects import Objects
@@ -127,7 +128,7 @@ def bring_back(
     return 0
 
 
-def newest(place: Path, kind: backup.bundle.Kind) -> Path:
+def newest(place: Path, kind: Kind) -> Path:
     """The file given, or the newest set of a folder."""
     if not place.is_dir():
         return place

@@ -51,10 +51,10 @@ class Clean(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Always lets the record by, cleaned."""
         ours = record.name == OURS or record.name.startswith(f"{OURS}.")
-        record.event = self._event(record) if ours else f"{record.module}:{record.lineno}"
+        event = self._event(record) if ours else f"{record.module}:{record.lineno}"
         record.fault = _fault(record.exc_info[1]) if record.exc_info else None
         record.msg, record.args, record.exc_info, record.exc_text, record.stack_info = (
-            record.event,
+            event,
             (),
             None,
             None,
