@@ -67,7 +67,7 @@ def verify(file: Path, key: Path | None, passphrase_file: Path | None, console: 
     """`egide backup verify`: 0 if every byte is as written, else 1."""
     sealed = file.suffix == backup.KEYS_SUFFIX
     secret = passphrase(passphrase_file, twice=False) if sealed else None
-    vkey = key.read_text("utf-8").strip() if key is not None else ""
+    vkey = _text(key).strip()
     with _bar(console) as count:
         done = 0
 
@@ -121,8 +121,8 @@ def bring_back(
     secret = passphrase(passphrase_file, twice=False)
     with _bar(console) as count:
         done = restore.restore(
-            folder, newest(data, "data"), newest(keys, "keys"), secret, vkey=key.read_text("utf-8").strip() if key else "",
-            head=head.read_text("utf-8") if head else "", older_keys=older_keys, count=count,
+            folder, newest(data, "data"), newest(keys, "keys"), secret, vkey=_text(key).strip(),
+            head=_text(head), older_keys=older_keys, count=count,
         )  # fmt: skip
     _tell_restored(console, folder, done)
     return 0
@@ -141,9 +141,25 @@ def newest(place: Path, kind: Kind) -> Path:
     return max(found, key=lambda file: file.stem.rpartition("-")[2])
 
 
+def _text(file: Path | None) -> str:
+    """What a small file says; "" for none."""
+    try:
+        return file.read_text("utf-8") if file is not None else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotFound(
+            Text(f"Fichier illisible : {file}", f"Unreadable file: {file}"),
+            Text("Donnez le chemin d’un fichier qui existe.", "Give the path of a file that exists."),
+        ) from error
+
+
 def passphrase(file: Path | None, *, twice: bool) -> bytes:
     """The passphrase of the keys: from a private file, or asked for. Raises `StartupError`."""
     if file is not None:
+        if not file.is_file():
+            raise NotFound(
+                Text(f"Ce fichier n’existe pas : {file}", f"This file does not exist: {file}"),
+                Text("Donnez le fichier de la phrase de passe.", "Give the passphrase’s file."),
+            )
         return read_private(file).strip()
     if not sys.stdin.isatty():
         raise StartupError(
