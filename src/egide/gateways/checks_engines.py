@@ -161,8 +161,7 @@ def saved(settings: Settings, _count: Count) -> Findings:
 def journal(settings: Settings, _count: Count) -> Findings:
     """No alert waits in the emergency journal: what waits there is not in the ledger yet."""
     place = settings.folder / JOURNAL
-    waiting = [file for file in place.rglob("*") if file.is_file() and file.stat().st_size] if place.is_dir() else []
-    if waiting:
+    if place.is_dir() and any(_holds(file) for file in place.glob("*.journal")):
         yield Finding(
             "wrong",
             Text(
@@ -174,6 +173,12 @@ def journal(settings: Settings, _count: Count) -> Findings:
                 "Bring the ledger back, run “egide serve”: it appends them.",
             ),
         )
+
+
+def _holds(file: Path) -> bool:
+    """Whether a journal holds anything: an empty one is its reserve of zeros."""
+    with file.open("rb") as content:
+        return any(content.read(4096))
 
 
 def _taken(file: Path) -> datetime | None:

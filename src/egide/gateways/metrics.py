@@ -107,7 +107,7 @@ class Collector:
         hub = getattr(relay, "hub", None)
         yield _one("counter", "egide_frames", "Frames and telemetry handed to viewers", getattr(hub, "passed", 0))
         yield _one("gauge", "egide_disk_free_bytes", "Free space where the data lie", _free(kernel))
-        waiting = getattr(kernel.things.get("emergency"), "waiting", None)
+        waiting = getattr(getattr(kernel, "emergency", None), "waiting", None)
         if waiting is not None:
             held = waiting() if callable(waiting) else waiting
             yield _one(
