@@ -22,7 +22,7 @@ from tests.gateways.conftest import heard
 from tests.world import World
 
 PASSPHRASE = b"correct horse battery staple"
-FLIPS = int(os.environ.get("EGIDE_FLIPS", "150"))
+FLIPS = min(int(os.environ.get("EGIDE_FUZZ", "150")), 1000)
 SEED = 20261124
 
 

@@ -267,7 +267,7 @@ def test_certificate_that_ends_soon(settings: Settings) -> None:
 
 
 def test_disk_nearly_full(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda _place: shutil._ntuple_diskusage(100, 99, 1))  # type: ignore[attr-defined]  # a disk that is full
+    monkeypatch.setattr(shutil, "disk_usage", lambda _place: shutil._ntuple_diskusage(100, 99, 1))
     result, said = looked(settings, checks_machine.machine)
     assert result == 1
     assert "plus aucun acte n’est possible" in said

@@ -52,7 +52,7 @@ async def test_nothing_of_anyone_is_in_the_logs(tmp_path: Path, restored: None) 
     words.learn(world.kernel)
     signed, mission, deployment = await world.flying()
     await world.refused("officer", "orders.draft", **world.draft(necessity=FREE))
-    transport = httpx.ASGITransport(http.build(world.kernel, "token"), client=(ADDRESS, 1))  # type: ignore[arg-type]  # ASGI by another name
+    transport = httpx.ASGITransport(http.build(world.kernel, "token"), client=(ADDRESS, 1))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as browser:
         cookie = "egide=" + "c0ffee" * 6
         await browser.post("/api/csp", content=FREE.encode())

@@ -22,7 +22,7 @@ TOKEN = "operator-token-of-this-test"
 
 
 async def asked(world: World, *, client: str = "127.0.0.1", **headers: str) -> httpx.Response:
-    transport = httpx.ASGITransport(http.build(world.kernel, TOKEN), client=(client, 1))  # type: ignore[arg-type]  # ASGI by another name
+    transport = httpx.ASGITransport(http.build(world.kernel, TOKEN), client=(client, 1))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as browser:
         return await browser.get("/metrics", headers=headers)
 

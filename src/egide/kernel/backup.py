@@ -80,7 +80,7 @@ class Report:
 
 def backup(
     settings: Settings, place: Path, keys_place: Path, passphrase: bytes, *, kept: int = KEPT, bucket: Objects | None = None,
-    count: Count,
+    signer: Signer | None = None, count: Count,
 ) -> Report:  # fmt: skip
     """Writes both sets. Raises `StartupError`, `Unavailable`; a set that did not end well is not there."""
     if not passphrase:
@@ -88,7 +88,7 @@ def backup(
             Text("La phrase de passe des clés est vide.", "The passphrase of the keys is empty."),
             Text("Donnez-la avec --passphrase-file.", "Give it with --passphrase-file."),
         )
-    signer = signing_key(settings)
+    signer = signer or signing_key(settings)
     stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
     store, vault = databases(settings)
     with _alone(place):

@@ -87,12 +87,13 @@ def examine(file: Path, passphrase: bytes | None, count: Callable[[int], None] |
 
 def restore(
     folder: Path, data: Path, keys: Path, passphrase: bytes, *, vkey: str = "", head: str = "", older_keys: bool = False,
-    count: Count,
+    vault: Callable[[Settings], Vault] | None = None, count: Count,
 ) -> Restored:  # fmt: skip
     """Restores both sets into `folder`. Raises `StartupError`, `Conflict`, `BundleError`; then nothing is restored.
 
     `vkey` is the ledger's public key as known from elsewhere; `head` a signed note seen elsewhere. `older_keys` accepts keys
-    older than the data: what they cannot open is then removed, although nobody erased it.
+    older than the data: what they cannot open is then removed, although nobody erased it. `vault` opens the restored vault where
+    it is not in a file (its `data` folder is where things are put together).
     """
     started = perf_counter()
     _must_be_empty(folder)
@@ -108,10 +109,11 @@ def restore(
         with ExitStack() as undo:
             undo.callback(shutil.rmtree, aside, ignore_errors=True)
             settings = _settings(folder, aside, data, keys, passphrase, manifest)
-            store, vault = _targets(settings, aside, manifest, undo)
+            store, keys_store = _targets(settings, aside, manifest, undo)
             size = _extract(data, None, settings, aside, store, STORE, count)
-            size += _extract(keys, passphrase, settings, aside, vault, VAULT, count)
-            checked, forgotten = _checked(settings, aside, store, manifest, known, count)
+            size += _extract(keys, passphrase, settings, aside, keys_store, VAULT, count)
+            beside = msgspec.structs.replace(settings, data=str(aside))
+            checked, forgotten = _checked(lambda: (vault or _vault)(beside), store, manifest, known, count)
             _take_place(folder, aside)
             undo.pop_all()
         shutil.rmtree(aside, ignore_errors=True)
@@ -268,12 +270,12 @@ def _extract(
 
 
 def _checked(
-    settings: Settings, aside: Path, store: Database, manifest: Manifest, known: list[Checkpoint], count: Count
+    open_vault: Callable[[], Vault], store: Database, manifest: Manifest, known: list[Checkpoint], count: Count
 ) -> tuple[Checked, Forgotten]:
     """The ledger, whole; then what the keys cannot open is taken out."""
     heads = [verify(manifest.head, [manifest.vkey]), *known]
     with store.open() as db:
-        checked = check(db, settings.realm, [manifest.vkey], lambda done, total: count("ledger", done, total), heads)
+        checked = check(db, manifest.realm, [manifest.vkey], lambda done, total: count("ledger", done, total), heads)
         if checked.problems or checked.size != manifest.size:
             said = checked.problems[0].what if checked.problems else Text("des entrées manquent", "entries are missing")
             raise BundleError(
@@ -284,11 +286,11 @@ def _checked(
                 ),
                 member=checked.problems[0].where if checked.problems else "",
             )
-    vault = _vault(settings, aside)
+    vault = open_vault()
     try:
         with store.open() as db:
             forgotten = forget.unopenable(
-                db, settings.realm, vault.holds, lambda done, total: count("erased", done, total)
+                db, manifest.realm, vault.holds, lambda done, total: count("erased", done, total)
             )
             _begin_again(db)
     finally:
@@ -298,8 +300,8 @@ def _checked(
     return checked, forgotten
 
 
-def _vault(settings: Settings, aside: Path) -> Vault:
-    return Vault.open(aside / "vault", settings.realm)
+def _vault(settings: Settings) -> Vault:
+    return Vault.open(settings.folder / "vault", settings.realm)
 
 
 def _begin_again(db: Connection) -> None:
