@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import shutil
@@ -139,6 +140,24 @@ async def test_while_the_platform_runs(world: World, tmp_path: Path) -> None:
     await world.order()
     assert backup_verify.verify(report.data.file).ok
     assert report.data.size == world.kernel.log.size - 2
+
+
+@pytest.mark.anyio
+async def test_it_ends_however_much_is_written_meanwhile(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite begins a copy again at each write of another process, unless a reading transaction is held."""
+    monkeypatch.setattr("egide.kernel.dumps.PAGES", 1)
+    await world.order()
+    under_way = asyncio.create_task(asyncio.to_thread(taken, world.settings, tmp_path / "out"))
+    done = 0
+    while not under_way.done():
+        await world.refused("officer", "orders.draft", **world.draft())
+        done += 1
+    report = await under_way
+    assert done > 10
+    assert report.data.size < world.kernel.log.size
+    assert backup_verify.verify(report.data.file).ok
 
 
 @pytest.mark.anyio

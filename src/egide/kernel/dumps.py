@@ -89,9 +89,14 @@ class SqliteFile(Database):
         os.close(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         try:
             with (
-                closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True, timeout=10)) as source,
+                closing(
+                    sqlite3.connect(f"file:{self.path}?mode=ro", uri=True, timeout=10, isolation_level=None)
+                ) as source,
                 closing(sqlite3.connect(copy)) as target,
             ):
+                # A reading transaction held open: else each write of another process makes the copy begin again, for ever.
+                source.execute("BEGIN")
+                source.execute("SELECT count(*) FROM sqlite_master").fetchone()
                 source.backup(
                     target, pages=PAGES, sleep=0.002, progress=lambda _s, left, all_: steps(all_ - left, all_)
                 )
@@ -112,7 +117,7 @@ class SqliteFile(Database):
                 closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True, timeout=10)) as source,
                 closing(sqlite3.connect(":memory:")) as target,
             ):
-                source.backup(target, pages=PAGES, sleep=0.002)
+                source.backup(target, pages=-1)  # in one step: small, and an erasure may be waiting for the log
                 target.execute("PRAGMA journal_mode=DELETE")
                 whole = memoryview(target.serialize())
         except sqlite3.Error as error:
