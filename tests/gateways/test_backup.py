@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from egide.app import engines
 from egide.gateways import backups
 from egide.kernel import backup, backup_verify, bundle
 from egide.kernel.backup import Report
@@ -28,7 +29,7 @@ SEED = 20261124
 
 
 def taken(settings: Settings, place: Path, kept: int = 1) -> Report:
-    return backup.backup(settings, place, place / "keys", PASSPHRASE, kept=kept, count=lambda *_: None)
+    return backup.backup(settings, place, place / "keys", PASSPHRASE, kept=kept, engines=engines, count=lambda *_: None)
 
 
 @pytest.fixture
@@ -226,7 +227,7 @@ def test_long_members_come_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.anyio
-async def test_the_command_says_what_it_did(lived: World, tmp_path: Path) -> None:
+async def test_the_command_says_what_it_did(lived: World, tmp_path: Path, composed: None) -> None:
     secret = tmp_path / "passphrase"
     secret.write_bytes(PASSPHRASE + b"\n")
     secret.chmod(0o644)

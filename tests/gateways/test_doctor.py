@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from sqlalchemy import delete, text, update
 
+from egide.app import engines
 from egide.gateways import certificate, checks_data, checks_engines, checks_machine, doctor, standing
 from egide.gateways.findings import Findings
 from egide.kernel import backup, tables
@@ -277,7 +278,9 @@ def test_old_backup_and_none(settings: Settings, tmp_path: Path) -> None:
     kept = msgspec.structs.replace(settings, backups=str(tmp_path / "kept"))
     result, said = looked(kept, checks_engines.saved)
     assert (result, "Aucune sauvegarde dans" in said) == (1, True)
-    report = backup.backup(kept, tmp_path / "kept", tmp_path / "keys", b"passphrase", count=lambda *_: None)
+    report = backup.backup(
+        kept, tmp_path / "kept", tmp_path / "keys", b"passphrase", engines=engines, count=lambda *_: None
+    )
     assert looked(kept, checks_engines.saved) == (0, "")
     report.data.file.rename(tmp_path / "kept" / "egide-data-police-20200101T000000.000000Z.tar")
     result, said = looked(kept, checks_engines.saved)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from egide.app import engines
 from egide.gateways import backups
 from egide.kernel import backup, restore
 from egide.kernel.backup import Report
@@ -28,11 +29,13 @@ PASSPHRASE = b"correct horse battery staple"
 
 
 def taken(settings: Settings, place: Path) -> Report:
-    return backup.backup(settings, place, place / "keys", PASSPHRASE, count=lambda *_: None)
+    return backup.backup(settings, place, place / "keys", PASSPHRASE, engines=engines, count=lambda *_: None)
 
 
 def brought(folder: Path, report: Report, **more: Any) -> Restored:
-    return restore.restore(folder, report.data.file, report.keys.file, PASSPHRASE, count=lambda *_: None, **more)
+    return restore.restore(
+        folder, report.data.file, report.keys.file, PASSPHRASE, engines=engines, count=lambda *_: None, **more
+    )
 
 
 async def lived(folder: Path, **settings: Any) -> tuple[World, dict[str, Any]]:
@@ -91,7 +94,9 @@ async def test_who_was_erased_since_stays_erased(tmp_path: Path) -> None:
     await world.stop()
     newer = taken(world.settings, tmp_path / "later")
     assert not restore.examine(older.data.file, None).damages
-    done = restore.restore(tmp_path / "new", older.data.file, newer.keys.file, PASSPHRASE, count=lambda *_: None)
+    done = restore.restore(
+        tmp_path / "new", older.data.file, newer.keys.file, PASSPHRASE, engines=engines, count=lambda *_: None
+    )
     assert done.forgotten.people == 1
     assert done.forgotten.rows >= 1  # the invitation
     folder = tmp_path / "new"
@@ -120,7 +125,9 @@ async def test_the_bodies_of_an_erased_purpose_go(tmp_path: Path) -> None:
     assert written
     newer = taken(world.settings, tmp_path / "later")
     body = stored(world.folder, "SELECT body FROM entry WHERE actor='prefect' LIMIT 1")[0][0][41:101]
-    done = restore.restore(tmp_path / "new", older.data.file, newer.keys.file, PASSPHRASE, count=lambda *_: None)
+    done = restore.restore(
+        tmp_path / "new", older.data.file, newer.keys.file, PASSPHRASE, engines=engines, count=lambda *_: None
+    )
     assert done.forgotten.bodies >= written
     assert stored(tmp_path / "new", "SELECT count(*) FROM entry WHERE actor='prefect'") == [(0,)]
     assert body in (world.folder / "egide.db").read_bytes()  # the search finds what is there
@@ -151,7 +158,9 @@ async def test_damage_restores_nothing(tmp_path: Path) -> None:
         brought(tmp_path / "new", report)
     assert [each.name for each in (tmp_path / "new").iterdir()] == ["writer.lock"]
     with pytest.raises(BundleError, match="passphrase"):
-        restore.restore(tmp_path / "new", report.keys.file, report.keys.file, b"wrong", count=lambda *_: None)
+        restore.restore(
+            tmp_path / "new", report.keys.file, report.keys.file, b"wrong", engines=engines, count=lambda *_: None
+        )
 
 
 async def test_older_keys_and_strangers_are_refused(tmp_path: Path) -> None:
@@ -159,15 +168,25 @@ async def test_older_keys_and_strangers_are_refused(tmp_path: Path) -> None:
     first = taken(world.settings, tmp_path / "first")
     second = taken(world.settings, tmp_path / "second")
     with pytest.raises(Conflict, match="older than the data"):
-        restore.restore(tmp_path / "new", second.data.file, first.keys.file, PASSPHRASE, count=lambda *_: None)
+        restore.restore(
+            tmp_path / "new", second.data.file, first.keys.file, PASSPHRASE, engines=engines, count=lambda *_: None
+        )
     accepted = restore.restore(
-        tmp_path / "new", second.data.file, first.keys.file, PASSPHRASE, older_keys=True, count=lambda *_: None
+        tmp_path / "new",
+        second.data.file,
+        first.keys.file,
+        PASSPHRASE,
+        older_keys=True,
+        engines=engines,
+        count=lambda *_: None,
     )
     assert not accepted.forgotten.any
     other, _person = await lived(tmp_path / "other")
     strange = taken(other.settings, tmp_path / "third")
     with pytest.raises(Conflict, match="do not belong together"):
-        restore.restore(tmp_path / "new2", second.data.file, strange.keys.file, PASSPHRASE, count=lambda *_: None)
+        restore.restore(
+            tmp_path / "new2", second.data.file, strange.keys.file, PASSPHRASE, engines=engines, count=lambda *_: None
+        )
     with pytest.raises(StartupError, match="not signed by"):
         brought(tmp_path / "new2", second, vkey=other.kernel.key.vkey)
 
@@ -227,7 +246,7 @@ async def test_round_trip_on_postgresql(tmp_path: Path, postgres_server: Server)
     new = tmp_path / "new"
     new.mkdir()
     (new / "egide.toml").write_text(f'store = "{other}"\n')
-    done = restore.restore(new, older.data.file, newer.keys.file, PASSPHRASE, count=lambda *_: None)
+    done = restore.restore(new, older.data.file, newer.keys.file, PASSPHRASE, engines=engines, count=lambda *_: None)
     assert done.checked.size == older.data.size
     assert done.forgotten.people == 1
     again = World(new, store=other)
@@ -250,7 +269,7 @@ async def test_round_trip_on_postgresql(tmp_path: Path, postgres_server: Server)
     assert postgres_server.psql("SELECT count(*) FROM pg_tables WHERE schemaname='public'", "backup_third") == "0"
 
 
-async def test_the_command_says_what_to_do_next(tmp_path: Path) -> None:
+async def test_the_command_says_what_to_do_next(tmp_path: Path, composed: None) -> None:
     world, _person = await lived(tmp_path / "data")
     taken(world.settings, tmp_path / "out")
     secret = tmp_path / "passphrase"

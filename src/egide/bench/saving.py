@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
+from egide.app import engines
 from egide.kernel.backup import backup
 from egide.kernel.dumps import program
 from egide.kernel.restore import restore
@@ -36,12 +37,12 @@ class Figures:
 
 def measure(settings: Settings, place: Path, *, target: str = "") -> Figures:
     """Backs an installation up into `place` and restores it beside. `target` is an empty database's DSN on PostgreSQL."""
-    report = backup(settings, place / "sets", place / "keys", PASSPHRASE, count=_silent)
+    report = backup(settings, place / "sets", place / "keys", PASSPHRASE, engines=engines, count=_silent)
     folder = place / "restored"
     folder.mkdir(mode=0o700)
     if target:
         (folder / "egide.toml").write_text(f'store = "{target}"\n', "utf-8")
-    done = restore(folder, report.data.file, report.keys.file, PASSPHRASE, count=_silent)
+    done = restore(folder, report.data.file, report.keys.file, PASSPHRASE, engines=engines, count=_silent)
     name, speed = _peer(settings, place)
     return Figures(report.data.mib_per_s, done.mib_per_s, speed, name, report.data.content / 2**20, report.data.size)
 

@@ -22,7 +22,6 @@ from egide.kernel.backup import Written
 from egide.kernel.bundle import Kind
 from egide.kernel.errors import NotFound, StartupError, Text
 from egide.kernel.keyfile import read_private
-from egide.kernel.objects import Objects
 from egide.kernel.restore import Restored
 from egide.kernel.settings import Settings
 
@@ -40,8 +39,8 @@ def write(
     place = to or (Path(settings.backups) if settings.backups else settings.folder / "backups")
     apart = keys_to or place / "keys"
     secret = passphrase(passphrase_file, twice=True)
-    with _bar(console) as count, _bucket(settings) as bucket:
-        done = backup.backup(settings, place, apart, secret, kept=kept, bucket=bucket, count=count)
+    with _bar(console) as count:
+        done = backup.backup(settings, place, apart, secret, engines=composed().engines, kept=kept, count=count)
     _tell_written(console, Text("Données", "Data"), done.data)
     _tell_written(console, Text("Clés, scellées", "Keys, sealed"), done.keys)
     for file in done.destroyed:
@@ -122,7 +121,7 @@ def bring_back(
     with _bar(console) as count:
         done = restore.restore(
             folder, newest(data, "data"), newest(keys, "keys"), secret, vkey=_text(key).strip(),
-            head=_text(head), older_keys=older_keys, count=count,
+            head=_text(head), older_keys=older_keys, engines=composed().engines, count=count,
         )  # fmt: skip
     _tell_restored(console, folder, done)
     return 0
@@ -235,19 +234,6 @@ def _tell_restored(console: Console, folder: Path, done: Restored) -> None:
         "note",
         Text("Puis : egide doctor, egide serve", "Then: egide doctor, egide serve"),
     )
-
-
-@contextmanager
-def _bucket(settings: Settings) -> Iterator[Objects | None]:
-    """The store of objects, where it is one that is listed instead of copied."""
-    if not settings.objects.startswith("s3://"):
-        yield None
-        return
-    opened = composed().engines(settings)
-    try:
-        yield opened.objects
-    finally:
-        opened.store.close()
 
 
 @contextmanager

@@ -29,13 +29,13 @@ from egide.kernel.checkpoint import Checkpoint, Signer
 from egide.kernel.checkpoint import sign as sign_note
 from egide.kernel.door import LAW
 from egide.kernel.dumps import Database, database
+from egide.kernel.engine import Engines
 from egide.kernel.errors import NotFound, StartupError, Text, Unavailable
 from egide.kernel.law import LawBook
 from egide.kernel.ledger_check import grown
 from egide.kernel.objects import KINDS, Objects
 from egide.kernel.sealed_stream import Sealing
 from egide.kernel.settings import FILE, Settings
-from egide.kernel.vault import SigningKey
 
 STORE_FILE = "egide.db"
 VAULT_FILE = "vault/vault.db"
@@ -79,8 +79,8 @@ class Report:
 
 
 def backup(
-    settings: Settings, place: Path, keys_place: Path, passphrase: bytes, *, kept: int = KEPT, bucket: Objects | None = None,
-    signer: Signer | None = None, count: Count,
+    settings: Settings, place: Path, keys_place: Path, passphrase: bytes, *, engines: Callable[[Settings], Engines], kept: int = KEPT,
+    count: Count,
 ) -> Report:  # fmt: skip
     """Writes both sets. Raises `StartupError`, `Unavailable`; a set that did not end well is not there."""
     if not passphrase:
@@ -88,7 +88,19 @@ def backup(
             Text("La phrase de passe des clés est vide.", "The passphrase of the keys is empty."),
             Text("Donnez-la avec --passphrase-file.", "Give it with --passphrase-file."),
         )
-    signer = signer or signing_key(settings)
+    opened = engines(settings)
+    try:
+        signer = opened.keys.signer(f"egide/{settings.realm}", may_create=False)
+        return _both(settings, place, keys_place, passphrase, signer, opened.objects, kept, count)
+    finally:
+        opened.rows.close()
+        opened.store.close()
+
+
+def _both(
+    settings: Settings, place: Path, keys_place: Path, passphrase: bytes, signer: Signer, objects: Objects, kept: int, count: Count
+) -> Report:  # fmt: skip
+    bucket = objects if settings.objects.startswith("s3:") else None
     stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
     store, vault = databases(settings)
     with _alone(place):
@@ -105,18 +117,6 @@ def databases(settings: Settings) -> tuple[Database, Database]:
     """(store, vault) as the settings say."""
     folder = settings.folder
     return database(settings.store, folder / STORE_FILE), database(settings.vault, folder / VAULT_FILE)
-
-
-def signing_key(settings: Settings) -> Signer:
-    """The ledger's signing key, which must be there."""
-    file = settings.folder / "keys" / f"ledger-{settings.realm}.key"
-    if not file.exists():
-        raise StartupError(
-            Text("La clé de signature du registre n’est pas là.", "The ledger’s signing key is not there."),
-            Text("Lancez « egide doctor ».", "Run “egide doctor”."),
-            file=str(file),
-        )
-    return SigningKey.load_or_create(file, f"egide/{settings.realm}")
 
 
 def sets(place: Path, kind: bundle.Kind, realm: str = "*") -> list[Path]:

@@ -25,6 +25,7 @@ from egide.kernel.bundle import BundleError, Manifest, Reader, Source
 from egide.kernel.checkpoint import Checkpoint, verify
 from egide.kernel.door import lock
 from egide.kernel.dumps import Database, PostgresDatabase, database
+from egide.kernel.engine import Engines
 from egide.kernel.errors import Conflict, StartupError, Text
 from egide.kernel.forget import Forgotten
 from egide.kernel.ledger_check import Checked, check
@@ -87,13 +88,12 @@ def examine(file: Path, passphrase: bytes | None, count: Callable[[int], None] |
 
 def restore(
     folder: Path, data: Path, keys: Path, passphrase: bytes, *, vkey: str = "", head: str = "", older_keys: bool = False,
-    vault: Callable[[Settings], Vault] | None = None, count: Count,
+    engines: Callable[[Settings], Engines], count: Count,
 ) -> Restored:  # fmt: skip
     """Restores both sets into `folder`. Raises `StartupError`, `Conflict`, `BundleError`; then nothing is restored.
 
     `vkey` is the ledger's public key as known from elsewhere; `head` a signed note seen elsewhere. `older_keys` accepts keys
-    older than the data: what they cannot open is then removed, although nobody erased it. `vault` opens the restored vault where
-    it is not in a file (its `data` folder is where things are put together).
+    older than the data: what they cannot open is then removed, although nobody erased it.
     """
     started = perf_counter()
     _must_be_empty(folder)
@@ -113,7 +113,7 @@ def restore(
             size = _extract(data, None, settings, aside, store, STORE, count)
             size += _extract(keys, passphrase, settings, aside, keys_store, VAULT, count)
             beside = msgspec.structs.replace(settings, data=str(aside))
-            checked, forgotten = _checked(lambda: (vault or _vault)(beside), store, manifest, known, count)
+            checked, forgotten = _checked(lambda: engines(beside), store, manifest, known, count)
             _take_place(folder, aside)
             undo.pop_all()
         shutil.rmtree(aside, ignore_errors=True)
@@ -270,7 +270,7 @@ def _extract(
 
 
 def _checked(
-    open_vault: Callable[[], Vault], store: Database, manifest: Manifest, known: list[Checkpoint], count: Count
+    open_engines: Callable[[], Engines], store: Database, manifest: Manifest, known: list[Checkpoint], count: Count
 ) -> tuple[Checked, Forgotten]:
     """The ledger, whole; then what the keys cannot open is taken out."""
     heads = [verify(manifest.head, [manifest.vkey]), *known]
@@ -286,7 +286,8 @@ def _checked(
                 ),
                 member=checked.problems[0].where if checked.problems else "",
             )
-    vault = open_vault()
+    opened = open_engines()
+    vault = Vault.open(opened.rows, opened.keys, manifest.realm, may_create=False)
     try:
         with store.open() as db:
             forgotten = forget.unopenable(
@@ -295,13 +296,10 @@ def _checked(
             _begin_again(db)
     finally:
         vault.close()
+        opened.store.close()
     if forgotten.any:
         store.wipe()
     return checked, forgotten
-
-
-def _vault(settings: Settings) -> Vault:
-    return Vault.open(settings.folder / "vault", settings.realm)
 
 
 def _begin_again(db: Connection) -> None:
