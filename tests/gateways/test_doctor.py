@@ -246,11 +246,11 @@ def test_no_video_and_no_pages(settings: Settings, tmp_path: Path, monkeypatch: 
 # -- what stands behind ---------------------------------------------------------------------------------------------------
 
 
-def test_vault_of_another_realm(settings: Settings) -> None:
-    (settings.folder / "keys" / "ledger-judicial.key").write_bytes(b"")
-    Vault.open(settings.folder / "vault2", "judicial").close()
+def test_vault_of_another_realm(settings: Settings, tmp_path: Path) -> None:
+    other = engines(msgspec.structs.replace(settings, data=str(tmp_path / "other"), realm="judicial"))
+    Vault.open(other.rows, other.keys, "judicial").close()
     shutil.rmtree(settings.folder / "vault")
-    (settings.folder / "vault2").rename(settings.folder / "vault")
+    (tmp_path / "other" / "vault").rename(settings.folder / "vault")
     result, said = looked(settings, checks_data.whole)
     assert result == 1
     assert "Ce coffre est celui du domaine « judicial »" in said
