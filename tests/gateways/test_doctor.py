@@ -9,14 +9,19 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from sqlalchemy import delete, text, update
 
-from egide.gateways import certificate, checks_data, checks_machine, doctor, standing
+from egide.app import engines
+from egide.gateways import certificate, checks_data, checks_engines, checks_machine, doctor, standing
 from egide.gateways.findings import Findings
-from egide.kernel import tables
+from egide.kernel import backup, tables
 from egide.kernel.keyfile import _new_kek
 from egide.kernel.settings import Settings
+from egide.kernel.vault import Vault
+from tests.engines.conftest import postgres_server  # noqa: F401 — a fixture
+from tests.engines.postgres import Server
 from tests.gateways.conftest import content, free_port, heard
 
 FUTURE_US = 4_000_000_000_000_000  # the year 2096
@@ -145,7 +150,18 @@ def test_older_database_is_not_upgraded(settings: Settings) -> None:
     result, said = looked(settings, checks_data.store, checks_data.ledger, checks_data.whole)
     assert result == 1
     assert "n’est pas à la version" in said
+    result, said = looked(settings, checks_engines.version)
+    assert result == 1
+    assert "plus ancienne que ce programme" in said
     assert content(settings.folder) == before
+
+
+def test_newer_database_is_told(settings: Settings) -> None:
+    edit(settings, text("UPDATE alembic_version SET version_num='9999'"))
+    result, said = looked(settings, checks_engines.version)
+    assert result == 1
+    assert "plus récente que ce programme" in said
+    assert "Réinstallez" in said
 
 
 def test_missing_table_is_not_made(settings: Settings) -> None:
@@ -225,3 +241,86 @@ def test_no_video_and_no_pages(settings: Settings, tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(checks_machine, "files", lambda _package: tmp_path)
     assert [finding.mark for finding in checks_machine.video(settings, lambda *_: None)] == ["wrong"]
     assert [finding.mark for finding in checks_machine.pages(settings, lambda *_: None)] == ["wrong", "note"]
+
+
+# -- what stands behind ---------------------------------------------------------------------------------------------------
+
+
+def test_vault_of_another_realm(settings: Settings, tmp_path: Path) -> None:
+    other = engines(msgspec.structs.replace(settings, data=str(tmp_path / "other"), realm="judicial"))
+    Vault.open(other.rows, other.keys, "judicial").close()
+    shutil.rmtree(settings.folder / "vault")
+    (tmp_path / "other" / "vault").rename(settings.folder / "vault")
+    result, said = looked(settings, checks_data.whole)
+    assert result == 1
+    assert "Ce coffre est celui du domaine « judicial »" in said
+
+
+def test_certificate_that_ends_soon(settings: Settings) -> None:
+    place = settings.folder / "tls"
+    shutil.rmtree(place)
+    certificate.ensure(place, certificate.own_names("localhost"), datetime.now(UTC) - timedelta(days=390))
+    strict = msgspec.structs.replace(settings, tls=True)
+    found = list(checks_machine.transport(strict, lambda *_: None))
+    assert [each.mark for each in found] == ["note"]
+    assert "jours restants" in found[0].what.fr
+    assert found[0].do is not None
+
+
+def test_disk_nearly_full(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _place: shutil._ntuple_diskusage(100, 99, 1))
+    result, said = looked(settings, checks_machine.machine)
+    assert result == 1
+    assert "plus aucun acte n’est possible" in said
+
+
+def test_old_backup_and_none(settings: Settings, tmp_path: Path) -> None:
+    kept = msgspec.structs.replace(settings, backups=str(tmp_path / "kept"))
+    result, said = looked(kept, checks_engines.saved)
+    assert (result, "Aucune sauvegarde dans" in said) == (1, True)
+    report = backup.backup(
+        kept, tmp_path / "kept", tmp_path / "keys", b"passphrase", engines=engines, count=lambda *_: None
+    )
+    assert looked(kept, checks_engines.saved) == (0, "")
+    report.data.file.rename(tmp_path / "kept" / "egide-data-police-20200101T000000.000000Z.tar")
+    result, said = looked(kept, checks_engines.saved)
+    assert result == 1
+    assert "Dernière sauvegarde : il y a" in said
+    assert "egide backup" in said
+
+
+def test_witness_and_nats_away(settings: Settings) -> None:
+    port = free_port()
+    away = msgspec.structs.replace(
+        settings, bus=f"nats://127.0.0.1:{port}", witnesses={f"http://127.0.0.1:{port}": "key"}
+    )
+    result, said = looked(away, checks_engines.bus)
+    assert (result, "NATS ne répond pas" in said) == (1, True)
+    result, said = looked(away, checks_engines.witnesses)
+    assert (result, "Le témoin ne répond pas" in said) == (1, True)
+
+
+def test_emergency_journal_waiting(settings: Settings) -> None:
+    assert looked(settings, checks_engines.journal) == (0, "")
+    (settings.folder / checks_engines.JOURNAL).mkdir()
+    (settings.folder / checks_engines.JOURNAL / "journal.key").write_bytes(b"key")
+    (settings.folder / checks_engines.JOURNAL / "a.journal").write_bytes(bytes(8192))
+    assert looked(settings, checks_engines.journal) == (0, "")
+    (settings.folder / checks_engines.JOURNAL / "b.journal").write_bytes(b"sealed")
+    result, said = looked(settings, checks_engines.journal)
+    assert result == 1
+    assert "journal d’urgence" in said
+
+
+def test_postgresql_that_recycles_or_is_away(settings: Settings, postgres_server: Server) -> None:  # noqa: F811
+    there = msgspec.structs.replace(settings, store=postgres_server.dsn("doctor"))
+    result, said = looked(there, checks_engines.postgres)
+    assert result == 1
+    assert "wal_recycle" in said
+    postgres_server.psql("ALTER SYSTEM SET wal_recycle = off")
+    postgres_server.psql("SELECT pg_reload_conf()")
+    assert looked(there, checks_engines.postgres) == (0, "")
+    away = msgspec.structs.replace(settings, store="postgresql://egide@/none?host=/nonexistent")
+    result, said = looked(away, checks_engines.postgres, checks_data.store)
+    assert result == 1
+    assert "PostgreSQL (store) ne répond pas" in said

@@ -83,17 +83,29 @@ def own_names(public_name: str) -> Names:
     return Names(dns, tuple(dict.fromkeys(found)))
 
 
-def ensure(folder: Path, names: Names, now: datetime) -> Made:
-    """Makes what is missing, renews what has less than `RENEW` left, keeps the rest. Raises `StartupError` for a bad file."""
+def ensure(folder: Path, names: Names, now: datetime, *, new_authority: bool = True) -> Made:
+    """Makes what is missing, renews what has less than `RENEW` left, keeps the rest. Raises `StartupError` for a bad file.
+
+    A certificate of another authority (Let's Encrypt, the service's own) is kept whatever is left of it. `new_authority`
+    False: nothing is made that telephones would have to trust first.
+    """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     authority, server = read(folder / "ca.pem"), read(folder / "server.pem")
-    if authority and server and (folder / "server.key").exists() and server.not_valid_after_utc - now >= RENEW:
+    keyed = server is not None and (folder / "server.key").exists()
+    if server and keyed and not is_own(folder):
+        return Made(
+            "kept", False, server.not_valid_after_utc, _missing(server, names), fingerprint(authority or server)
+        )
+    if authority and server and keyed and server.not_valid_after_utc - now >= RENEW:
         return Made("kept", False, server.not_valid_after_utc, _missing(server, names), fingerprint(authority))
     signer = _signer(folder)
+    may_replace = new_authority
     new_authority = (
         authority is None or signer is None or authority.not_valid_after_utc - now < SERVER_LIFE or not _permits(authority, names)
         or authority.public_key() != signer.public_key()
     )  # fmt: skip
+    if new_authority and not may_replace and server and authority:
+        return Made("kept", False, server.not_valid_after_utc, _missing(server, names), fingerprint(authority))
     if authority is None or signer is None or new_authority:
         signer = ec.generate_private_key(ec.SECP256R1())
         authority = _authority(signer, names, now)
@@ -119,18 +131,31 @@ def fingerprint(certificate: x509.Certificate) -> str:
     return certificate.fingerprint(hashes.SHA256()).hex(":").upper()
 
 
-def fits(folder: Path) -> bool:
-    """Whether server.key is the key of server.pem, and ca.pem signed it. Raises `StartupError` for an unusable file."""
+def is_own(folder: Path) -> bool:
+    """Whether the server's certificate was signed by the authority that lies beside it; `StartupError` for an unusable file."""
     server, authority = read(folder / "server.pem"), read(folder / "ca.pem")
-    key = _load_key(folder / "server.key")
-    if server is None or key is None or key.public_key() != server.public_key():
+    if server is None or authority is None:
         return False
-    if authority is not None:
-        try:
-            server.verify_directly_issued_by(authority)
-        except Exception:  # noqa: BLE001 — cryptography lets the backend's own errors out; whichever it is, it does not fit
-            return False
+    try:
+        server.verify_directly_issued_by(authority)
+    except Exception:  # noqa: BLE001 — cryptography lets the backend's own errors out; whichever it is, it is not ours
+        return False
     return True
+
+
+def fits(folder: Path) -> bool:
+    """Whether server.key is the key of server.pem; and, where its name says so, ca.pem signed it. May raise `StartupError`."""
+    server, authority = read(folder / "server.pem"), read(folder / "ca.pem")
+    file = folder / "server.key"
+    if server is None or not file.exists():
+        return False
+    try:
+        key = serialization.load_pem_private_key(read_private(file), None)  # an operator's own may be RSA
+    except (ValueError, TypeError) as error:
+        raise _unusable(file) from error
+    if key.public_key() != server.public_key():
+        return False
+    return authority is None or server.issuer != authority.subject or is_own(folder)
 
 
 def _authority(key: ec.EllipticCurvePrivateKey, names: Names, now: datetime) -> x509.Certificate:

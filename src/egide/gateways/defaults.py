@@ -62,6 +62,10 @@ ABOUT: dict[str, Text] = {
     "stamps": Text(
         "Adresse de l’autorité d’horodatage (RFC 3161)", "Address of the time-stamping authority (RFC 3161)"
     ),
+    "logs": Text(
+        "Journaux techniques : json, plain, ou rien (lisibles dans un terminal, JSON ailleurs)",
+        "Technical logs: json, plain, or nothing (plain in a terminal, JSON elsewhere)",
+    ),
     "backups": Text("Dossier des sauvegardes d’« egide backup »", "Folder of the backups of “egide backup”"),
     "witnesses": Text(
         "Témoins du registre : adresse = clé publique ; à laisser en fin de fichier",

@@ -24,6 +24,7 @@ from egide.gateways import alert_page, roots
 from egide.gateways.alert_page import AlertPage
 from egide.gateways.headers import PAGES, common, csp, for_alerts
 from egide.gateways.live import Live
+from egide.gateways.metrics import Page
 from egide.gateways.neighbours import Neighbours
 from egide.gateways.openapi import document
 from egide.gateways.phones import AUTHORITY_PATH, AUTHORITY_TYPE
@@ -263,6 +264,7 @@ def build(kernel: Kernel, operator_token: str) -> Callable[[Scope, Receive, Send
     doorkeeper = Doorkeeper(kernel, operator_token)
     pages = Pages(kernel)
     alerts = AlertPage(kernel)
+    metrics = Page(kernel, operator_token).__call__
     live = Live(kernel, doorkeeper)
     kernel.things["live"] = live
     kernel.things["pages"] = pages
@@ -317,6 +319,7 @@ def build(kernel: Kernel, operator_token: str) -> Callable[[Scope, Receive, Send
         Route("/healthz", health),
         Route(alert_page.PATH, alerts.show),
         Route(alert_page.PATH, alerts.send, methods=["POST"]),
+        Route("/metrics", metrics),
         WebSocketRoute("/live", live.endpoint),
         Route("/assets/{name:path}", pages.asset),
         Route("/favicon.svg", pages.icon),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import logging
 import os
 import signal
 import socket
@@ -14,6 +13,7 @@ from typing import Any
 
 import uvicorn
 
+from egide.gateways import logs, renewal
 from egide.gateways.composition import composed
 from egide.gateways.live import LiveProtocol
 from egide.gateways.neighbours import Neighbours, ask_to_leave
@@ -31,7 +31,7 @@ def config(settings: Settings, application: Any) -> uvicorn.Config:
     key = settings.folder / "tls" / "server.key"
     return uvicorn.Config(
         application, host=settings.host, port=settings.port, loop="uvloop", http="httptools", ws=LiveProtocol,
-        ws_per_message_deflate=False, ws_max_size=1 << 20, access_log=False, proxy_headers=False, log_level="warning", lifespan="off",
+        ws_per_message_deflate=False, ws_max_size=1 << 20, access_log=False, proxy_headers=False, log_config=None, lifespan="off",
         timeout_graceful_shutdown=GRACE_S, server_header=False, backlog=2048,
         ssl_certfile=str(certificate) if settings.tls else None, ssl_keyfile=str(key) if settings.tls else None,
     )  # fmt: skip
@@ -83,13 +83,14 @@ async def serving(
         told = ready(kernel) if ready is not None and not task.done() else None
         if asyncio.iscoroutine(told):
             under_way.add(asyncio.ensure_future(told))
+        renewing = renewal.start(settings, server.config.ssl)  # apart: whatever becomes of it, the server goes on
         waiting = asyncio.create_task(over.wait())
         while not (task.done() or waiting.done()):
             done, _ = await asyncio.wait({task, waiting, *under_way}, return_when=asyncio.FIRST_COMPLETED)
             for finished in done & under_way:
                 under_way.discard(finished)
                 finished.result()
-        for other in (waiting, *under_way):
+        for other in (waiting, *under_way, *renewing):
             other.cancel()
     finally:
         server.should_exit = True
@@ -156,10 +157,11 @@ def _refuse_taken(settings: Settings) -> None:
 def run(settings: Settings, *, join: bool = False, replace: bool = False) -> None:
     """`egide serve`, `egide upgrade`."""
     os.umask(0o077)  # everything the platform writes is its own account's alone
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    words = logs.configure(settings.logs)
     import uvloop  # noqa: PLC0415
 
-    def ready(_kernel: Any) -> None:
+    def ready(kernel: Any) -> None:
+        words.learn(kernel)
         print(f"Égide : {settings.origin}", flush=True)  # noqa: T201 — the operator's terminal is this command's output
 
     uvloop.run(serving(settings, ready, join=join, replace=replace))

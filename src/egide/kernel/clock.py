@@ -46,6 +46,10 @@ class Clock:
         """As `now_us`, and the latest time known where the machine's clock has gone backwards: for what must not wait."""
         return max(time.time_ns() // 1000 + self._offset_us, self._latest_us)
 
+    def read_us(self) -> int:
+        """Microseconds since 1970-01-01 UTC for measuring only: never raises, and may go backwards."""
+        return time.time_ns() // 1000 + self._offset_us
+
     def now(self) -> datetime:
         """Aware datetime in UTC."""
         return from_us(self.now_us())

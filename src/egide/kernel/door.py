@@ -52,6 +52,7 @@ from egide.kernel.law import LawBook
 from egide.kernel.leases import Leases
 from egide.kernel.ledger import Log, damaged
 from egide.kernel.limits import Buckets
+from egide.kernel.measures import Measures
 from egide.kernel.orders import Orders
 from egide.kernel.processes import Processes
 from egide.kernel.randomness import draw
@@ -133,6 +134,7 @@ class Kernel:
         self.witnessing = Witnessing(self)
         self.emergency = Emergency(self)
         self.loop: asyncio.AbstractEventLoop | None = None
+        self.measures = Measures()
         self.counted: dict[str, int] = {}  # open-class acts, counted only
         self._today: tuple[int, dict[str, Facts]] = (0, {})  # day, act → the facts that hold all day
         self._controls: tuple[float, bool] = (float("-inf"), False)  # when last looked, what was seen
@@ -501,6 +503,7 @@ class Kernel:
                     work.future.set_exception(work.error)
                 else:
                     work.future.set_result(work.receipt)
+        self.measures.answered(batch, self.clock.read_us())
         self.bus.publish(batch)
 
     def forget(self) -> None:

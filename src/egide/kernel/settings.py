@@ -62,6 +62,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     witness_every_s: int = 10
     stamp_every_s: int = 3600
     backups: str = ""  # where `egide backup` writes unless told otherwise; erasure reaches there
+    logs: str = ""  # json or plain; empty: plain on a terminal, JSON lines elsewhere
     # Accepted plug-ins: "entry point name" = "sha256 of its distribution".
     plugins: dict[str, str] = {}
 

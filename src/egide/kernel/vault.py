@@ -161,6 +161,18 @@ class Vault:
         except InvalidTag:
             raise _tampered() from None
 
+    def holds(self, sealed: bytes) -> bool | None:
+        """Whether the key of a sealed value is still there; None when these bytes are no sealed value of this vault."""
+        if len(sealed) < OVERHEAD:
+            return None
+        try:
+            self._key_of(sealed[: 1 + KEY_ID_SIZE])
+        except Erased:
+            return False
+        except Tampered:
+            return None
+        return True
+
     def subject_id(self, person: str, purpose: str) -> str:
         """A random id (32 hex digits) that stands for the person in ledger leaves of this purpose.
 

@@ -166,7 +166,13 @@ class Writer:
         if self._unsigned:
             self._sign_alone()
 
+    @property
+    def waiting(self) -> int:
+        """How many acts are queued."""
+        return self._queue.qsize()
+
     def _commit(self, batch: list[Work]) -> None:
+        started = monotonic()
         try:
             self._transaction(batch, careful=False)
             self.failed = None
@@ -179,6 +185,7 @@ class Writer:
             # A row or a change of one act (a plug-in's, say) is at fault, whatever it raises: it must not end the one writer.
             log.exception("a batch of %d acts is written again, one by one", len(batch))
             self._guarded(batch)
+        self._kernel.measures.committed(len(batch), monotonic() - started)
         self._kernel.committed(batch)
 
     def _guarded(self, batch: list[Work]) -> None:

@@ -198,6 +198,7 @@ class MediaHub:
         self._inbox_bytes = 0
         self._awake = False
         self._closed = False
+        self.passed = 0  # frames and telemetry that went to viewers since the start
 
     def stream(self, source_id: str) -> int:
         """The number of this source's frames (1–65535), fixed until `forget`.  Any thread."""
@@ -318,6 +319,7 @@ class MediaHub:
     def _deliver(self) -> None:
         with self._lock:
             batch, self._inbox = self._inbox, deque()
+            self.passed += len(batch)
             self._inbox_bytes = 0
             self._awake = False
             known = self._intakes.keys()
