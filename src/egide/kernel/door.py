@@ -43,6 +43,7 @@ from egide.kernel.errors import (
     TooMany,
     Unavailable,
 )
+from egide.kernel.erasure import Erasures
 from egide.kernel.events import Bus
 from egide.kernel.follow import Follower
 from egide.kernel.guard import ActLaw, Decision, Guard
@@ -127,6 +128,7 @@ class Kernel:
         self.writer = Writer(self)
         self.processes = Processes(self)
         self.follower = Follower(self)
+        self.erasures = Erasures(self)
         self.loop: asyncio.AbstractEventLoop | None = None
         self.counted: dict[str, int] = {}  # open-class acts, counted only
         self._today: tuple[int, dict[str, Facts]] = (0, {})  # day, act → the facts that hold all day
@@ -153,6 +155,7 @@ class Kernel:
         await self.bus.start()
         self.follower.start()
         self.leases.start()
+        self.erasures.start()
         for capability in self.capabilities:
             if capability.start is not None:
                 await capability.start(self)
@@ -162,6 +165,7 @@ class Kernel:
         for capability in reversed(self.capabilities):
             if capability.stop is not None:
                 await capability.stop(self)
+        await self.erasures.stop()
         await self.leases.stop()
         await self.follower.stop()
         await self.bus.stop()
