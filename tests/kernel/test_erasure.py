@@ -55,7 +55,10 @@ def cells(world: World, needle: str) -> list[str]:
 
 def proofs_hold(world: World) -> None:
     kernel = world.kernel
-    leaves = [bytes(leaf) for (leaf,) in kernel.store.reader().execute(select(tables.entry.c.leaf).order_by(tables.entry.c.idx))]
+    leaves = [
+        bytes(leaf)
+        for (leaf,) in kernel.store.reader().execute(select(tables.entry.c.leaf).order_by(tables.entry.c.idx))
+    ]
     tree = Frontier()
     tree.extend([leaf_hash(leaf) for leaf in leaves])
     assert tree.root() == kernel.log.root(len(leaves))
@@ -66,7 +69,14 @@ async def test_a_person_is_gone_everywhere_and_others_are_not(world: World) -> N
     who = await person(world)
     await busy(world, who)
     before = count(world.kernel.store.reader(), erasure.known(world.kernel), who)
-    assert {"person.id", "roster.person", "note.person", "habilitation.person", "entry.actor", "concern.person"} <= before.rows.keys()
+    assert {
+        "person.id",
+        "roster.person",
+        "note.person",
+        "habilitation.person",
+        "entry.actor",
+        "concern.person",
+    } <= before.rows.keys()
     assert cells(world, who), "the search finds them"
     others = count(world.kernel.store.reader(), erasure.known(world.kernel), "officer")
     told = await world.act("dpo", "administration.person.erase", person=who, **WHY)
@@ -86,7 +96,13 @@ async def test_a_hold_blocks_it_and_says_until_when(world: World) -> None:
     who = await person(world)
     until = iso(world.clock.now_us() + DAY_US)
     hold = await world.act(
-        "magistrate", "retention.hold", category="person", object=who, reference="PARQUET-SECRET", motive="Enquête", until=until
+        "magistrate",
+        "retention.hold",
+        category="person",
+        object=who,
+        reference="PARQUET-SECRET",
+        motive="Enquête",
+        until=until,
     )
     assert await world.refused("dpo", "administration.person.erase", person=who, **WHY) == ["GDPR-17-3-e"]
     seen = await world.act("dpo", "administration.person.links", person=who, **WHY)
@@ -101,7 +117,11 @@ async def test_a_hold_blocks_it_and_says_until_when(world: World) -> None:
 async def test_a_hold_on_what_is_theirs_blocks_it(world: World) -> None:
     who = await person(world)
     await busy(world, who)
-    note = world.kernel.store.reader().execute(select(operations.note.c.id).where(operations.note.c.person == who)).scalar()
+    note = (
+        world.kernel.store.reader()
+        .execute(select(operations.note.c.id).where(operations.note.c.person == who))
+        .scalar()
+    )
     await world.act("magistrate", "retention.hold", category="note", object=note, reference="P", motive="Enquête")
     assert await world.refused("dpo", "administration.person.erase", person=who, **WHY) == ["GDPR-17-3-e"]
 
@@ -120,7 +140,11 @@ async def test_a_standing_order_blocks_it_and_an_ended_one_is_kept_with_its_reas
     assert await world.refused("dpo", "administration.person.erase", person=who, **WHY) == ["GDPR-17-3-b"]
     world.move(days=2)
     told = await world.act("dpo", "administration.person.erase", person=who, **WHY)
-    assert {each["place"] for each in told["kept"]} == {"authorisation.draft", "authorisation.issuer", "authorisation.vkey"}
+    assert {each["place"] for each in told["kept"]} == {
+        "authorisation.draft",
+        "authorisation.issuer",
+        "authorisation.vkey",
+    }
     await finished(world)
     assert set(cells(world, who)) == {"authorisation.draft", "authorisation.issuer", "authorisation.vkey"}
     kept = world.kernel.orders.all(world.kernel.store.reader())
@@ -129,7 +153,9 @@ async def test_a_standing_order_blocks_it_and_an_ended_one_is_kept_with_its_reas
 
 
 @pytest.mark.parametrize("crash", erasure.STEPS[:-1])
-async def test_a_crash_at_any_step_is_finished_at_the_next_start(world: World, crash: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_crash_at_any_step_is_finished_at_the_next_start(
+    world: World, crash: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     who = await person(world)
     await busy(world, who)
     real = erasure.Erasures.step
@@ -150,7 +176,12 @@ async def test_a_crash_at_any_step_is_finished_at_the_next_start(world: World, c
     table = tables.erasure
     await world.until(lambda: world.kernel.store.reader().execute(select(table.c.state)).scalar() == "done")
     assert cells(world, who) == []
-    assert world.kernel.store.reader().execute(select(func.count()).select_from(table).where(table.c.person.is_not(None))).scalar() == 0
+    assert (
+        world.kernel.store.reader()
+        .execute(select(func.count()).select_from(table).where(table.c.person.is_not(None)))
+        .scalar()
+        == 0
+    )
     proofs_hold(world)
 
 

@@ -146,7 +146,9 @@ def _dirty(descriptor: int, page: int) -> Iterator[int]:
         content = os.pread(descriptor, CHUNK * page, start * page)
         for offset in range(0, len(content) - page + 1, page):
             number = start + offset // page
-            if number and any(content.count(0, offset + a, offset + b) != b - a for a, b in gaps(content, offset, page)):
+            if number and any(
+                content.count(0, offset + a, offset + b) != b - a for a, b in gaps(content, offset, page)
+            ):
                 yield number
 
 
@@ -172,7 +174,7 @@ def gaps(content: bytes, base: int, page: int) -> list[tuple[int, int]]:
         after, size = struct.unpack_from(">HH", content, base + free)
         if size < 4 or free + size > page or (after and after < free + size):
             return []
-        if size > 4:  # noqa: PLR2004 — a freeblock begins with two numbers of two bytes
+        if size > 4:
             found.append((free + 4, free + size))
         free = after
     return found

@@ -30,6 +30,7 @@ from egide.kernel.checkpoint import sign as sign_note
 from egide.kernel.clock import Clock, iso
 from egide.kernel.downloads import Downloads
 from egide.kernel.engine import Engines
+from egide.kernel.erasure import Erasures
 from egide.kernel.errors import (
     BadInput,
     EgideError,
@@ -43,7 +44,6 @@ from egide.kernel.errors import (
     TooMany,
     Unavailable,
 )
-from egide.kernel.erasure import Erasures
 from egide.kernel.events import Bus
 from egide.kernel.follow import Follower
 from egide.kernel.guard import ActLaw, Decision, Guard

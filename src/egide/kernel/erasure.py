@@ -83,14 +83,18 @@ def _owns(kernel: Kernel, db: Connection, person: str, retained: str) -> bool:
     return False
 
 
-def drop_unreadable(connection: Connection, known_links: Iterable[Link], holds_key: Callable[[bytes], bool | None]) -> int:
+def drop_unreadable(
+    connection: Connection, known_links: Iterable[Link], holds_key: Callable[[bytes], bool | None]
+) -> int:
     """In a store restored from an older backup: erases again everyone whose very name no key of the vault opens.
 
     No list of the erased is kept anywhere: that their key is gone says it. `holds_key(sealed)`: whether the vault has the key
     that a sealed value names; None for bytes that are no sealed value. Returns how many people.
     """
     person = tables.person
-    lost = [row.id for row in connection.execute(select(person.c.id, person.c.name)) if holds_key(bytes(row.name)) is False]
+    lost = [
+        row.id for row in connection.execute(select(person.c.id, person.c.name)) if holds_key(bytes(row.name)) is False
+    ]
     found = tuple(known_links)
     for each in lost:
         remove(connection, found, each)
@@ -153,7 +157,7 @@ class Erasures:
             self._kernel.vault.shred(person)
             self._issuer_key(person)
         elif state == "wipe":
-            self._kernel.store.wipe((person.encode(),) if len(person) >= 16 and not self._stays(person) else ())  # noqa: PLR2004 — a drawn id; a demonstration's may be any word
+            self._kernel.store.wipe((person.encode(),) if len(person) >= 16 and not self._stays(person) else ())
             if hasattr(self._kernel.vault, "wipe"):  # rows of keys in a database are wiped when we say so
                 self._kernel.vault.wipe()
         else:

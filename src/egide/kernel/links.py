@@ -86,7 +86,7 @@ def _declared(every: Iterable[MetaData]) -> Iterator[Link]:
                 link = Link(
                     table, column, said, column.info.get("prefix", ""), column.info.get("while", ""), column.info.get("why", ("", "")),
                 )  # fmt: skip
-                if said not in DOES or (said == "keep" or link.unless) and not all(link.why):
+                if said not in DOES or ((said == "keep" or link.unless) and not all(link.why)):
                     raise ValueError(f"{link.place}: {said!r} says nothing, or keeps without a reason")
                 if said == "null" and not column.nullable:
                     raise ValueError(f"{link.place} may not be null")

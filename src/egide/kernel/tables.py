@@ -103,7 +103,9 @@ concern = Table(
     metadata,
     Column("realm", String(32), primary_key=True),
     Column("idx", BIG, primary_key=True),
-    Column("person", String(40), primary_key=True, info={"person": "delete"}),  # whom another's act is about: the link that erasure removes
+    Column(
+        "person", String(40), primary_key=True, info={"person": "delete"}
+    ),  # whom another's act is about: the link that erasure removes
     Index("concern_by_person", "person"),
 )
 
