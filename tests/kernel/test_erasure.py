@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -171,6 +172,7 @@ async def test_a_crash_at_any_step_is_finished_at_the_next_start(
     with pytest.raises(OSError, match="killed"):
         await world.kernel.erasures.tick()
     monkeypatch.undo()
+    await asyncio.sleep(0.4)  # what the act set off is over
     await world.stop()
     await world.start()
     table = tables.erasure
