@@ -137,7 +137,7 @@ def add_person(ctx: Ctx, given: NewPerson) -> Effect:
     id_ = new_id()
     code, invitation = _invitation(ctx, id_)
     row = person_row(ctx, id_, _named(given.name), given.unit, given.roles)
-    return Effect(Invitation(id_, code), rows=[(tables.person, row), (tables.invitation, invitation)])
+    return Effect(Invitation(id_, code), rows=[(tables.person, row), (tables.invitation, invitation)], concerns=(id_,))
 
 
 @act(
@@ -150,7 +150,7 @@ def invite_person(ctx: Ctx, given: PersonRef) -> Effect:
             Text("Cet agent n’existe pas ou n’est plus actif.", "This officer does not exist or is no longer active.")
         )
     code, invitation = _invitation(ctx, given.person)
-    return Effect(Invitation(given.person, code), rows=[(tables.invitation, invitation)])
+    return Effect(Invitation(given.person, code), rows=[(tables.invitation, invitation)], concerns=(given.person,))
 
 
 @act(
@@ -176,6 +176,7 @@ def grant(ctx: Ctx, given: NewHabilitation) -> Effect:
         ],
         events=[("right.changed", {"person": given.person})],
         rights_changed=True,
+        concerns=(given.person,),
     )
 
 
@@ -197,7 +198,13 @@ def withdraw(ctx: Ctx, given: Withdrawal) -> Effect:
             .values(withdrawn=ctx.now_us)
         )
 
-    return Effect(Nothing(), apply=apply, events=[("right.changed", {"person": person})], rights_changed=True)
+    return Effect(
+        Nothing(),
+        apply=apply,
+        events=[("right.changed", {"person": person})],
+        rights_changed=True,
+        concerns=(str(person),),
+    )
 
 
 @act(
@@ -219,7 +226,13 @@ def revoke_passkey(ctx: Ctx, given: PasskeyRevocation) -> Effect:
             .values(ended=ctx.now_us)
         )
 
-    return Effect(Nothing(), apply=apply, events=[("right.changed", {"person": person})], rights_changed=True)
+    return Effect(
+        Nothing(),
+        apply=apply,
+        events=[("right.changed", {"person": person})],
+        rights_changed=True,
+        concerns=(str(person),),
+    )
 
 
 def person_row(ctx: Ctx, id_: str, name: str, unit: str, roles: list[str]) -> dict[str, Any]:

@@ -76,7 +76,10 @@ def hold(ctx: Ctx, given: NewHold) -> Effect:
     retained = f"{given.category}/{given.object}"
     sealed = ctx.kernel.vault.seal(f"hold:{id_}", "retention", given.reference.encode(), id_.encode())
     row = hold_row(id_, retained, sealed, ctx.now_us, parse(given.until) if given.until else None)
-    return Effect(HoldId(id=id_), rows=[(tables.hold, row)], events=[("hold.set", {"object": given.object})])
+    concerns = (given.object,) if f"{given.category}/" == tables.HELD else ()
+    return Effect(
+        HoldId(id=id_), rows=[(tables.hold, row)], events=[("hold.set", {"object": given.object})], concerns=concerns
+    )
 
 
 ACTS: tuple[Act, ...] = (erase, hold)

@@ -32,7 +32,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, ProgrammingError
 
 from egide.kernel.errors import StartupError, Text, Unavailable
 from egide.kernel.store import Store
@@ -42,9 +42,12 @@ READ_S = 2.5  # s a read on the event loop may take: a live picture is given up 
 WRITE_S = 12.0  # s a writer's statement may take
 LEAD_S = 5.0  # s one process waits for another's transaction
 STUCK_S = 10.0  # s after which the server ends a transaction whose process is stopped, and the lead passes on
+WIPE_S = 3600.0  # s rewriting the tables may take
 DOWN_S = 0.5  # s during which no read tries again
 WAIT_S = 0.25  # s between looks at the time
 LOCK = b"egide ledger "
+# The second checkpoint removes the log segment that the switch ended. ANALYZE: statistics hold frequent values, people's ids too.
+WIPE = ("ANALYZE", "VACUUM FULL", "CHECKPOINT", "SELECT pg_switch_wal()", "CHECKPOINT")
 # What COPY must be told of each column type (binary format has no conversions).
 OIDS: dict[type, str] = {
     BigInteger: "int8", Boolean: "bool", Float: "float8", Integer: "int4", LargeBinary: "bytea", String: "text",
@@ -71,6 +74,10 @@ class _Quick(_Patient):
     limit_s = READ_S
 
 
+class _Slow(_Patient):
+    limit_s = WIPE_S
+
+
 class PostgresStore(Store):
     """One database of a PostgreSQL server (15 or newer)."""
 
@@ -88,7 +95,7 @@ class PostgresStore(Store):
                 file="egide.toml",
             ) from error
         self._down_until = 0.0
-        conninfo = str(url.set(drivername="postgresql").render_as_string(hide_password=False))
+        self._conninfo = conninfo = str(url.set(drivername="postgresql").render_as_string(hide_password=False))
         super().__init__(self._engine(conninfo, _Quick), self._engine(conninfo, _Patient))
 
     def reader(self) -> Connection:
@@ -144,11 +151,29 @@ class PostgresStore(Store):
                 "COPY", None, error, psycopg.Error, connection_invalidated=driver.closed, dialect=connection.dialect
             ) from error
 
-    def wipe(self) -> None:
-        """Rewrites the tables and lets the old files and log segments go (VACUUM FULL, CHECKPOINT)."""
-        with self._write_engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("VACUUM FULL"))
-            connection.execute(text("CHECKPOINT"))
+    def wipe(self, traces: Sequence[bytes] = ()) -> None:  # noqa: ARG002 — the server's files are not ours to read
+        """Rewrites the tables, the statistics too (they name frequent values), and lets the old files and log segments go.
+
+        What the file system then holds in freed blocks is the operator's: mount with `discard` (docs/erasure.md). Old log
+        segments are only removed with `wal_recycle = off`. Raises `Unavailable` while readers are in the way.
+        """
+        engine = self._engine(self._conninfo, _Slow)
+        try:
+            with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                for statement in WIPE:
+                    connection.execute(text(statement))
+        except OperationalError as error:
+            raise _away() from error
+        except ProgrammingError as error:
+            raise Unavailable(
+                Text(
+                    "Le rôle de la base ne peut pas effacer les octets : il lui manque pg_checkpoint ou pg_switch_wal.",
+                    "The database role cannot wipe: it lacks pg_checkpoint or pg_switch_wal.",
+                ),
+                Text("Accordez-les (docs/erasure.md).", "Grant them (docs/erasure.md)."),
+            ) from error
+        finally:
+            engine.dispose()
 
     def _engine(self, conninfo: str, kind: type[_Patient]) -> Engine:
         # The server's own limits: a stopped process loses the lead, nobody waits for it longer than this.

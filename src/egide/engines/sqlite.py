@@ -7,6 +7,7 @@ process it is of.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
@@ -28,11 +29,15 @@ from sqlalchemy import (
     insert,
 )
 from sqlalchemy import Text as LongString
+from sqlalchemy.exc import SQLAlchemyError
 
+from egide.engines import scrub
+from egide.kernel.errors import Unavailable
 from egide.kernel.store import Store
 
 FILE = "egide.db"
 BUSY_MS = 5_000
+CLOSE_S = 0.2  # s a closing process waits for readers of others, who will close after it
 CHUNKS = (64, 16, 4, 1)  # rows of one INSERT; few sizes, so that each statement is prepared once
 # Column types whose values the driver takes as they are.
 PLAIN = {BigInteger, Boolean, Float, Integer, LargeBinary, LongString, String}
@@ -71,10 +76,16 @@ class SqliteStore(Store):
                 connection.exec_driver_sql(_statement(connection.dialect, table, columns, size), values)
                 at += size
 
-    def wipe(self) -> None:
-        """Folds the write-ahead log back and cuts it; `secure_delete` has zeroed what was deleted."""
-        with self._write_engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    def wipe(self, traces: Sequence[bytes] = ()) -> None:
+        """Overwrites what deleting leaves in the log and in the pages (scrub.py)."""
+        scrub.scrub(self.path, traces)
+
+    def close(self) -> None:
+        """Closes; the last to close removes the log, whose blocks are then anyone's: it is overwritten before."""
+        with suppress(SQLAlchemyError, Unavailable), self._write_engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            scrub.scrub_log(driver, self.path, wait_s=CLOSE_S)
+        super().close()
 
 
 def _engine(path: Path, *, write: bool) -> Engine:
@@ -90,6 +101,7 @@ def _engine(path: Path, *, write: bool) -> Engine:
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA secure_delete=ON")
+        cursor.execute("PRAGMA temp_store=MEMORY")  # a sort that spills over would leave people on the disk
         cursor.execute(f"PRAGMA busy_timeout={BUSY_MS}")
         cursor.execute("PRAGMA foreign_keys=ON")
         if not write:

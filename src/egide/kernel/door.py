@@ -31,6 +31,7 @@ from egide.kernel.clock import Clock, iso
 from egide.kernel.downloads import Downloads
 from egide.kernel.emergency import Emergency, Journalled, NoStore
 from egide.kernel.engine import Engines
+from egide.kernel.erasure import Erasures
 from egide.kernel.errors import (
     BadInput,
     EgideError,
@@ -133,6 +134,7 @@ class Kernel:
         self.follower = Follower(self)
         self.witnessing = Witnessing(self)
         self.emergency = Emergency(self)
+        self.erasures = Erasures(self)
         self.loop: asyncio.AbstractEventLoop | None = None
         self.measures = Measures()
         self.counted: dict[str, int] = {}  # open-class acts, counted only
@@ -161,6 +163,7 @@ class Kernel:
         self.follower.start()
         self.leases.start()
         self.witnessing.start()
+        self.erasures.start()
         for capability in self.capabilities:
             if capability.start is not None:
                 await capability.start(self)
@@ -173,6 +176,7 @@ class Kernel:
             if capability.stop is not None:
                 await capability.stop(self)
         await self.witnessing.stop()
+        await self.erasures.stop()
         await self.leases.stop()
         await self.follower.stop()
         await self.bus.stop()

@@ -46,8 +46,11 @@ class Store(ABC):
         """Inserts many rows in the quickest way the engine has."""
 
     @abstractmethod
-    def wipe(self) -> None:
-        """Makes sure that what was deleted is no longer on the disk: files, write-ahead log, freed pages. May take long."""
+    def wipe(self, traces: Sequence[bytes] = ()) -> None:
+        """Makes sure that what was deleted is no longer on the disk: files, write-ahead log, freed pages. May take long.
+
+        `traces` are bytes that must not be found afterwards, where the engine can look. Raises `Unavailable`: ask again.
+        """
 
     def probe(self) -> None:
         """Asks the engine for the least there is; raises when it does not answer. Not for the event loop: it may wait."""

@@ -1,6 +1,7 @@
 """The kernel's tables. Personal content is never in a clear column: it is in `entry.body`, sealed by the vault.
 
 `entry` is at once the ledger's leaf, the audit record and the outbox of `act.done` / `act.refused`; one row an act.
+A column that may hold a person's id says in `info` what erasing that person does there (links.py).
 """
 
 from __future__ import annotations
@@ -9,6 +10,12 @@ from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary,
 
 metadata = MetaData()
 BIG = BigInteger().with_variant(Integer, "sqlite")
+HELD = "person/"  # a hold on all that belongs to a person
+# Why a link to a person outlives their erasure, in words for people (GDPR 17(3)(b) and (d)).
+SIGNED = (
+    "Un arrêté signé nomme son auteur : le retirer détruirait la signature. Il part avec l’arrêté.",
+    "A signed order names its author: taking that out would destroy the signature. It goes with the order.",
+)
 
 entry = Table(
     "entry",
@@ -21,7 +28,7 @@ entry = Table(
     Column("at", BIG, nullable=False),  # µs since 1970 UTC
     Column("act", String(80), nullable=False),
     Column("outcome", String(12), nullable=False),
-    Column("actor", String(40)),  # person id: the link that erasure removes
+    Column("actor", String(40), info={"person": "null"}),  # person id: the link that erasure removes
     Column("order_id", String(40)),
     Index("entry_by_act", "realm", "act", "idx"),
     Index("entry_by_actor", "actor"),
@@ -74,7 +81,7 @@ outbox = Table(
     Column("realm", String(32), nullable=False),
     Column("entry", String(32), nullable=False),  # id of the act that caused it
     Column("name", String(64), nullable=False),
-    Column("payload", LargeBinary, nullable=False),
+    Column("payload", LargeBinary, nullable=False, info={"person": "within"}),
     Column("process", String(16), nullable=False, server_default=""),  # whose bus has told it already
 )
 
@@ -115,7 +122,9 @@ concern = Table(
     metadata,
     Column("realm", String(32), primary_key=True),
     Column("idx", BIG, primary_key=True),
-    Column("person", String(40), primary_key=True),  # whom another's act is about: the link that erasure removes
+    Column(
+        "person", String(40), primary_key=True, info={"person": "delete"}
+    ),  # whom another's act is about: the link that erasure removes
     Index("concern_by_person", "person"),
 )
 
@@ -132,7 +141,7 @@ job = Table(
     Column("id", String(64), primary_key=True),  # (cause, act): doing it twice is doing it once
     Column("due", BIG, nullable=False),
     Column("act", String(80), nullable=False),
-    Column("input", LargeBinary, nullable=False),
+    Column("input", LargeBinary, nullable=False, info={"person": "within"}),
     Column("cause", String(32), nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("state", String(12), nullable=False),
@@ -147,12 +156,23 @@ claim = Table(
     Column("until", BIG, nullable=False),  # µs; then another may
 )
 
+erasure = Table(
+    "erasure",
+    metadata,
+    Column("id", String(32), primary_key=True),  # drawn; names nobody
+    Column("realm", String(32), nullable=False),
+    Column("at", BIG, nullable=False),
+    Column("state", String(12), nullable=False),  # rows | keys | wipe | backups | done
+    Column("person", LargeBinary),  # who, sealed under this erasure's own key until that is destroyed too
+    Column("kept", Text, nullable=False),  # what stays and how much, JSON: {"table.column": rows}
+)
+
 unit = Table("unit", metadata, Column("id", String(40), primary_key=True), Column("name", String(200), nullable=False))
 
 person = Table(
     "person",
     metadata,
-    Column("id", String(40), primary_key=True),
+    Column("id", String(40), primary_key=True, info={"person": "delete"}),
     Column("name", LargeBinary, nullable=False),  # sealed
     Column("unit", String(40)),
     Column("roles", String(200), nullable=False),  # space-separated
@@ -164,7 +184,7 @@ passkey = Table(
     "passkey",
     metadata,
     Column("id", String(400), primary_key=True),  # credential id, base64url
-    Column("person", String(40), nullable=False),
+    Column("person", String(40), nullable=False, info={"person": "delete"}),
     Column("public_key", LargeBinary, nullable=False),
     Column("sign_count", BIG, nullable=False),
     Column("label", String(80), nullable=False),
@@ -176,7 +196,7 @@ invitation = Table(
     "invitation",
     metadata,
     Column("hash", String(64), primary_key=True),  # SHA-256 of the code; the code itself is shown once
-    Column("person", String(40), nullable=False),
+    Column("person", String(40), nullable=False, info={"person": "delete"}),
     Column("until", BIG, nullable=False),
     Column("used", BIG),
 )
@@ -185,7 +205,7 @@ session = Table(
     "session",
     metadata,
     Column("hash", String(64), primary_key=True),  # SHA-256 of the cookie
-    Column("person", String(40), nullable=False),
+    Column("person", String(40), nullable=False, info={"person": "delete"}),
     Column("started", BIG, nullable=False),
     Column("until", BIG, nullable=False),
     Column("strength", String(12), nullable=False),  # passkey | demo
@@ -196,7 +216,7 @@ habilitation = Table(
     "habilitation",
     metadata,
     Column("id", String(40), primary_key=True),
-    Column("person", String(40), nullable=False),
+    Column("person", String(40), nullable=False, info={"person": "delete"}),
     Column("scope", String(80), nullable=False),  # an activity id, or * for the realm
     Column("until", BIG, nullable=False),
     Column("withdrawn", BIG),
@@ -207,22 +227,23 @@ order = Table(
     "authorisation",
     metadata,
     Column("id", String(40), primary_key=True),
-    Column("draft", LargeBinary, nullable=False),  # canonical JSON of OrderBody: the bytes that are signed
+    # canonical JSON of OrderBody: the bytes that are signed
+    Column("draft", LargeBinary, nullable=False, info={"person": "within", "while": "signed", "why": SIGNED}),
     Column("signature", LargeBinary),
-    Column("vkey", String(200)),
-    Column("issuer", String(40), nullable=False),
+    Column("vkey", String(200), info={"person": "keep", "why": SIGNED}),  # its name holds the issuer's id
+    Column("issuer", String(40), nullable=False, info={"person": "delete", "while": "signed", "why": SIGNED}),
     Column("signed", BIG),
     Column("revoked", BIG),
     Column("revocation", LargeBinary),  # signature over (id, time, reason hash)
     Column("reason", LargeBinary),  # sealed
-    Column("paper", LargeBinary),  # reference, sha256 and importer of a paper original, JSON
+    Column("paper", LargeBinary, info={"person": "within"}),  # reference, sha256 and importer of a paper original, JSON
     Column("document", LargeBinary),  # the paper original, sealed
 )
 
 retained = Table(
     "retained",
     metadata,
-    Column("id", String(64), primary_key=True),  # "<category>/<object id>"
+    Column("id", String(64), primary_key=True, info={"person": "delete", "prefix": HELD}),  # "<category>/<object id>"
     Column("category", String(64), nullable=False),
     Column("object", String(64), nullable=False),
     Column("trigger", BIG),  # when the clock starts; null while the trigger has not happened
@@ -235,7 +256,7 @@ hold = Table(
     "hold",
     metadata,
     Column("id", String(40), primary_key=True),
-    Column("retained", String(64), nullable=False),
+    Column("retained", String(64), nullable=False, info={"person": "delete", "prefix": HELD}),
     Column("reference", LargeBinary, nullable=False),  # sealed procedure reference
     Column("since", BIG, nullable=False),
     Column("until", BIG),

@@ -215,6 +215,7 @@ def open_mission(ctx: Ctx, given: NewMission) -> Effect:
         rows=rows,
         order=order.body.id,
         events=[("roster.changed", {"mission": id_})],
+        concerns=tuple(given.roster),
         after=lambda _r: push_picture(ctx.kernel),
     )
 
@@ -270,6 +271,7 @@ def change_roster(ctx: Ctx, given: RosterChange) -> Effect:
         apply=apply,
         rights_changed=True,
         events=[("roster.changed", {"mission": row.id})],
+        concerns=(*given.add, *given.remove),
         after=lambda _r: push_picture(ctx.kernel),
     )
 
