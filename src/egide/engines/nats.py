@@ -27,6 +27,7 @@ from nats.js.errors import NotFoundError
 
 from egide.kernel.errors import Text, Unavailable
 from egide.kernel.transport import IDLE_S, LOOK_S, RETRY_S, Sent, Subscription, end
+from egide.kernel.waiting import came
 
 log = logging.getLogger("egide.nats")
 
@@ -321,9 +322,7 @@ class _Pull:
             await transport.send(subject, json.dumps(ask).encode(), self.inbox)
         if not self._messages:
             self._news.clear()
-            try:
-                await asyncio.wait_for(self._news.wait(), EXPIRES_S + LOOK_S)
-            except TimeoutError:
+            if not await came(self._news, EXPIRES_S + LOOK_S):
                 self._expected = 0
             return
         messages = [self._messages.popleft() for _ in range(min(PULL, len(self._messages)))]

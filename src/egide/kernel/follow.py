@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from egide.kernel import tables
 from egide.kernel.errors import EgideError
 from egide.kernel.transport import end
+from egide.kernel.waiting import came
 
 if TYPE_CHECKING:
     from egide.kernel.door import Kernel
@@ -35,9 +36,6 @@ class Follower:
         self._task: asyncio.Task[None] | None = None
         self._seen = kernel.epoch
         self._now = asyncio.Event()
-        self._stopped = (
-            False  # Python 3.11’s wait_for may swallow a cancellation that comes with the event it waits for
-        )
 
     def start(self) -> None:
         """Starts looking."""
@@ -46,7 +44,6 @@ class Follower:
     async def stop(self) -> None:
         """Stops."""
         if self._task is not None:
-            self._stopped = True
             await end([self._task])
 
     def hurry(self) -> None:
@@ -64,14 +61,11 @@ class Follower:
         kernel.bus.follow()
 
     async def _run(self) -> None:
-        while not self._stopped:
+        while True:
             try:
                 self.look()
             except (SQLAlchemyError, EgideError) as error:
                 log.warning("others are not seen: %s", error)
             await asyncio.sleep(GAP_S)
-            try:
-                await asyncio.wait_for(self._now.wait(), LOOK_S)
-            except TimeoutError:
-                continue
-            self._now.clear()
+            if await came(self._now, LOOK_S):
+                self._now.clear()

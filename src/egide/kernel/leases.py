@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from egide.kernel.act import Act, Ctx, Receipt
 from egide.kernel.errors import EgideError
+from egide.kernel.waiting import came
 
 if TYPE_CHECKING:
     from egide.kernel.door import Kernel
@@ -60,9 +61,6 @@ class Leases:
         self._task: asyncio.Task[None] | None = None
         self._ending: set[asyncio.Task[None]] = set()
         self._now = asyncio.Event()
-        self._stopped = (
-            False  # Python 3.11’s wait_for may swallow a cancellation that comes with the event it waits for
-        )
 
     def start(self) -> None:
         """Starts deciding again."""
@@ -72,7 +70,6 @@ class Leases:
     async def stop(self) -> None:
         """Stops; every lease then runs out by itself."""
         if self._task is not None:
-            self._stopped = True
             self._task.cancel()
             await asyncio.gather(self._task, *self._ending, return_exceptions=True)
 
@@ -100,13 +97,10 @@ class Leases:
             self._now.set()
 
     async def _run(self) -> None:
-        while not self._stopped:
+        while True:
             self.renew()
-            try:
-                await asyncio.wait_for(self._now.wait(), TTL_S / 2)
-            except TimeoutError:
-                continue
-            self._now.clear()
+            if await came(self._now, TTL_S / 2):
+                self._now.clear()
 
     def renew(self) -> None:
         """Decides every lease again, now."""

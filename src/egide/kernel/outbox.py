@@ -16,6 +16,7 @@ from egide.kernel import tables
 from egide.kernel.errors import EgideError
 from egide.kernel.listeners import Listening, advance, position
 from egide.kernel.transport import IDLE_S, RETRY_S, Sent
+from egide.kernel.waiting import came
 
 if TYPE_CHECKING:
     from egide.kernel.door import Kernel
@@ -84,10 +85,7 @@ class Relay:
                 await asyncio.to_thread(self._save, done)
                 saved, saved_at = done, monotonic()
             if not waiting and done == sent:
-                try:
-                    await asyncio.wait_for(self._news.wait(), IDLE_S)
-                except TimeoutError:
-                    continue
+                await came(self._news, IDLE_S)
 
     def _save(self, seq: int) -> None:
         with self._kernel.store.side() as connection:

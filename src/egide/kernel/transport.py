@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from egide.kernel.errors import Text
+from egide.kernel.waiting import came
 
 LOOK_S = 0.5  # s after which a listener looks although nothing woke it
 RETRY_S = 1.0  # s between attempts of a listener that failed
@@ -151,7 +152,4 @@ async def _serve(subscription: Subscription, news: asyncio.Event) -> None:
         if await subscription.handle(None) is None:
             await asyncio.sleep(RETRY_S)
             continue
-        try:
-            await asyncio.wait_for(news.wait(), LOOK_S)
-        except TimeoutError:
-            continue
+        await came(news, LOOK_S)

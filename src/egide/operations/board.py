@@ -18,7 +18,6 @@ from egide.kernel.act import Receipt
 from egide.kernel.clock import iso
 from egide.kernel.errors import EgideError
 from egide.kernel.limits import Buckets
-from egide.kernel.vault import VaultError
 from egide.operations import tables
 
 if TYPE_CHECKING:
@@ -194,7 +193,7 @@ class Board:
             for word in db.execute(select(said).where(said.c.alert == id_).order_by(said.c.at)).all():
                 text = vault.open_(owner(id_), PURPOSE, word.body, word.id.encode()).decode()
                 found.words.append(AlertWord(word.id, word.at, word.officer, text))
-        except VaultError:
+        except EgideError:
             self._alerts.pop(id_, None)  # erased meanwhile
             return
         before = self._alerts.get(id_)

@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from egide.kernel.errors import Conflict, EgideError
 from egide.kernel.leases import GRACE_S, TTL_S
+from egide.kernel.waiting import came
 from egide.operations import tables
 from egide.operations.archive import recorder_for
 from egide.operations.relay import Relay, push_picture
@@ -51,9 +52,6 @@ class Fleet:
         self._kernel = kernel
         self._relay = relay
         self._now = asyncio.Event()
-        self._stopped = (
-            False  # Python 3.11’s wait_for may swallow a cancellation that comes with the event it waits for
-        )
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -67,7 +65,6 @@ class Fleet:
     async def stop(self) -> None:
         """Stops looking; what this process films is the relay's to stop."""
         if self._task is not None:
-            self._stopped = True
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
@@ -167,12 +164,9 @@ class Fleet:
             await kernel.perform("operations.camera.release", given, kernel.system("operations-means"))
 
     async def _run(self) -> None:
-        while not self._stopped:
-            try:
-                await asyncio.wait_for(self._now.wait(), LOOK_S)
+        while True:
+            if await came(self._now, LOOK_S):
                 self._now.clear()
-            except TimeoutError:
-                pass
             try:
                 await self.look()
                 await self._end_watches()
