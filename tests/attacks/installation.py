@@ -195,7 +195,7 @@ class Books:
     def __init__(self, installation: Installation) -> None:
         store = installation.settings.get("store", "")
         url = store.replace("postgresql://", "postgresql+psycopg://") or f"sqlite:///{installation.folder / 'egide.db'}"
-        self._engine = create_engine(url)
+        self._engine = create_engine(url, pool_pre_ping=True)  # the server may have been restarted since
         self._told = installation.told
         self.tree = Frontier()
         self.size = 0

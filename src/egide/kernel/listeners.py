@@ -21,7 +21,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from egide.kernel import tables
-from egide.kernel.errors import Conflict, EgideError
+from egide.kernel.errors import Conflict, EgideError, Refused
 from egide.kernel.transport import Event
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("egide.events")
 
 ROWS = 100  # events read at a time by a listener that performs acts
+REFUSALS = 8  # in a row, about a second apart, after which an event counts as refused for good
 BATCH = 500  # events a batch listener stores in one transaction
 _OUT = tables.outbox
 _ROWS = (
@@ -68,6 +69,7 @@ class Listening:
         self._listener = listener
         self._looked = 0  # up to here there is nothing unhandled of this name, whatever the cursor says
         self._lock = asyncio.Lock()
+        self._refusals = 0  # of the event at hand, in a row
 
     def mine(self) -> bool:
         """Whether this process serves it now."""
@@ -157,9 +159,21 @@ class Listening:
                 return True  # its effect is stored already
             log.warning("listener %s: %s", self.consumer, error)
             return False
+        except Refused as error:
+            return await self._refused(event, error)
         except Exception as error:  # a capability's code: whatever it raises, its events wait and come again
             log.warning("listener %s: %s", self.consumer, error, exc_info=not isinstance(error, EgideError))
             return False
+        self._refusals = 0
+        return True
+
+    async def _refused(self, event: Event, error: Refused) -> bool:
+        """The law may allow it in a moment (the ledger was away); refused again and again, it is done: the ledger says so."""
+        self._refusals += 1
+        log.warning("listener %s: event %d, refusal %d: %s", self.consumer, event.seq, self._refusals, error)
+        if self._refusals < REFUSALS:
+            return False
+        self._refusals = 0
         return True
 
     def _handled(self, first: int, last: int) -> set[int]:

@@ -87,7 +87,8 @@ class Store(ABC):
     def reader(self) -> Connection:
         """This thread's reading connection: each statement sees what is committed by then."""
         connection: Connection | None = getattr(self._local, "connection", None)
-        if connection is not None and connection.invalidated:  # the server went away: the next statement tries again
+        if connection is not None and (connection.invalidated or connection.closed):  # the server went away
+            self._local.connection = None  # first: what follows may fail, and is then tried anew
             with self._lock:
                 self._readers.remove(connection)
             with suppress(SQLAlchemyError):

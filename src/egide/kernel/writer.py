@@ -89,9 +89,9 @@ class Work:
     future: Future[Any]
     error: EgideError | None = None
     receipt: Receipt | None = None
-    once: tuple[str, int] | None = (
-        None  # (consumer, event): written with the act, so that the event is never handled twice
-    )
+    # (consumer, event): written with the act that was allowed, so that the event is never handled twice. A call for help is
+    # written with it though it was refused: the emergency journal must not append it again.
+    once: tuple[str, int] | None = None
     settled: bool = False  # decided and done already, with the ledger away: it is not decided again
 
 
@@ -254,7 +254,8 @@ class Writer:
             for work in batch:
                 effect = work.effect
                 touched = careful or work.epoch != epoch or work.act.recheck is not None
-                if work.once is not None or (effect is not None and (touched or effect.apply is not None)):
+                once = work.once is not None and (effect is not None or work.act.emergency)
+                if once or (effect is not None and (touched or effect.apply is not None)):
                     self._flush(connection, pending)
                     if not self._apply(connection, work, epoch):
                         continue
