@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -78,9 +79,10 @@ def main() -> None:
         return build(settings, clock=clock, extra=(capability(),))
 
     compose(Composition(made, engines, capabilities, lambda _capability, _quick, _file: 0))
-    settings = load(None, data=folder, port=int(port), demo=True, acts_per_s=1_000_000)
+    settings = load(Path(folder), port=int(port), demo=True, acts_per_s=1_000_000)
 
-    def ready(_kernel: Any) -> None:
+    def ready(kernel: Any) -> None:
+        (settings.folder / "ledger.vkey").write_text(kernel.key.vkey)
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGUSR1, clock.shift, timedelta(hours=1))
         loop.add_signal_handler(signal.SIGUSR2, clock.shift, timedelta(hours=-1))

@@ -53,10 +53,19 @@ class Installation:
         self.settings = settings
         self.processes: list[subprocess.Popen[bytes]] = []
         self.told = Told()
+        self.witness: Witness
         self._numbers = itertools.count(1)
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self.cookie = ""
+
+    def with_witness(self, witness: Witness) -> None:
+        """Before the first start: whom the platform asks for cosignatures."""
+        vkey = witness.start()
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (self.folder / "egide.toml").write_text(
+            f'witness_every_s = 1\n[witnesses]\n"{witness.url}" = "{vkey}"\n', "utf-8"
+        )
 
     # -- processes ------------------------------------------------------------------------------------------------
 
@@ -189,6 +198,46 @@ class Installation:
         return answer.status, body, (answer.getheader("set-cookie") or "").partition(";")[0]
 
 
+class Witness:
+    """A real `egide witness serve`, on a folder of its own, that trusts the installation's ledger."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def _words(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "egide", "witness", *words, "--data", str(self.folder)]
+
+    def start(self) -> str:
+        """Starts it; its key."""
+        environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
+        self._process = subprocess.Popen(
+            self._words("serve", "--port", str(self.port)), stdout=subprocess.DEVNULL, env=environment
+        )
+        until = time.monotonic() + START_S
+        while time.monotonic() < until:
+            try:
+                with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)) as connection:
+                    connection.request("GET", "/")
+                    return connection.getresponse().read().decode().strip()
+            except OSError:
+                time.sleep(0.05)
+        raise AssertionError("the witness does not answer")
+
+    def trust(self, vkey: str) -> None:
+        environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
+        words = [sys.executable, "-m", "egide", "witness", "trust", vkey, "--data", str(self.folder)]
+        subprocess.run(words, check=True, capture_output=True, env=environment)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
 class Books:
     """Checks the store from outside, with SQL and the tree only; goes on where it stopped."""
 
@@ -235,6 +284,25 @@ class Books:
             "acknowledged": len(done), "refused": len(refused), "unknown": len(unknown), "of which done": sum(marks[n] for n in unknown),
             "entries": self.size, "echoes": echoes,
         }  # fmt: skip
+
+    def cosigned(self, patience_s: float = 30.0) -> int:
+        """The witness has cosigned a head of this very tree; how many entries it covers."""
+        until, found = time.monotonic() + patience_s, 0
+        while time.monotonic() < until:
+            with self._engine.connect() as db:
+                found = int(db.execute(text("SELECT max(size) FROM cosignature")).scalar() or 0)
+                newest = int(db.execute(text("SELECT max(size) FROM checkpoint")).scalar() or 0)
+            if found and newest - found < 500:
+                return found
+            time.sleep(0.2)
+        raise AssertionError(f"the witness cosigned up to {found} of {newest} entries")
+
+    def relay(self) -> int | None:
+        """The pid of the process that relays events."""
+        query = "SELECT p.pid FROM turn t JOIN process p ON p.id = t.process WHERE t.name = 'relay'"
+        with self._engine.connect() as db:
+            found = db.execute(text(query)).scalar()
+        return int(found) if found is not None else None
 
     def _echoes(self, marks: Counter[int], patience_s: float) -> int:
         """Each event was followed exactly once."""

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.attacks.installation import Books, Installation
+from tests.attacks.installation import Books, Installation, Witness
 from tests.conftest import missing
 from tests.engines.nats import Nats, nats
 from tests.engines.postgres import Server as Postgres
@@ -43,12 +43,16 @@ def day(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Instal
         server = stack.enter_context(postgres()) if request.param == "postgres" else None
         settings = {"bus": bus.url} | ({"store": server.dsn("egide")} if server else {})
         made = Installation(tmp_path / "data", **settings)
+        made.witness = Witness(tmp_path / "witness")
         try:
+            made.with_witness(made.witness)
             made.start()
+            made.witness.trust((made.folder / "ledger.vkey").read_text().strip())
             made.start(join=True)
             yield made, server, bus
         finally:
             made.end()
+            made.witness.kill()
 
 
 def report(name: str, **counts: object) -> None:
@@ -62,14 +66,21 @@ def report(name: str, **counts: object) -> None:
 
 
 def test_killed_again_and_again(day: tuple[Installation, Postgres | None, Nats]) -> None:
-    """kill -9 of one process, the other, or both at once."""
+    """kill -9 of the process that relays, of the other one, of both at once, of the witness, in turn."""
     made, server, _bus = day
     draw, books, recoveries = random.Random(20261124), Books(made), []
     made.load()
     for cycle in range(KILLS):
         time.sleep(draw.uniform(*LOAD_S))
         before = len(made.told.done)
-        victims = made.processes[:1] if cycle % 3 == 0 else made.processes[1:] if cycle % 3 == 1 else made.processes[:]
+        if cycle % 4 == 3:
+            made.witness.kill()
+            made.witness.start()
+            continue
+        relays = books.relay()
+        first = [process for process in made.processes if process.pid == relays] or made.processes[:1]
+        rest = [process for process in made.processes if process not in first]
+        victims = (first, rest, made.processes[:])[cycle % 4]
         for victim in tuple(victims):
             victim.send_signal(signal.SIGKILL)
         killed = time.monotonic()
@@ -86,7 +97,8 @@ def test_killed_again_and_again(day: tuple[Installation, Postgres | None, Nats])
             assert len(made.told.done) > before
             made.load()
     made.rest()
-    counts = books.check(echoed=True, patience_s=60)
+    counts = books.check(echoed=True, patience_s=120)
+    counts["cosigned"] = books.cosigned()
     books.close()
     p95 = statistics.quantiles(recoveries, n=20)[-1] if len(recoveries) > 1 else recoveries[0]
     report(f"kill -9, {'PostgreSQL' if server else 'SQLite'}", kills=KILLS, recovery_p95_s=round(p95, 2), **counts)
@@ -110,10 +122,10 @@ def test_the_servers_restart_and_pause(day: tuple[Installation, Postgres | None,
             one.resume()
             made.wait_for_one(RECOVERY_S)
         made.rest()
-        books.check(echoed=True, patience_s=60)
+        books.check(echoed=True, patience_s=120)
         made.load()
     made.rest()
-    counts = books.check(echoed=True, patience_s=60)
+    counts = books.check(echoed=True, patience_s=120)
     books.close()
     report(f"servers restarted and paused, {'PostgreSQL' if server else 'SQLite'}", times=MISHAPS, **counts)
 

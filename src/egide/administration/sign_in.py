@@ -50,19 +50,26 @@ class Ceremonies:
         sealed = self._vault.seal(OWNER, CEREMONY, msgspec.json.encode(ceremony), b"")
         return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
 
-    def take(self, sealed: str, now_us: int) -> Ceremony:
-        """The ceremony; raises `BadInput` when it is unknown or over."""
+    def take(self, sealed: str, now_us: int, db: Connection) -> Ceremony:
+        """The ceremony; raises `BadInput` when it is unknown, answered or over."""
         try:
             raw = base64.urlsafe_b64decode(sealed[:MAX_SEALED] + "=" * (-len(sealed) % 4))
             ceremony = msgspec.json.decode(self._vault.open_(OWNER, CEREMONY, raw, b""), type=Ceremony)
         except (EgideError, ValueError, msgspec.DecodeError):
             ceremony = None
-        if ceremony is None or ceremony.until < now_us:
+        if ceremony is None or ceremony.until < now_us or self._answered(ceremony, db):
             raise BadInput(
                 Text("La demande de connexion a expiré.", "The sign-in request has expired."),
                 Text("Recommencez la connexion.", "Sign in again."),
             )
         return ceremony
+
+    def _answered(self, ceremony: Ceremony, db: Connection) -> bool:
+        table, row = self.once(ceremony)
+        return (
+            db.execute(select(table).where(*(table.c[name] == value for name, value in row.items()))).first()
+            is not None
+        )
 
     @staticmethod
     def once(ceremony: Ceremony) -> tuple[Table, dict[str, Any]]:
@@ -174,7 +181,7 @@ def finish_sign_in(ctx: Ctx, given: Answered) -> Effect:
     from webauthn.helpers.exceptions import WebAuthnException  # noqa: PLC0415
 
     kernel = ctx.kernel
-    ceremony = Ceremonies(kernel).take(given.ceremony, ctx.now_us)
+    ceremony = Ceremonies(kernel).take(given.ceremony, ctx.now_us, ctx.db)
     key = ctx.db.execute(
         select(tables.passkey).where(
             tables.passkey.c.id == str(given.credential.get("id", "")), tables.passkey.c.revoked.is_(None)
@@ -245,7 +252,7 @@ def finish_passkey(ctx: Ctx, given: Answered) -> Effect:
     from webauthn.helpers.exceptions import WebAuthnException  # noqa: PLC0415
 
     kernel = ctx.kernel
-    ceremony = Ceremonies(kernel).take(given.ceremony, ctx.now_us)
+    ceremony = Ceremonies(kernel).take(given.ceremony, ctx.now_us, ctx.db)
     person = kernel.identity.person(ceremony.person, ctx.db)
     if not ceremony.invitation or person is None:
         raise _unknown_key()
