@@ -81,7 +81,7 @@ class Supervised:
         wires: list[socket.socket] = []
         found: set[str] = set()
         try:
-            for _ in range(connections):
+            while len(wires) < connections:
                 wires.append(socket.create_connection(("127.0.0.1", self.port), timeout=30))
             for wire in wires:
                 wire.sendall(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
