@@ -35,7 +35,7 @@ def egide(*words: str, timeout: float = START_S) -> subprocess.CompletedProcess[
 class Supervised:
     """`egide serve --demo --processes N` (or plain, for None) on a port of its own."""
 
-    def __init__(self, folder: Path, processes: int | None = 2) -> None:
+    def __init__(self, folder: Path, processes: int | None = 2, *, program: Path = ROOT / "src") -> None:
         self.folder = folder
         self.port = free_port()
         self.said = folder.parent / f"said-{self.port}.log"
@@ -43,8 +43,9 @@ class Supervised:
         words += [] if processes is None else ["--processes", str(processes)]
         with self.said.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "egide", *words], stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=ENVIRONMENT
-            )
+                [sys.executable, "-m", "egide", *words], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                env=ENVIRONMENT | {"PYTHONPATH": str(program)},
+            )  # fmt: skip
 
     def up(self, count: int = 1) -> None:
         """Waits until `count` processes answer."""
@@ -130,7 +131,7 @@ class Client:
         self.port, self.cookie = port, cookie
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
 
-    def act(self, name: str, **given: Any) -> dict[str, Any]:
+    def act(self, name: str, /, **given: Any) -> dict[str, Any]:
         headers = {"origin": f"http://localhost:{self.port}", "content-type": "application/json", "cookie": self.cookie}
         self.connection.request("POST", f"/api/acts/{name}", json.dumps(given), headers)
         answer = self.connection.getresponse()

@@ -46,9 +46,7 @@ def noting(running: Supervised) -> tuple[str, str, dict[str, object]]:
     """(cookie of an officer, the act, its input)."""
     now = time.time()
     stamp = [time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now + shift)) for shift in (-3600, 86_400)]
-    prefect, command, officer = (
-        Client(running.port).enter(persona) for persona in ("prefect", "command", "officer")
-    )
+    prefect, command, officer = (Client(running.port).enter(persona) for persona in ("prefect", "command", "officer"))
     order = prefect.act(
         "orders.draft", title="Marché", purpose="places", place="Centre", perimeter=SQUARE, cap=2, starts=stamp[0], ends=stamp[1],
         necessity="Foule", less_intrusive="Rondes insuffisantes", equipment="Aéronef de 900 g, sans micro",
@@ -71,7 +69,9 @@ def test_a_file_is_fetched_whichever_process_has_it(two: Supervised) -> None:
             for client in fetching:
                 client.connection.connect()
             answers = [client.get(url) for client in fetching]
-            assert sorted(status for status, _ in answers) == [200, *[404] * 5], "it is had once, wherever it is asked for"
+            assert sorted(status for status, _ in answers) == [200, *[404] * 5], (
+                "it is had once, wherever it is asked for"
+            )
             (content,) = (body for status, body in answers if status == 200)
             assert len(content) > 1024
         finally:
@@ -100,8 +100,8 @@ def test_a_second_start_by_accident_refuses(two: Supervised, tmp_path: Path) -> 
         assert refused.returncode == 1, words
         assert "Another platform already runs on this folder" in refused.stderr.replace("\n", " "), refused.stderr
         assert "Traceback" not in refused.stderr
-    for words in ((), ("--processes", "2")):  # another installation on the same port
-        refused = egide("serve", "--data", elsewhere, "--port", str(two.port), *words)
+    for more in ((), ("--processes", "2")):  # another installation on the same port
+        refused = egide("serve", "--data", elsewhere, "--port", str(two.port), *more)
         assert refused.returncode == 1
         assert f"Port {two.port} is taken already" in refused.stderr.replace("\n", " "), refused.stderr
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
@@ -78,7 +79,7 @@ async def test_the_platform_is_replaced_under_an_officer_who_watches(
         picture = await live(page)
         assert await picture.get_attribute("data-watch") != first, "each view is a new act"
         story: dict[str, Any] = await page.evaluate("({gap: story.gap, said: [...story.said]})")
-        print(f"upgrade: {story['gap']:.0f} ms without a picture; said: {story['said']}")
+        sys.stdout.write(f"upgrade: {story['gap']:.0f} ms without a picture; said: {story['said']}\n")
         assert story["gap"] < BACK_MS
         assert not [said for said in story["said"] if any(word in said.lower() for word in ALARMING)], story["said"]
         await expect(page.get_by_role("button", name="Ne plus regarder")).to_be_visible()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ from egide.gateways import logs, renewal
 from egide.gateways.composition import composed
 from egide.gateways.live import LiveProtocol
 from egide.gateways.neighbours import Neighbours, ask_to_leave, listener_of, serving_here
+from egide.kernel.door import lock
 from egide.kernel.errors import EgideError, StartupError, Text
 from egide.kernel.settings import Settings
 
@@ -69,6 +71,8 @@ async def serving(
     if not (join or replace or listener is not None):
         refuse_running(settings)
         _refuse_taken(settings)
+    if settings.folder.is_dir():
+        os.close(lock(settings.folder))  # before the store is brought to this version: who wants the folder alone has it
     kernel, application = composed().build(settings)
     await kernel.start()
     _settle()

@@ -29,7 +29,7 @@ from egide.kernel.settings import Settings
 PID_FILE = "run/supervisor.pid"
 ROUNDS_FILE = "run/generations"  # "<generation> <renewals tried>", for `egide upgrade` to see how it went
 START_S = 300.0  # s a process may take to answer; the first after an upgrade revises the store
-CALM_S = 10.0  # s after which a process that dies counts as a new mishap
+CALM_S = 2.0  # s after which a process that dies counts as a new mishap
 AGAIN_S = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # s before the next try
 END_S = 7.0  # s processes have to end by themselves
 
