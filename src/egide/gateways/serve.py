@@ -72,7 +72,9 @@ async def serving(
         refuse_running(settings)
         _refuse_taken(settings)
     if settings.folder.is_dir():
-        os.close(lock(settings.folder))  # before the store is brought to this version: who wants the folder alone has it
+        os.close(
+            lock(settings.folder)
+        )  # before the store is brought to this version: who wants the folder alone has it
     kernel, application = composed().build(settings)
     await kernel.start()
     _settle()

@@ -1,7 +1,7 @@
 """Brings a store to this version with Alembic: one history, whose newest revision must equal the declared tables (tested).
 
-After 0001 revisions only add (tested, docs/decisions/0024): an older program goes on beside a newer one, and may be started again,
-on the newer one's store.
+After 0001 revisions only add (tested, docs/decisions/0024): an older program goes on beside a newer one, and may start again
+on the store that the newer one has revised.
 """
 
 from __future__ import annotations
