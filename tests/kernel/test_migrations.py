@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,62 @@ def test_history_and_declarations_do_not_drift(engine: Engine) -> None:
         }, name
         assert [c.name for c in table.primary_key] == [c.name for c in fresh.tables[name].primary_key], name
         assert {i.name for i in table.indexes} == {i.name for i in fresh.tables[name].indexes}, name
+
+
+ADDING = {"create_table", "create_index", "add_column", "batch_alter_table"}
+
+
+def additions_only(source: str) -> list[str]:
+    """What a revision does beyond adding tables, columns that need no value from an older program, and indexes."""
+    wrong = []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        name, whose = node.func.attr, ast.unparse(node.func.value)
+        if whose not in ("op", "batch_op"):
+            continue
+        if name not in ADDING:
+            wrong.append(f"{whose}.{name}")
+        if name == "add_column":
+            column = next(each for each in node.args if isinstance(each, ast.Call))
+            told = {each.arg: ast.unparse(each.value) for each in column.keywords}
+            if told.get("nullable") != "True" and "server_default" not in told:
+                wrong.append(f"{ast.unparse(column.args[0])} must be nullable or have a server_default")
+    return wrong
+
+
+def test_revisions_only_add() -> None:
+    """An older program goes on writing beside the newer one (docs/decisions/0024)."""
+    for script in scripts().walk_revisions():
+        if script.revision != "0001":
+            assert additions_only(Path(script.path).read_text("utf-8")) == [], script.path
+            assert script.revision.isdecimal(), "numbers are compared"
+            assert len(script.revision) == 4
+
+
+@pytest.mark.parametrize(
+    ("done", "wrong"),
+    [
+        ("op.drop_table('note')", 1),
+        ("batch_op.alter_column('text', nullable=False)", 1),
+        ("op.execute('UPDATE note SET text = 1')", 1),
+        ("op.add_column('note', sa.Column('a', sa.String(), nullable=False))", 1),
+        ("op.add_column('note', sa.Column('a', sa.String(), nullable=False, server_default=''))", 0),
+        ("batch_op.add_column(sa.Column('a', sa.String(), nullable=True))", 0),
+    ],
+)
+def test_what_does_more_than_add_is_seen(done: str, wrong: int) -> None:
+    assert len(additions_only(done)) == wrong
+
+
+def test_a_newer_store_is_left_as_it_is(engine: Engine) -> None:
+    upgrade(engine, OURS)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        connection.execute(text("CREATE TABLE of_the_future (id INTEGER)"))
+    before = shape(engine)
+    upgrade(engine, OURS)
+    assert shape(engine) == before
 
 
 def test_running_twice_changes_nothing(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

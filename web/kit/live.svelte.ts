@@ -43,7 +43,8 @@ export interface Pushes {
   entities: { push: 'entities'; entities: EntityName[] };
 }
 
-export type LinkState = 'idle' | 'connecting' | 'open' | 'lost';
+/** `moving`: the platform is being renewed, and the link goes over to the process that takes its place. */
+export type LinkState = 'idle' | 'connecting' | 'open' | 'moving' | 'lost';
 type Off = () => void;
 
 interface Waiting {
@@ -52,8 +53,8 @@ interface Waiting {
 }
 
 const FIRST_WAIT_MS = 500;
-/** The platform is being renewed: the process that replaces this one answers already. */
-const MOVE_WITHIN_MS = 20;
+/** The platform is being renewed: what was asked for is answered within this time before the link goes over. */
+const MOVE_WITHIN_MS = 2000;
 const LONGEST_WAIT_MS = 10_000;
 const ANSWER_WITHIN_MS = 20_000;
 
@@ -79,6 +80,7 @@ class Live {
   #frames = new Set<(frame: Frame) => void>();
   #streams = new Map<number, Set<(frame: Frame) => void>>();
   #opening: Promise<void> | null = null;
+  #leaving = false;
 
   /** Perform an act through the live door. Throws Refusal or Problem, as `act` does. */
   async act<T = unknown>(name: string, input: object = {}): Promise<Done<T>> {
@@ -154,7 +156,7 @@ class Live {
     if (this.#socket?.readyState === WebSocket.OPEN) return Promise.resolve();
     if (this.#opening) return this.#opening;
     clearTimeout(this.#timer);
-    if (this.state !== 'lost') this.#become('connecting');
+    if (this.state !== 'lost' && this.state !== 'moving') this.#become('connecting');
     this.#opening = new Promise<void>((resolve, reject) => {
       const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
       const socket = new WebSocket(`${scheme}://${location.host}/live`);
@@ -202,8 +204,20 @@ class Live {
     for (const one of waiting) one.reject(LOST);
   }
 
+  /** Go over to the process that takes the place of this one: it answers already. */
+  #move(): void {
+    const socket = this.#socket;
+    this.#socket = null;
+    this.#leaving = false;
+    socket?.close();
+    this.#failWaiting();
+    this.#become('moving');
+    void this.open().catch(() => undefined);
+  }
+
   #lost(): void {
     this.#socket = null;
+    this.#leaving = false;
     this.#become('lost');
     this.#failWaiting();
     clearTimeout(this.#timer);
@@ -227,8 +241,9 @@ class Live {
       return;
     }
     if (message.push === 'moving') {
-      this.#wait = MOVE_WITHIN_MS;
-      this.#socket?.close();
+      this.#leaving = true;
+      const socket = this.#socket;
+      setTimeout(() => this.#socket === socket && this.#move(), this.#waiting.size > 0 ? MOVE_WITHIN_MS : 0);
       return;
     }
     if (typeof message.push === 'string') {
@@ -240,6 +255,7 @@ class Live {
     this.#waiting.delete(message.id ?? -1);
     if (message.error !== undefined) waiting.reject(failure(message.error));
     else waiting.resolve({ result: message.result, receipt: message.receipt ?? null });
+    if (this.#leaving && this.#waiting.size === 0) this.#move();
   }
 }
 

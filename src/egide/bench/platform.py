@@ -66,11 +66,11 @@ class Platform:
 @contextmanager
 def platform(
     folder: Path, *, tls: bool = False, entities: int = 0, settings: Mapping[str, str] | None = None, port: int = 0,
-    alone: bool = False,
+    alone: bool = False, processes: int | None = None,
 ) -> Iterator[Platform]:  # fmt: skip
     """Starts one and waits until it answers; it ends with the block. `entities`: with made-up aircraft (`feeding`).
 
-    With a `port`: beside the process that serves it already, unless it is to be `alone` there.
+    With a `port`: beside the process that serves it already, unless it is to be `alone` there. `processes`: under a supervisor.
     """
     join = ["--join"] if port and not alone else []
     port = port or free_port()
@@ -90,6 +90,7 @@ def platform(
         "--tls" if tls else "--no-tls",
         *join,
     ]
+    words += ["--processes", str(processes)] if processes else []
     if entities:
         words = ["egide.bench.feeding", str(folder), str(port), str(entities)]
     words = [sys.executable, "-m", *words]

@@ -70,7 +70,11 @@ def serve(
     tls: Annotated[
         bool | None, typer.Option("--tls/--no-tls", help="HTTPS avec le certificat de « egide init »")
     ] = None,
-    processes: Annotated[int, typer.Option(help="Processus qui se partagent le port / processes sharing the port")] = 1,
+    processes: Annotated[
+        int | None,
+        typer.Option(min=1, max=64, help="Processus surveillés sur ce port / supervised processes on the port"),
+    ] = None,
+    listener: Annotated[int | None, typer.Option("--listener", hidden=True)] = None,
     join: Annotated[bool, typer.Option("--join", hidden=True)] = False,
     replace: Annotated[bool, typer.Option("--replace", hidden=True)] = False,
 ) -> None:
@@ -78,8 +82,8 @@ def serve(
     from egide.gateways.serve import run  # noqa: PLC0415
 
     settings = load(data, port=port, host=host, demo=demo, tls=tls)
-    if processes == 1:
-        run(settings, join=join, replace=replace)
+    if processes is None:
+        run(settings, join=join, replace=replace, listener=listener)
         return
     from egide.gateways.supervisor import Supervisor  # noqa: PLC0415
 
@@ -92,17 +96,24 @@ def serve(
 def upgrade(data: DataOption = None) -> None:
     """Remplace les processus par le programme tel qu’il est installé, sans coupure. / Replace the running processes, uncut."""
     from egide.gateways import supervisor  # noqa: PLC0415
+    from egide.gateways.neighbours import serving_here  # noqa: PLC0415
     from egide.gateways.serve import run  # noqa: PLC0415
-    from egide.gateways.standing import health  # noqa: PLC0415
 
     settings = load(data)
-    if supervisor.upgrade(settings):
-        console.print("Une nouvelle génération démarre ; l’ancienne s’en ira quand elle répondra.")
-        console.print("A new generation is starting; the old one will leave once it answers.")
+    pid = supervisor.supervisor(settings)
+    if pid is not None:
+        console.print("Une nouvelle génération démarre… / A new generation is starting…")
+        if not supervisor.upgrade(settings, pid):
+            errors.print("Elle n’a pas démarré : l’ancienne continue ; le journal d’« egide serve » dit pourquoi.")
+            errors.print("It did not start: the old one goes on; the log of “egide serve” says why.")
+            raise typer.Exit(1)
+        console.print("Elle répond ; l’ancienne s’en va. / It answers; the old one is leaving.")
         return
-    if health(settings) is None:
+    running = serving_here(settings.folder)
+    if not running:
         raise supervisor.not_running()
-    run(settings, replace=True)
+    told = {name: running[0][name] for name in ("host", "port", "demo", "tls")}
+    run(load(data, **told), replace=True)
 
 
 @app.command()

@@ -176,14 +176,17 @@ async def _read(receive: Receive, limit: int) -> bytes:
 class Headed:
     """Acts go straight to their endpoint; to what the framework answers (pages, files) the security headers are added."""
 
-    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], acts: Acts, *, tls: bool) -> None:
+    def __init__(self, kernel: Kernel, app: Callable[[Scope, Receive, Send], Awaitable[None]], acts: Acts) -> None:
+        self._kernel = kernel
         self._app = app
         self._acts = acts
-        self._common = common(tls=tls)
+        self._common = common(tls=kernel.settings.tls)
         self._alerts = for_alerts(self._common)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
+        if self._kernel.leaving and scope["type"] == "http":
+            send = _last(send)
         if scope["type"] == "http" and scope["path"].startswith("/api/acts/"):
             await self._acts(scope, receive, send)
             return
@@ -199,6 +202,17 @@ class Headed:
             await send(message)
 
         await self._app(scope, receive, headed)
+
+
+def _last(send: Send) -> Send:
+    """The answer ends its connection: the process is being replaced, and the client’s next request goes to another."""
+
+    async def last(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", []), (b"connection", b"close")]
+        await send(message)
+
+    return last
 
 
 class Pages:
@@ -326,4 +340,4 @@ def build(kernel: Kernel, operator_token: str) -> Callable[[Scope, Receive, Send
         *roots.routes(kernel),
         *(Route(path, pages.page) for path in PAGES),
     ]
-    return Headed(Starlette(routes=routes), Acts(kernel, doorkeeper), tls=kernel.settings.tls)
+    return Headed(kernel, Starlette(routes=routes), Acts(kernel, doorkeeper))

@@ -1,8 +1,8 @@
 """How the processes of one machine reach one another: a socket each in `<data>/run/`, open to their own account only.
 
-Two things are asked there: a file that another process has prepared (an address given by one may be opened at any, because the
-machine spreads connections), and to make room for a newer process (upgrade): to take no more connections and to leave when the
-last open console has moved.
+Asked there: a file that another process has prepared (an address given by one may be opened at any, because the machine
+spreads connections), what is served where, and to make room for a newer process (upgrade), which takes over the listening
+socket itself (SCM_RIGHTS, unix(7)), so that no connection waiting in it is lost.
 """
 
 from __future__ import annotations
@@ -10,26 +10,30 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
+import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from egide.kernel.door import Kernel
-from egide.kernel.errors import NotFound, Text
+from egide.kernel.errors import EgideError, NotFound, Text
 
 FOLDER = "run"
 MAX_LINE = 4096  # bytes of a question or a first line of an answer
-CHUNK = 1 << 16  # bytes
+MAX_BLOCK = 1 << 24  # bytes of one block of a file
 PATIENCE_S = 5.0  # s a neighbour has to answer
+_size = struct.Struct("!I")  # before each block of a file; 0 ends it, so that a file cut short is told from a whole one
 
 
 class Neighbours:
     """This process's socket, and how to ask at the others'."""
 
-    def __init__(self, kernel: Kernel, drain: Callable[[], None]) -> None:
+    def __init__(self, kernel: Kernel, drain: Callable[[], None], listener: socket.socket) -> None:
         self._kernel = kernel
         self._drain = drain
+        self._listener = listener
         folder = kernel.settings.folder / FOLDER
         folder.mkdir(mode=0o700, exist_ok=True)
         self._folder = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -38,10 +42,10 @@ class Neighbours:
     async def start(self) -> None:
         """Opens the socket; those of processes that are gone are removed."""
         living = self._kernel.processes.alive(self._kernel.store.reader())
-        for name in os.listdir(self._folder):  # noqa: PTH208 — by descriptor: the path may be too long for what follows
-            if name.endswith(".sock") and name.removesuffix(".sock") not in living:
+        for name in _sockets(self._folder):
+            if name not in living:
                 with suppress(OSError):
-                    os.unlink(name, dir_fd=self._folder)
+                    os.unlink(f"{name}.sock", dir_fd=self._folder)
         self._server = await asyncio.start_unix_server(self._answer, _path(self._folder, self._kernel.process))
 
     async def stop(self) -> None:
@@ -55,23 +59,29 @@ class Neighbours:
     async def fetch(self, ticket: str, person: str) -> tuple[dict[str, Any], AsyncIterator[bytes]]:
         """A file that another process offers this person: (what it is, its content). Raises `NotFound`."""
         process = ticket.partition("-")[0]
-        if not process.isalnum() or len(process) > 32:
+        if not (process.isascii() and process.isalnum()) or len(process) > 32:
             raise _gone()
         try:
             reader, writer = await asyncio.open_unix_connection(_path(self._folder, process))
-            writer.write(json.dumps({"download": ticket, "person": person}).encode() + b"\n")
-            line = await asyncio.wait_for(reader.readline(), PATIENCE_S)
-            told = json.loads(line)
-        except (OSError, ValueError, TimeoutError) as error:
+        except OSError as error:
             raise _gone() from error
-        if "filename" not in told:
+        try:
+            writer.write(json.dumps({"download": ticket, "person": person}).encode() + b"\n")
+            told = json.loads(await asyncio.wait_for(reader.readline(), PATIENCE_S))
+            if not isinstance(told, dict) or "filename" not in told:
+                raise _gone()
+        except (OSError, ValueError, TimeoutError) as error:
             writer.close()
-            raise _gone()
+            raise _gone() from error
+        except EgideError:
+            writer.close()
+            raise
 
         async def content() -> AsyncIterator[bytes]:
+            """Raises `IncompleteReadError` when the other process dies midway: the answer then breaks off as well."""
             try:
-                while block := await reader.read(CHUNK):
-                    yield block
+                while size := _size.unpack(await reader.readexactly(_size.size))[0]:
+                    yield await reader.readexactly(min(size, MAX_BLOCK))
             finally:
                 writer.close()
 
@@ -81,16 +91,34 @@ class Neighbours:
         try:
             line = await asyncio.wait_for(reader.readline(), PATIENCE_S)
             asked = json.loads(line[:MAX_LINE])
+            if not isinstance(asked, dict):
+                return
             if asked.get("drain"):
                 writer.write(b'{"ok": true}\n')
                 self._drain()
+            elif asked.get("about"):
+                writer.write(json.dumps(self._about()).encode() + b"\n")
+            elif asked.get("listener"):
+                self._lend(writer)
             elif "download" in asked:
                 await self._offer(asked, writer)
             await writer.drain()
-        except (OSError, ValueError, TimeoutError):
-            pass  # a neighbour that went away, or speaks otherwise
+        except (OSError, ValueError, TimeoutError, EgideError):
+            pass  # a neighbour that went away or speaks otherwise; a file that cannot be read breaks off there as well
         finally:
             writer.close()
+
+    def _about(self) -> dict[str, Any]:
+        settings = self._kernel.settings
+        return {
+            "process": self._kernel.process, "leaving": self._kernel.leaving, "host": settings.host, "port": settings.port,
+            "demo": settings.demo, "tls": settings.tls,
+        }  # fmt: skip
+
+    def _lend(self, writer: asyncio.StreamWriter) -> None:
+        """Sends the listening socket: its queue of connections is then one that both processes take from."""
+        with socket.socket(fileno=os.dup(writer.get_extra_info("socket").fileno())) as plain:
+            socket.send_fds(plain, [b"{}\n"], [self._listener.fileno()])
 
     async def _offer(self, asked: dict[str, Any], writer: asyncio.StreamWriter) -> None:
         kernel = self._kernel
@@ -100,27 +128,70 @@ class Neighbours:
             return
         writer.write(json.dumps({"filename": offer.filename, "media_type": offer.media_type}).encode() + b"\n")
         content = offer.content()
-        while block := await asyncio.to_thread(next, content, None):
-            writer.write(block)
+        while (block := await asyncio.to_thread(next, content, None)) is not None:
+            for start in range(0, len(block), MAX_BLOCK):
+                part = block[start : start + MAX_BLOCK]
+                writer.write(_size.pack(len(part)))
+                writer.write(part)
             await writer.drain()
+        writer.write(_size.pack(0))
 
 
-async def ask_to_leave(folder: Path, process: str) -> bool:
-    """Asks a process of this machine to make room; whether it heard."""
+def serving_here(folder: Path) -> list[dict[str, Any]]:
+    """What each process that serves this data folder on this machine says of itself; those that are leaving do not count."""
     try:
         descriptor = os.open(folder / FOLDER, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:
-        return False
+        return []
     try:
-        reader, writer = await asyncio.open_unix_connection(_path(descriptor, process))
-        writer.write(b'{"drain": true}\n')
-        heard = bool(await asyncio.wait_for(reader.readline(), PATIENCE_S))
-        writer.close()
-    except (OSError, TimeoutError):
-        return False
+        told = [_ask(descriptor, name, {"about": True})[0] for name in _sockets(descriptor)]
     finally:
         os.close(descriptor)
-    return heard
+    return [one for one in told if "port" in one and not one.get("leaving")]
+
+
+def ask_to_leave(folder: Path, process: str) -> bool:
+    """Asks a process of this machine to make room; whether it heard."""
+    return bool(_asked(folder, process, {"drain": True})[0].get("ok"))
+
+
+def listener_of(folder: Path, process: str) -> socket.socket | None:
+    """The listening socket of a process of this machine, shared from now on."""
+    _told, descriptors = _asked(folder, process, {"listener": True})
+    for extra in descriptors[1:]:
+        os.close(extra)
+    return socket.socket(fileno=descriptors[0]) if descriptors else None
+
+
+def _asked(folder: Path, process: str, question: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
+    try:
+        descriptor = os.open(folder / FOLDER, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return {}, []
+    try:
+        return _ask(descriptor, process, question)
+    finally:
+        os.close(descriptor)
+
+
+def _ask(folder: int, process: str, question: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
+    """One question: (the first line of the answer, descriptors that came with it); nothing when nobody answers."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as plain:
+        plain.settimeout(PATIENCE_S)
+        try:
+            plain.connect(_path(folder, process))
+            plain.sendall(json.dumps(question).encode() + b"\n")
+            said, descriptors, _flags, _from = socket.recv_fds(plain, MAX_LINE, 1)
+            told = json.loads(said)
+        except (OSError, ValueError):
+            return {}, []
+    return (told if isinstance(told, dict) else {}), descriptors
+
+
+def _sockets(folder: int) -> list[str]:
+    """The names of the processes that have a socket there; by descriptor: the path may be too long for what follows."""
+    names = os.listdir(folder)
+    return [name.removesuffix(".sock") for name in names if name.endswith(".sock")]
 
 
 def _path(folder: int, process: str) -> str:

@@ -24,7 +24,7 @@ from egide.kernel import tables
 from egide.kernel.capability import Capability
 from egide.kernel.door import Kernel
 from egide.kernel.errors import EgideError, StartupError, Text
-from egide.kernel.migrate import HEAD
+from egide.kernel.migrate import behind
 from egide.kernel.settings import Settings
 from egide.kernel.store import Store, has_table, unavailable
 
@@ -118,7 +118,7 @@ def reading(settings: Settings) -> Iterator[Kernel]:
         for each in (tables.metadata, *(c.tables for c in capabilities if c.tables is not None))
         for name in each.tables
     }
-    if current != HEAD or not wanted <= stored:
+    if behind(current) or not wanted <= stored:
         raise StartupError(
             Text("La base n’est pas à la version de ce programme.", "The database is not at this program’s version."),
             Text("Lancez « egide serve » : il la met à niveau.", "Run “egide serve”: it upgrades it."),

@@ -46,6 +46,10 @@ class Downloads:
         """Whether another process gave this address."""
         return not ticket.startswith(f"{self._process}-")
 
+    def waiting(self, now_us: int) -> bool:
+        """Whether an address in force has not been opened yet."""
+        return any(offer.until >= now_us for offer in self._offers.values())
+
     def take(self, ticket: str, person: str, now_us: int) -> Offer | None:
         """The offer, once; None when it is unknown, over, or somebody else's."""
         offer = self._offers.get(ticket)

@@ -1,4 +1,8 @@
-"""Brings a store to this version with Alembic: one history, whose newest revision must equal the declared tables (tested)."""
+"""Brings a store to this version with Alembic: one history, whose newest revision must equal the declared tables (tested).
+
+After 0001 revisions only add (tested, docs/decisions/0024): an older program goes on beside a newer one, and may start again
+on the store that the newer one has revised.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +21,20 @@ def upgrade(engine: Engine, every: Iterable[MetaData], lead: Callable[[Connectio
     """
     every = tuple(every)
     with engine.connect() as connection:
-        if current(connection) == HEAD and not _missing(connection, every):
+        if not behind(current(connection)) and not _missing(connection, every):
             return
     with engine.begin() as connection:
         if lead is not None:
             lead(connection)
-        if current(connection) != HEAD:
+        if behind(current(connection)):
             _revise(connection)
         for metadata, absent in _missing(connection, every):
             metadata.create_all(connection, tables=absent, checkfirst=False)
+
+
+def behind(found: str | None) -> bool:
+    """Whether a store at this revision lacks something that this program needs. Revisions are numbered, four digits each."""
+    return found is None or found < HEAD
 
 
 def current(connection: Connection) -> str | None:

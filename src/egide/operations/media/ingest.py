@@ -148,7 +148,7 @@ class Ingest:
 
     def _receive(self) -> None:
         """One opening of the source, to its end.  Returns at a file's end or at `stop`; raises SourceError otherwise."""
-        reader = open_reader(self.spec.kind, self.spec.url, OPEN_S, self._stop)
+        reader = open_reader(self.spec.kind, self.spec.url, OPEN_S, self._stop, self.spec.secret)
         before = self.counters.units
         self._last_picture = time.monotonic()
         try:

@@ -40,13 +40,15 @@ class Reader(Protocol):
         ...
 
 
-def open_reader(kind: str, url: str, timeout_s: float, cancel: threading.Event | None = None) -> Reader:
-    """Open a source within about `timeout_s` seconds, or until `cancel` is set.
+def open_reader(
+    kind: str, url: str, timeout_s: float, cancel: threading.Event | None = None, secret: bytes = b""
+) -> Reader:
+    """Open a source within about `timeout_s` seconds, or until `cancel` is set; with `secret`, a UDP port may be shared.
 
     Raises SourceError address, file, port, unreachable, refused, path, transport, codec, no_video, truncated, hostile.
     """
     if kind == "udp":
-        return UdpReader(url)
+        return UdpReader(url, secret)
     if kind == "rtsp":
         return RtspReader(url, timeout_s, cancel or threading.Event())
     if kind == "file":

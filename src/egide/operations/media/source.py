@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
 from typing import Final, Literal
@@ -24,13 +24,14 @@ _PICTURES: Final = 9
 class SourceSpec:
     """One line of configuration: `url` is a path (kind file), udp://host:port to listen on, or rtsp://….
 
-    `loop` plays a file again from its start, for exercises.
+    `loop` plays a file again from its start, for exercises. `secret` is what processes that share a UDP port know.
     """
 
     id: str
     kind: Literal["file", "udp", "rtsp"]
     url: str
     loop: bool = False
+    secret: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def probe(spec: SourceSpec, timeout_s: float = 8.0) -> SourceFacts:
     transport, silent, no_video, codec, no_key, truncated, hostile, encrypted.
     """
     deadline = time.monotonic() + timeout_s
-    reader = open_reader(spec.kind, spec.url, timeout_s)
+    reader = open_reader(spec.kind, spec.url, timeout_s, None, spec.secret)
     try:
         return _look(spec, reader, deadline)
     finally:
