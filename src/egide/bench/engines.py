@@ -12,7 +12,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from statistics import median
 
-from egide.bench import events, servers
+from egide.bench import events, saving, servers
 from egide.bench import platform as platforms
 from egide.bench.load import Request, flood
 from egide.bench.measure import REPEATS, Bench, BenchError, cpu_s, peer, per_cpu_s, percentile, row, wait_for
@@ -21,6 +21,7 @@ from egide.kernel import merkle
 from egide.kernel.checkpoint import Checkpoint, sign
 from egide.kernel.ledger_export import write_inspector
 from egide.kernel.ledger_verify import verify_export
+from egide.kernel.settings import load
 from egide.kernel.vault import SigningKey
 
 LEAF = 350  # bytes of a usual leaf
@@ -79,11 +80,10 @@ def two_processes(bench: Bench) -> None:
         found = {}
         settings = {"store": server.dsn("two"), "bus": bus.url}
         with ExitStack() as stack:
-            one = stack.enter_context(platforms.platform(bench.folder / "two", settings=settings))
-            request = _request(one)
             for count in (1, 2):
-                if count == 2:
-                    stack.enter_context(platforms.platform(bench.folder / "two", settings=settings, port=one.port))
+                stack.close()
+                one = stack.enter_context(platforms.platform(bench.folder / "two", settings=settings, processes=count))
+                request = _request(one)
                 bench.say(f"{count} processes")
                 flood(request, 1, bench.folder)
                 answers = [flood(request, seconds, bench.folder) for _ in range(REPEATS)]
@@ -165,6 +165,38 @@ def _serving(folder: Path) -> list[int]:
     return [pid for (pid,) in rows if Path(f"/proc/{pid}").exists()]
 
 
+def backups(bench: Bench) -> None:
+    """Backup and restore with the ledger checked entry by entry, of what a load has just written."""
+    figures = {}
+    for name in ("SQLite", "PostgreSQL"):
+        bench.say(name)
+        with ExitStack() as stack:
+            settings = {}
+            if name == "PostgreSQL":
+                server = stack.enter_context(_postgres())
+                settings["store"] = server.dsn("saved")
+            folder = bench.folder / f"saved-{name}"
+            with platforms.platform(folder, settings=settings) as one:
+                flood(_request(one), bench.seconds(20, 3), bench.folder)
+            target = server.dsn("restored") if settings else ""
+            place = bench.folder / f"sets-{name}"
+            place.mkdir()
+            figures[name] = saving.measure(load(folder, **settings), place, target=target)
+    for name, each in figures.items():
+        bench.add(
+            row(
+                "backup_mib_per_s", each.backup_mib_per_s, "MiB/s", "higher",
+                peer=f"{name}: {each.peer}", peer_value=each.peer_backup_mib_per_s,
+            ),
+            row("restore_mib_per_s", each.restore_mib_per_s, "MiB/s", "higher"),
+        )  # fmt: skip
+    bench.note(
+        "backup, restore: "
+        + "; ".join(f"{name} {each.mib:.0f} MiB, {each.entries} entries" for name, each in figures.items())
+        + ". Ours hash, sign and seal; restore verifies every byte, leaf, head and body."
+    )
+
+
 def verify(bench: Bench) -> None:
     """The offline verifier over an inspector's export: every leaf hashed, every signed head compared."""
     count = 50_000 if bench.quick else 300_000
@@ -221,4 +253,4 @@ def _server_cpu_s(server: servers.Postgres) -> float:
     return sum(cpu_s(pid) for pid in server.everyone())
 
 
-MEASURES = (act_postgres, two_processes, relay, kill_recovery, verify)
+MEASURES = (act_postgres, two_processes, relay, kill_recovery, verify, backups)
