@@ -274,8 +274,7 @@ def revoke(ctx: Ctx, given: Revocation) -> Effect:
         raise Conflict(
             Text("Cet arrêté n’est pas signé, ou a déjà pris fin.", "This order is not signed, or has ended already.")
         )
-    statement = msgspec.json.encode({"revoked": order.body.id, "at": ctx.now_us, "by": ctx.principal.id})
-    signature = held.issuer_key(ctx.principal.id).sign(statement)
+    signature = held.issuer_key(ctx.principal.id).sign(held.statement(order.body.id, ctx.now_us, ctx.principal.id))
     reason = ctx.kernel.vault.seal(f"order:{order.body.id}", "orders", given.reason.encode(), order.body.id.encode())
 
     def apply(connection: Connection) -> None:
