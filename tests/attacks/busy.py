@@ -19,7 +19,7 @@ async def lived(folder: Path, rounds: int = 30, **settings: Any) -> World:
         await _rights(world)
         order, mission, deployment = await world.flying(cap=2)
         terminal = Terminal(world.person("officer"))
-        view = await world.act("officer", "operations.view.open", terminal, deployment=deployment)
+        view = await world.act("officer", "operations.watch.open", terminal, deployment=deployment)
         assert view
         for number in range(rounds):
             await world.refused("officer", "orders.draft", **world.draft())
@@ -51,7 +51,7 @@ async def _rights(world: World) -> None:
             await world.act(
                 "administrator", "administration.person.add", name=f"Agent {number}", unit=unit, roles=["officer"]
             )
-        )["person"]
+        )["id"]
         until = f"{2030 + number}-01-01T00:00:00Z"
         given = await world.act(
             "administrator", "administration.habilitation.grant", person=person, scope="*", until=until

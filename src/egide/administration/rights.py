@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from egide.administration.personas import FOREVER_US, PERSONAS
 from egide.kernel import tables
-from egide.kernel.clock import parse
+from egide.kernel.times import parse
 from egide.kernel.retention import erase_at
 from egide.kernel.rights_check import Acts, Fault, Told, about_then, fault
 

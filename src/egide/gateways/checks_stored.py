@@ -6,12 +6,14 @@ The slow part of `egide doctor`, about 10 µs an entry. What is wrong is named: 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from sqlalchemy.exc import DatabaseError
 
 from egide.gateways import standing
 from egide.gateways.findings import Count, Finding, Findings
 from egide.kernel import ledger_check, rights_check, sealed_check, stamping
+from egide.kernel.door import Kernel
 from egide.kernel.errors import EgideError, StartupError, Text
 from egide.kernel.ledger_leaves import Findings as Problems
 from egide.kernel.ledger_leaves import Problem
@@ -21,34 +23,54 @@ from egide.kernel.settings import Settings
 SHOWN = 20  # problems told; one damage often has several
 
 
+@dataclass(slots=True)
+class Looked:
+    """What was found, and how many entries' bodies, other sealed values and rows of rights were looked at."""
+
+    problems: list[Problem] = field(default_factory=list)
+    bodies: int = 0
+    opened: int = 0
+    rights: int = 0
+
+
 def stored(settings: Settings, count: Count) -> Findings:
     """Every row that a leaf, a signature, a seal or an act speaks for."""
     if not settings.store and not (settings.folder / "egide.db").exists():
         return
     try:
         with standing.reading(settings) as kernel:
-            db, vkeys = kernel.store.reader(), [kernel.key.vkey]
-            checked = ledger_check.check(
-                db, settings.realm, vkeys, count, witnesses=list(settings.witnesses.values()), stamped=_judge(settings)
-            )
-            found = Problems()
-            opened = sealed_check.check(kernel, found)
-            rights = rights_check.check(kernel, found)
-    except DatabaseError as error:
-        yield Finding("wrong", Text(f"Base illisible : {error.orig}", f"Database unreadable: {error.orig}"), _restore())
-        return
+            looked = examine(kernel, count)
     except EgideError:
         return  # `whole` said so
-    problems = [*checked.problems, *found.problems]
-    yield from _told(problems)
-    if not problems:
+    yield from _told(looked.problems)
+    if not looked.problems:
         yield Finding(
             "good",
             Text(
-                f"Contenus : {checked.bodies} entrées, {opened} contenus scellés et {rights} droits sont ce qu’ils étaient",
-                f"Contents: {checked.bodies} entries, {opened} sealed contents and {rights} rights are what they were",
+                f"Contenus : {looked.bodies} entrées, {looked.opened} contenus scellés et {looked.rights} droits sont ce qu’ils étaient",
+                f"Contents: {looked.bodies} entries, {looked.opened} sealed contents and {looked.rights} rights are what they were",
             ),
         )
+
+
+def examine(kernel: Kernel, count: Count) -> Looked:
+    """Looks at everything a kernel stores, started or not. Raises `EgideError` where the store or the vault does not answer."""
+    settings, looked = kernel.settings, Looked()
+    found = Problems()
+    try:
+        checked = ledger_check.check(
+            kernel.store.reader(), settings.realm, [kernel.key.vkey], count,
+            witnesses=list(settings.witnesses.values()), stamped=_judge(settings),
+        )  # fmt: skip
+        looked.problems, looked.bodies = checked.problems, checked.bodies
+        looked.opened = sealed_check.check(kernel, found)
+        looked.rights = rights_check.check(kernel, found)
+    except (DatabaseError, TypeError, ValueError, AttributeError, LookupError) as error:
+        # A damaged file gives rows of any shape: a number where a text was, half a row.
+        said = str(error.orig) if isinstance(error, DatabaseError) else repr(error)
+        found.add("store", f"Base illisible : {said}", f"Database unreadable: {said}")
+    looked.problems = [*looked.problems, *found.problems]
+    return looked
 
 
 def _told(problems: Iterable[Problem]) -> Findings:
