@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from egide.kernel.identity import ANONYMOUS
-from egide.operations import tables as operations
 from tests.world import INSIDE, Terminal, World
 
 
@@ -17,6 +16,9 @@ async def lived(folder: Path, rounds: int = 30, **settings: Any) -> World:
     await world.start()
     try:
         await _rights(world)
+        for persona in ("officer", "prefect"):
+            entered = json.dumps({"persona": persona}).encode()
+            await world.kernel.perform("administration.demo.enter", entered, ANONYMOUS)
         order, mission, deployment = await world.flying(cap=2)
         terminal = Terminal(world.person("officer"))
         view = await world.act("officer", "operations.watch.open", terminal, deployment=deployment)
@@ -70,5 +72,3 @@ async def _alert(world: World, text: str, *, closed: bool) -> None:
     if closed:
         await world.act("officer", "operations.alert.close", alert=sent.id)
 
-
-TABLES = operations.metadata

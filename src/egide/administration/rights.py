@@ -11,8 +11,9 @@ from sqlalchemy import select
 from egide.administration.personas import FOREVER_US, PERSONAS
 from egide.kernel import tables
 from egide.kernel.times import parse
+from egide.kernel.identity import SESSION_S
 from egide.kernel.retention import erase_at
-from egide.kernel.rights_check import Acts, Fault, Told, about_then, fault
+from egide.kernel.rights_check import Acts, Fault, Told, about_then, fault, made
 
 
 def check(acts: Acts) -> Iterator[Fault]:
@@ -22,6 +23,7 @@ def check(acts: Acts) -> Iterator[Fault]:
     yield from _passkeys(acts)
     yield from _holds(acts)
     yield from _kept(acts)
+    yield from _sessions(acts)
 
 
 def _people(acts: Acts) -> Iterator[Fault]:
@@ -108,12 +110,31 @@ def _holds(acts: Acts) -> Iterator[Fault]:
             )
 
 
+def _sessions(acts: Acts) -> Iterator[Fault]:
+    """Somebody signed in as that person then, and the session lasts as long as all do."""
+    entering = ("administration.sign_in.finish", "administration.passkey.finish", "administration.demo.enter")
+    yield from made(
+        acts, tables.session, entering, lambda row: (row.person, row.strength, row.until - row.started),
+        lambda act: (act.actor, "demo" if act.act == entering[-1] else "passkey", SESSION_S * 1_000_000), "started",
+    )  # fmt: skip
+
+
 def _kept(acts: Acts) -> Iterator[Fault]:
     """What is kept for a time is erased when the law's term, from its beginning, is over."""
+    erased = {
+        (act.given["category"], act.given["object"]) for act in acts.named("retention.erase") if act.given is not None
+    }
     for row in acts.db.execute(select(tables.retained)):
         acts.checked += 1
         expected = None if row.trigger is None else erase_at(acts.kernel, row.category, row.trigger)
-        if row.erase_at != expected or f"{row.category}/{row.object}" != row.id:
+        states = ("open",) if row.trigger is None else ("sealed", "erasing", "erased")
+        gone = row.state in ("erasing", "erased") and (row.category, row.object) not in erased
+        if (
+            row.erase_at != expected
+            or row.state not in states
+            or gone
+            or f"{row.category}/{row.object}" != row.id
+        ):
             yield fault(
                 f"retained {row.id}", "La date d’effacement n’est pas celle de la règle", "The date of erasure is not that of the rule"
             )  # fmt: skip

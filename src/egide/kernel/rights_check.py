@@ -9,12 +9,12 @@ and the rows that they alone could speak for are passed over.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Table, select
 
 from egide.kernel import tables
 from egide.kernel.errors import Text
@@ -40,6 +40,7 @@ class Told:
     at: int
     act: str
     order: str
+    actor: str
     people: tuple[str, ...]  # whom it is about
     given: dict[str, Any] | None
 
@@ -91,7 +92,7 @@ class Acts:
                 given = _BODY.decode(opened).input
         except (VaultError, msgspec.DecodeError, UnicodeDecodeError, KeyError):
             pass  # erased; or changed, which the ledger's and the seals' checks have named
-        return Told(row.idx, row.at, row.act, order, people, given)
+        return Told(row.idx, row.at, row.act, order, row.actor or "", people, given)
 
 
 def fault(where: str, fr: str, en: str, entry: int | None = None) -> Fault:
@@ -103,6 +104,27 @@ def fault(where: str, fr: str, en: str, entry: int | None = None) -> Fault:
 def about_then(moment: int | None, act: Told) -> bool:
     """Whether a row's time is that of the act."""
     return moment is not None and act.at - LONGEST_ACT_US <= moment <= act.at
+
+
+def made(
+    acts: Acts, table: Table, names: tuple[str, ...], of_row: Callable[[Any], object],
+    of_act: Callable[[Told], object], moment: str = "",
+) -> Iterator[Fault]:  # fmt: skip
+    """Each row was made by one of these acts: the same key, and (where the row has a time) at that time."""
+    told: dict[object, list[Told]] = defaultdict(list)
+    unknown = False
+    for act in acts.named(*names):
+        if act.given is None:
+            unknown = True
+        else:
+            told[of_act(act)].append(act)
+    for row in acts.db.execute(select(table)):
+        acts.checked += 1
+        found = told.get(of_row(row), [])
+        if any(not moment or about_then(getattr(row, moment), act) for act in found) or unknown:
+            continue
+        where = " ".join([table.name, *(str(getattr(row, key.name)) for key in table.primary_key.columns)])
+        yield fault(where, "Aucun acte n’a fait cette ligne, telle quelle", "No act made this row as it stands")
 
 
 def faults(kernel: Kernel) -> Iterator[tuple[Acts, Iterable[Fault]]]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 from sqlalchemy import select
 
+from egide.kernel.rights_check import Acts, Fault, Told, about_then, fault, made
 from egide.kernel.tables import person as people
-from egide.kernel.rights_check import Acts, Fault, Told, about_then, fault
 from egide.operations import tables
+from egide.operations.cameras import NewSource
 
 STOPS = ("operations.camera.stop", "operations.camera.interrupted", "operations.camera.release")
 
@@ -38,6 +40,7 @@ def check(acts: Acts) -> Iterator[Fault]:
             yield fault(where, "Aucun acte n’a clos cette mission", "No act closed this mission")
         yield from _roster(acts, row.id, act, changes)
     yield from _cameras(acts)
+    yield from _made(acts)
 
 
 def _opening(row: Any, opened: list[Told]) -> Told | None:
@@ -74,6 +77,36 @@ def _roster(acts: Acts, mission: str, opening: Told, changes: list[Told]) -> Ite
         yield fault(
             f"mission {mission}", "L’équipe n’est pas celle des actes", "The roster is not the one of the acts", last
         )
+
+
+def _made(acts: Acts) -> Iterator[Fault]:
+    """Sources, flights, views and notes are as they were asked for."""
+    yield from made(
+        acts, tables.source, ("operations.source.add",),
+        lambda row: (row.kind, row.aerial, row.aircraft, row.service, row.tags, row.lat, row.lon),
+        lambda act: _source(msgspec.convert(act.given, NewSource)),
+    )  # fmt: skip
+    yield from made(
+        acts, tables.deployment, ("operations.camera.start",),
+        lambda row: (row.mission, row.source, row.order_id), lambda act: (*_of(act, "mission", "source"), act.order), "started",
+    )  # fmt: skip
+    yield from made(
+        acts, tables.watch, ("operations.watch.open",),
+        lambda row: (row.deployment, row.person, row.order_id), lambda act: (*_of(act, "deployment"), act.actor, act.order), "opened",
+    )  # fmt: skip
+    yield from made(
+        acts, tables.note, ("operations.note.add",),
+        lambda row: (row.mission, row.lat, row.lon, row.person), lambda act: (*_of(act, "mission", "lat", "lon"), act.actor), "at",
+    )  # fmt: skip
+
+
+def _source(given: NewSource) -> tuple[object, ...]:
+    tags = " ".join(given.tags)
+    return given.kind, given.aerial, given.aircraft[:120], given.service, tags, given.lat, given.lon
+
+
+def _of(act: Told, *names: str) -> tuple[object, ...]:
+    return tuple((act.given or {}).get(name) for name in names)
 
 
 def _cameras(acts: Acts) -> Iterator[Fault]:
