@@ -144,7 +144,9 @@ def _other(one: Any, other: Any) -> bool:
     return type(one) is not type(other) or one != other
 
 
-def flip_file(raw: bytes, chance: random.Random) -> tuple[int, bytes]:
-    """(place, the bytes with one bit of it changed)."""
+def flip_file(raw: bytes, chance: random.Random, *, held: bool = False) -> tuple[int, bytes]:
+    """(place, the bytes with one bit of it changed); `held`: where something is, not in the zeros of free space."""
     at = chance.randrange(len(raw))
+    while held and not raw[at]:
+        at = chance.randrange(len(raw))
     return at, raw[:at] + bytes([raw[at] ^ (1 << chance.randrange(8))]) + raw[at + 1 :]

@@ -190,7 +190,7 @@ async def test_the_file(stopped: Stopped, tmp_path: Path) -> None:
     assert before is not None
     try:
         while counts["flips"] < RAW:
-            at, bad = flip_file(good, chance)
+            at, bad = flip_file(good, chance, held=counts["flips"] % 5 > 0)
             put(stopped.file, bad)
             counts["flips"] += 1
             after = dump(stopped.file)

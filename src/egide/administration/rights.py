@@ -1,4 +1,4 @@
-"""Officers, habilitations, lost keys and holds, compared with the acts that made them (kernel/rights_check.py)."""
+"""Officers, habilitations, sessions, lost keys, drafts and holds, compared with the acts that made them (kernel/rights_check.py)."""
 
 from __future__ import annotations
 
@@ -6,24 +6,28 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 from sqlalchemy import select
 
+from egide.administration.orders import OrderDraft, drafted
 from egide.administration.personas import FOREVER_US, PERSONAS
 from egide.kernel import tables
 from egide.kernel.times import parse
 from egide.kernel.identity import SESSION_S
+from egide.kernel.orders import OrderBody, canonical
 from egide.kernel.retention import erase_at
 from egide.kernel.rights_check import Acts, Fault, Told, about_then, fault, made
 
 
 def check(acts: Acts) -> Iterator[Fault]:
-    """All four."""
+    """All of them."""
     yield from _people(acts)
     yield from _habilitations(acts)
     yield from _passkeys(acts)
     yield from _holds(acts)
     yield from _kept(acts)
     yield from _sessions(acts)
+    yield from _drafts(acts)
 
 
 def _people(acts: Acts) -> Iterator[Fault]:
@@ -117,6 +121,27 @@ def _sessions(acts: Acts) -> Iterator[Fault]:
         acts, tables.session, entering, lambda row: (row.person, row.strength, row.until - row.started),
         lambda act: (act.actor, "demo" if act.act == entering[-1] else "passkey", SESSION_S * 1_000_000), "started",
     )  # fmt: skip
+
+
+def _drafts(acts: Acts) -> Iterator[Fault]:
+    """An order that nobody has signed yet is as it was drafted: a prefect signs what they read."""
+    realm, told, unknown = acts.kernel.settings.realm, set(), False
+    for act in acts.named("orders.draft"):
+        if act.given is None:
+            unknown = True
+        else:
+            told.add(canonical(drafted(msgspec.convert(act.given, OrderDraft), "", realm, act.actor)))
+    table = tables.order
+    for row in acts.db.execute(select(table.c.id, table.c.draft).where(table.c.signed.is_(None))):
+        acts.checked += 1
+        try:
+            body = msgspec.json.decode(row.draft, type=OrderBody)
+            same = body.id == row.id and canonical(body) == row.draft
+            same = same and canonical(msgspec.structs.replace(body, id="")) in told
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            same = False
+        if not same and not unknown:
+            yield fault(f"order {row.id}", "Aucun acte n’a rédigé ce projet, tel quel", "No act drafted this as it stands")
 
 
 def _kept(acts: Acts) -> Iterator[Fault]:
