@@ -25,7 +25,9 @@ async def lived(folder: Path, rounds: int = 30, **settings: Any) -> World:
         assert view
         for number in range(rounds):
             await world.refused("officer", "orders.draft", **world.draft())
-            await world.act("officer", "operations.note.add", mission=mission, text=f"Note {number}", lat=INSIDE[0], lon=INSIDE[1])
+            await world.act(
+                "officer", "operations.note.add", mission=mission, text=f"Note {number}", lat=INSIDE[0], lon=INSIDE[1]
+            )
             await _alert(world, f"À l’aide {number}", closed=number % 3 == 0)
             for name in ("orders.list", "operations.alert.list"):
                 await world.act("command", name, *([Terminal(world.person("command"))] if "alert" in name else []))
@@ -71,4 +73,3 @@ async def _alert(world: World, text: str, *, closed: bool) -> None:
     await world.act("officer", "operations.alert.answer", alert=sent.id, text="Nous arrivons")
     if closed:
         await world.act("officer", "operations.alert.close", alert=sent.id)
-

@@ -109,9 +109,7 @@ def _holds(acts: Acts) -> Iterator[Fault]:
         acts.checked += 1
         held[row.retained, row.until] += 1
         if held[row.retained, row.until] > told[row.retained, row.until] and not unknown:
-            yield fault(
-                f"hold {row.id}", "Aucun acte n’a conservé cela, tel quel", "No act holds this as it stands"
-            )
+            yield fault(f"hold {row.id}", "Aucun acte n’a conservé cela, tel quel", "No act holds this as it stands")
 
 
 def _sessions(acts: Acts) -> Iterator[Fault]:
@@ -141,7 +139,9 @@ def _drafts(acts: Acts) -> Iterator[Fault]:
         except (msgspec.DecodeError, UnicodeDecodeError):
             same = False
         if not same and not unknown:
-            yield fault(f"order {row.id}", "Aucun acte n’a rédigé ce projet, tel quel", "No act drafted this as it stands")
+            yield fault(
+                f"order {row.id}", "Aucun acte n’a rédigé ce projet, tel quel", "No act drafted this as it stands"
+            )
 
 
 def _kept(acts: Acts) -> Iterator[Fault]:
@@ -154,12 +154,7 @@ def _kept(acts: Acts) -> Iterator[Fault]:
         expected = None if row.trigger is None else erase_at(acts.kernel, row.category, row.trigger)
         states = ("open",) if row.trigger is None else ("sealed", "erasing", "erased")
         gone = row.state in ("erasing", "erased") and (row.category, row.object) not in erased
-        if (
-            row.erase_at != expected
-            or row.state not in states
-            or gone
-            or f"{row.category}/{row.object}" != row.id
-        ):
+        if row.erase_at != expected or row.state not in states or gone or f"{row.category}/{row.object}" != row.id:
             yield fault(
                 f"retained {row.id}", "La date d’effacement n’est pas celle de la règle", "The date of erasure is not that of the rule"
             )  # fmt: skip

@@ -114,9 +114,7 @@ def _stamps(db: Connection, realm: str, heads: dict[int, str], stamped: StampChe
     table, held = tables.stamp, 0
     if stamped is None or not has_table(db, table.name):
         return 0
-    for size, at, token in db.execute(
-        select(table.c.size, table.c.at, table.c.token).where(table.c.realm == realm)
-    ):
+    for size, at, token in db.execute(select(table.c.size, table.c.at, table.c.token).where(table.c.realm == realm)):
         try:
             right = stamped(bytes(token), checkpoint.parse(heads[size]).body) == at
         except (KeyError, EgideError):
