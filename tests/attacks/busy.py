@@ -1,4 +1,4 @@
-"""A platform on which much has happened, stopped: orders, missions, notes, views, refusals, alerts, holds, rights given and taken."""
+"""A platform on which much has happened, stopped: orders, missions, notes, views, refusals, alerts, holds, rights."""
 
 from __future__ import annotations
 

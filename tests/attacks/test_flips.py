@@ -12,6 +12,7 @@ import random
 import re
 import shutil
 import sqlite3
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -68,7 +69,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120 + 3600 * PROOF)]
 
 def report(name: str, **counts: object) -> None:
     """Counts for docs/proofs.md."""
-    print(name, counts, "seed", SEED)
+    sys.stdout.write(f"{name} {counts} seed {SEED}\n")
     place = os.environ.get("EGIDE_REPORTS")
     if place:
         file = Path(place) / "flips.jsonl"
@@ -102,7 +103,7 @@ class Stopped:
             self.kernel.log = Log.recover(SqlTiles(self.kernel.store, "police"), size)
             self.kernel._check_head(self.kernel.latest_checkpoint())
             starts = True
-        except Exception:  # whatever a start raises, the platform does not start
+        except Exception:  # noqa: BLE001 — whatever a start raises, the platform does not start
             starts = False
         found = checks_stored.examine(self.kernel, lambda *_: None).problems
         return found if starts or found else None
@@ -168,6 +169,26 @@ async def test_cells(stopped: Stopped) -> None:
     assert stopped.problems() == []
     report("cells", columns=len(asked), flips=counts["flips"], missed=0, entries_named=counts["entries named"],
            ms_each=round((time.monotonic() - started) / counts["flips"] * 1000))  # fmt: skip
+
+
+async def test_keys(stopped: Stopped) -> None:
+    """Of the vault: a changed key would let what it sealed pass for erased."""
+    chance, cells, flips = random.Random(SEED), Cells(stopped.file.parent / "vault" / "vault.db"), 0
+    vault, keys = stopped.kernel.vault, [each for each in cells.columns if each[0] == "data_key"]
+    for turn in range(CELLS // 10):
+        cell = cells.draw(*keys[turn % len(keys)], chance)
+        value = flipped(cell.row[cell.column], chance)
+        if value is None:
+            continue
+        with cells.changed(cell, value) as possible:
+            if not possible:
+                continue
+            vault.forget()
+            assert list(vault.damaged_keys()), cell
+        flips += 1
+    vault.forget()
+    assert not list(vault.damaged_keys())
+    report("vault", flips=flips, missed=0)
 
 
 async def test_the_columns_that_nothing_speaks_for_are_these(stopped: Stopped) -> None:

@@ -1,10 +1,10 @@
-"""Officers, habilitations, sessions, lost keys, drafts and holds, compared with the acts that made them (kernel/rights_check.py)."""
+"""Officers, habilitations, sessions, lost keys, drafts and holds, compared with the acts that made them (rights_check.py)."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from sqlalchemy import select
@@ -12,11 +12,15 @@ from sqlalchemy import select
 from egide.administration.orders import OrderDraft, drafted
 from egide.administration.personas import FOREVER_US, PERSONAS
 from egide.kernel import tables
-from egide.kernel.times import parse
+from egide.kernel.errors import EgideError
 from egide.kernel.identity import SESSION_S
 from egide.kernel.orders import OrderBody, canonical
 from egide.kernel.retention import erase_at
 from egide.kernel.rights_check import Acts, Fault, Told, about_then, fault, made
+from egide.kernel.times import parse
+
+if TYPE_CHECKING:
+    from egide.kernel.door import Kernel
 
 
 def check(acts: Acts) -> Iterator[Fault]:
@@ -151,10 +155,26 @@ def _kept(acts: Acts) -> Iterator[Fault]:
     }
     for row in acts.db.execute(select(tables.retained)):
         acts.checked += 1
-        expected = None if row.trigger is None else erase_at(acts.kernel, row.category, row.trigger)
+        expected = _due(acts.kernel, row.category, row.trigger)
         states = ("open",) if row.trigger is None else ("sealed", "erasing", "erased")
         gone = row.state in ("erasing", "erased") and (row.category, row.object) not in erased
-        if row.erase_at != expected or row.state not in states or gone or f"{row.category}/{row.object}" != row.id:
+        if (
+            expected is False
+            or row.erase_at != expected
+            or row.state not in states
+            or gone
+            or f"{row.category}/{row.object}" != row.id
+        ):
             yield fault(
                 f"retained {row.id}", "La date d’effacement n’est pas celle de la règle", "The date of erasure is not that of the rule"
             )  # fmt: skip
+
+
+def _due(kernel: Kernel, category: str, trigger: int | None) -> int | Literal[False] | None:
+    """When the law's term is over; None while it has not begun, False for what no rule knows."""
+    if trigger is None:
+        return None
+    try:
+        return erase_at(kernel, category, trigger)
+    except (EgideError, OverflowError, ValueError):  # a category or a year that does not exist
+        return False

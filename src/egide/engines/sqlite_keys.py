@@ -67,9 +67,11 @@ class SqliteKeys:
                 except sqlite3.Error as problem:
                     raise _unavailable() from problem
             yield from rows
-            if not rows or not isinstance(rows[-1].id, bytes):
+            if not rows:
                 return
             last = rows[-1].id
+            if not isinstance(last, bytes):  # a damaged file
+                return
 
     def missing(self, owners: Sequence[Owner]) -> list[Owner]:
         """Those owners that have no row yet."""

@@ -14,7 +14,7 @@ from egide.gateways import standing
 from egide.gateways.findings import Count, Finding, Findings
 from egide.kernel import ledger_check, rights_check, sealed_check, stamping
 from egide.kernel.door import Kernel
-from egide.kernel.errors import EgideError, StartupError, Text
+from egide.kernel.errors import EgideError, StartupError, Text, Unavailable
 from egide.kernel.ledger_leaves import Findings as Problems
 from egide.kernel.ledger_leaves import Problem
 from egide.kernel.ledger_verify import StampCheck
@@ -69,6 +69,10 @@ def examine(kernel: Kernel, count: Count) -> Looked:
         # A damaged file gives rows of any shape: a number where a text was, half a row.
         said = str(error.orig) if isinstance(error, DatabaseError) else repr(error)
         found.add("store", f"Base illisible : {said}", f"Database unreadable: {said}")
+    except Unavailable:
+        raise
+    except EgideError as error:  # a row of a form that the program itself refuses
+        found.add("store", error.what.fr, error.what.en)
     looked.problems = [*looked.problems, *found.problems]
     return looked
 

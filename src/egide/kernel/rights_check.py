@@ -1,9 +1,9 @@
 """Compares the rows that give rights with the acts that gave them: what was granted, withdrawn, closed or held.
 
-Why: such a row is not sealed or signed by itself, and whoever edits it gives themselves a right that nobody granted. But every
-change of a right is an act, whose sealed body is bound to a signed leaf. So the acts are read again and the rows must say what
-they say. Each capability knows its own acts and rows (`Capability.rights`); acts whose body was erased speak for nothing any more,
-and the rows that they alone could speak for are passed over.
+Why: such a row is not sealed or signed by itself, and whoever edits it gives themselves a right that nobody granted. But
+every change of a right is an act, whose sealed body is bound to a signed leaf. So the acts are read again and the rows must
+say what they say. Each capability knows its own acts and rows (`Capability.rights`). An act whose body was erased speaks for
+nothing any more: the rows that it alone could speak for are passed over.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Checks what is stored beside the leaves: tiles, cosignatures, stamps, and that no row belongs to another realm.
 
-Why apart from `ledger_check`: that judges the leaves, which every tile is computed from; this what was kept to save computing, and
-what others said of the heads. A changed tile gives wrong proofs although every entry is right, so it must be found as well.
+Why apart from `ledger_check`: that judges the leaves, which every tile is computed from; this what was kept to save computing,
+and what others said of the heads. A changed tile gives wrong proofs although every entry is right, so it must be found as well.
 Sources: C2SP tlog-tiles (the root of a full tile is a hash of the tile above), C2SP tlog-cosignature, RFC 3161.
 """
 

@@ -1,8 +1,8 @@
 """The kernel's tables. Personal content is never in a clear column: it is in `entry.body`, sealed by the vault.
 
 `entry` is at once the ledger's leaf, the audit record and the outbox of `act.done` / `act.refused`; one row an act.
-A column that may hold a person's id says in `info` what erasing that person does there (links.py); a sealed one, whose key seals it,
-for what, and what it is bound to, in terms of the row's other columns (sealed_check.py).
+A column that may hold a person's id says in `info` what erasing that person does there (links.py); a sealed one, whose key seals
+it, for what, and what it is bound to, in terms of the row's other columns (sealed_check.py).
 """
 
 from __future__ import annotations

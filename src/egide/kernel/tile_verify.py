@@ -1,7 +1,8 @@
 """Verifies a folder of tiles (tile_export.py) with the public keys alone, and names the tile that was changed.
 
-Why: mirrors copy these files and nobody's leaf stands in them, so that damage shows only when the tree is folded again. Every hash
-of a tile above level 0 is the root of a full tile below it, which is what names the place. Source: C2SP tlog-tiles, RFC 9162 §2.1.1.
+Why: mirrors copy these files and nobody's leaf stands in them, so that damage shows only when the tree is folded again. Every
+hash of a tile above level 0 is the root of a full tile below it, which is what names the place. Source:
+C2SP tlog-tiles, RFC 9162 §2.1.1.
 """
 
 from __future__ import annotations

@@ -234,7 +234,8 @@ class Vault:
             except (TypeError, AttributeError):  # a damaged file gives values of other types
                 whole = False
             if not whole:
-                yield row.id.hex() if isinstance(row.id, bytes) else str(row.id)
+                identity: object = row.id
+                yield identity.hex() if isinstance(identity, bytes) else str(identity)
 
     def advice(self) -> list[Advice]:
         """What the operator should change so that destroyed keys are gone from the disk."""
