@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from egide.administration import erasure, orders, people, personas, retention, sign_in
+from egide.administration import erasure, orders, people, personas, retention, rights, sign_in
 from egide.kernel.capability import Capability
 from egide.kernel.door import Kernel
 from egide.kernel.jobs import Runner
@@ -34,6 +34,7 @@ def capability(*, demo: bool) -> Capability:
         name="administration",
         package="egide.administration",
         acts=acts,
+        rights=rights.check,
         start=_start_demo if demo else _start,
         stop=_stop,
     )

@@ -111,11 +111,16 @@ def _body(ctx: Ctx, given: OrderDraft, id_: str) -> OrderBody:
         )
     if not 1 <= given.cap <= 100:
         raise BadInput(Text("Le nombre de caméras va de 1 à 100.", "The number of cameras goes from 1 to 100."))
+    return drafted(given, id_, ctx.kernel.settings.realm, ctx.principal.id)
+
+
+def drafted(given: OrderDraft, id_: str, realm: str, issuer: str) -> OrderBody:
+    """The order that a draft asks for. Raises `BadInput` for a time that is none."""
     return OrderBody(
-        id=id_, realm=ctx.kernel.settings.realm, activity=ACTIVITY, title=given.title[:200], purpose=given.purpose, place=given.place[:500],
-        perimeter=given.perimeter, cap=given.cap, starts=starts, ends=ends, service=given.service, necessity=given.necessity[:4000],
+        id=id_, realm=realm, activity=ACTIVITY, title=given.title[:200], purpose=given.purpose, place=given.place[:500],
+        perimeter=given.perimeter, cap=given.cap, starts=parse(given.starts), ends=parse(given.ends), service=given.service, necessity=given.necessity[:4000],
         less_intrusive=given.less_intrusive[:4000], equipment=given.equipment[:1000], public_information=given.public_information,
-        information_exemption=given.information_exemption[:1000], issuer=ctx.principal.id,
+        information_exemption=given.information_exemption[:1000], issuer=issuer,
         event_ends=parse(given.event_ends) if given.event_ends else None, renewal_of=given.renewal_of,
     )  # fmt: skip
 
@@ -274,8 +279,7 @@ def revoke(ctx: Ctx, given: Revocation) -> Effect:
         raise Conflict(
             Text("Cet arrêté n’est pas signé, ou a déjà pris fin.", "This order is not signed, or has ended already.")
         )
-    statement = msgspec.json.encode({"revoked": order.body.id, "at": ctx.now_us, "by": ctx.principal.id})
-    signature = held.issuer_key(ctx.principal.id).sign(statement)
+    signature = held.issuer_key(ctx.principal.id).sign(held.statement(order.body.id, ctx.now_us, ctx.principal.id))
     reason = ctx.kernel.vault.seal(f"order:{order.body.id}", "orders", given.reason.encode(), order.body.id.encode())
 
     def apply(connection: Connection) -> None:

@@ -104,6 +104,13 @@ class PostgresKeys:
         """The row with this key id."""
         return self._one(COLUMNS + "WHERE id = %s", (identity,))
 
+    def every(self) -> Iterator[Row]:
+        """By the page, so that nobody waits long for the connection."""
+        last = b""
+        while rows := self._rows(COLUMNS + "WHERE id > %s ORDER BY id LIMIT %s", (last, CHUNK)):
+            yield from (Row(*found) for found in rows)
+            last = bytes(rows[-1][0])
+
     def missing(self, owners: Sequence[Owner]) -> list[Owner]:
         """Those owners that have no row yet."""
         found: list[Owner] = []

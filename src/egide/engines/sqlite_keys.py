@@ -31,6 +31,7 @@ PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "temp_sto
 OWNED = "SELECT id, person, purpose, subject, wrapped FROM data_key WHERE person=? AND purpose=?"
 OF_PERSON = "SELECT id, person, purpose, subject, wrapped FROM data_key WHERE person=?"
 OF_ID = "SELECT id, person, purpose, subject, wrapped FROM data_key WHERE id=?"
+PAGE = "SELECT id, person, purpose, subject, wrapped FROM data_key WHERE id>? ORDER BY id LIMIT 1000"
 ADD = "INSERT INTO data_key VALUES (?, ?, ?, ?, ?) ON CONFLICT (person, purpose) DO NOTHING"
 
 
@@ -55,6 +56,22 @@ class SqliteKeys:
     def of_id(self, identity: bytes) -> Row | None:
         """The row with this key id."""
         return self._one(OF_ID, (identity,))
+
+    def every(self) -> Iterator[Row]:
+        """By the page, so that nobody waits long for the connection."""
+        last = b""
+        while True:
+            with self._lock:
+                try:
+                    rows = [Row(*found) for found in self._database.execute(PAGE, (last,))]
+                except sqlite3.Error as problem:
+                    raise _unavailable() from problem
+            yield from rows
+            if not rows:
+                return
+            last = rows[-1].id
+            if not isinstance(last, bytes):  # a damaged file
+                return
 
     def missing(self, owners: Sequence[Owner]) -> list[Owner]:
         """Those owners that have no row yet."""

@@ -93,7 +93,7 @@ def store(settings: Settings, _count: Count) -> Findings:
             db = opened.reader()
             problems = ["ok"]
             if not settings.store:  # a server checks its own pages
-                problems = [str(row[0]) for row in db.exec_driver_sql("PRAGMA quick_check(5)")]
+                problems = [str(row[0]) for row in db.exec_driver_sql("PRAGMA integrity_check(5)")]
             last = opened.last_entry(settings.realm)[1] if has_table(db, "entry") else 0
     except (StartupError, Unavailable) as error:
         yield failed(error)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from egide.kernel.door import Kernel
     from egide.kernel.law import LawBook
     from egide.kernel.listeners import Batch
+    from egide.kernel.rights_check import Acts, Fault
 
 
 class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -116,6 +117,8 @@ class Capability:
     erasers: Mapping[str, Callable[[Kernel, str], Callable[..., None]]] = field(default_factory=dict)
     # By category: deletes what an erased object left outside the store; in a thread, repeated until it returns.
     removers: Mapping[str, Callable[[Kernel, str], None]] = field(default_factory=dict)
+    # Compares the rows that give rights with the acts that gave them; `egide doctor` asks.
+    rights: Callable[[Acts], Iterable[Fault]] | None = None
     start: Callable[[Kernel], Awaitable[None]] | None = None
     stop: Callable[[Kernel], Awaitable[None]] | None = None
 

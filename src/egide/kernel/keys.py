@@ -7,7 +7,7 @@ nothing: rows without the wrapping key, and the wrapping key without rows, open 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from egide.kernel.checkpoint import Signer
@@ -43,6 +43,9 @@ class KeyRows(Protocol):
 
     def of_id(self, identity: bytes) -> Row | None:
         """The row with this key id."""
+
+    def every(self) -> Iterator[Row]:
+        """Every row, some in memory at a time; those written meanwhile may be left out."""
 
     def missing(self, owners: Sequence[Owner]) -> list[Owner]:
         """Those owners that have no row yet."""

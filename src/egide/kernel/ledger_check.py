@@ -14,11 +14,12 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, func, select
 
-from egide.kernel import merkle, tables
+from egide.kernel import merkle, stored_check, tables
 from egide.kernel.checkpoint import Checkpoint, CheckpointError, Verifier
 from egide.kernel.ledger import TILE_WIDTH, damaged
 from egide.kernel.ledger_export import entry_line
 from egide.kernel.ledger_leaves import Findings, LeavesCheck, Problem, Signed
+from egide.kernel.ledger_verify import StampCheck
 from egide.kernel.merkle import HASH_SIZE
 
 PAGE = 4096  # entries read at once: a whole number of tiles
@@ -90,8 +91,14 @@ def _newest(db: Connection, realm: str, vkey: str) -> Checkpoint:
         raise damaged(f"its newest head: {error.what.en}") from error
 
 
-def check(db: Connection, realm: str, vkeys: Sequence[str], count: Count, known: Iterable[Checkpoint] = ()) -> Checked:
-    """Checks every entry. `known` are heads kept elsewhere (a witness's, a published one), already verified."""
+def check(
+    db: Connection, realm: str, vkeys: Sequence[str], count: Count, known: Iterable[Checkpoint] = (), *,
+    witnesses: Sequence[str] = (), stamped: StampCheck | None = None,
+) -> Checked:  # fmt: skip
+    """Checks every entry, and what is stored beside the entries.
+
+    `known` are heads kept elsewhere (a witness's, a published one), already verified; `witnesses` the keys of those who cosign.
+    """
     found = Findings()
     notes = _signed(db, realm, vkeys, found)
     total = int(db.execute(select(func.count()).where(tables.entry.c.realm == realm)).scalar_one())
@@ -121,6 +128,10 @@ def check(db: Connection, realm: str, vkeys: Sequence[str], count: Count, known:
         if not rows and start > total:
             break  # numbers beyond what there is: `finish` says which are missing
     leaves.finish(total)
+    stored_check.tiles(db, realm, total, found)
+    stored_check.attestations(db, realm, witnesses, stamped, found)
+    stored_check.times(db, realm, found)
+    stored_check.strangers(db, realm, found)
     return Checked(total, tree.root(), len(notes) + len(elsewhere), bodies, erased, found.problems)
 
 

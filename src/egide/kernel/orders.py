@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -141,10 +142,13 @@ class Orders:
 
     def issuer_key(self, person: str) -> SigningKey:
         """The signing key of one issuer, made when they first sign. Its public half travels with the order."""
-        settings = self._kernel.settings
-        return SigningKey.load_or_create(
-            settings.folder / "keys" / "issuers" / f"{person}.key", f"egide/{settings.realm}/issuer/{person}"
-        )
+        return SigningKey.load_or_create(self._key_file(person), f"egide/{self._kernel.settings.realm}/issuer/{person}")
+
+    def _key_file(self, person: str) -> Path:
+        return self._kernel.settings.folder / "keys" / "issuers" / f"{person}.key"
+
+    def _has_key(self, person: str) -> bool:
+        return self._key_file(person).exists()
 
     def get(self, order: str, db: Connection) -> Order:
         """One order; raises `NotFound`."""
@@ -230,12 +234,31 @@ class Orders:
             or not _ISSUER.fullmatch(body.issuer)
         ):
             return False
+        if not self._has_key(body.issuer):  # looking at an altered order must not make a key
+            return False
         key = self.issuer_key(body.issuer)
         if key.vkey != row.vkey:
             return False
         try:
             Ed25519PublicKey.from_public_bytes(parse_vkey(key.vkey).public_key).verify(
                 bytes(row.signature), bytes(row.draft)
+            )
+        except InvalidSignature:
+            return False
+        return True
+
+    def statement(self, order: str, at: int, by: str) -> bytes:
+        """The bytes that are signed when an order is ended."""
+        return msgspec.json.encode({"revoked": order, "at": at, "by": by})
+
+    def signed_end(self, row: Any, by: str) -> bool:
+        """Whether this person's key signed the end that an order's row states."""
+        if not _ISSUER.fullmatch(by) or not self._has_key(by):
+            return False
+        public = parse_vkey(self.issuer_key(by).vkey).public_key
+        try:
+            Ed25519PublicKey.from_public_bytes(public).verify(
+                bytes(row.revocation), self.statement(row.id, row.revoked, by)
             )
         except InvalidSignature:
             return False

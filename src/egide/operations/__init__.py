@@ -23,7 +23,7 @@ async def _stop(kernel: Kernel) -> None:
 
 def capability() -> Capability:
     """The capability."""
-    from egide.operations import alerts, archive, cameras, picture, recordings, tables, watching  # noqa: PLC0415
+    from egide.operations import alerts, archive, cameras, picture, recordings, rights, tables, watching  # noqa: PLC0415
 
     return Capability(
         name="operations",
@@ -32,6 +32,7 @@ def capability() -> Capability:
         tables=tables.metadata,
         erasers={archive.CATEGORY: archive.erase, alerts.CATEGORY: alerts.erase},
         removers={archive.CATEGORY: archive.remove},
+        rights=rights.check,
         start=_start,
         stop=_stop,
     )

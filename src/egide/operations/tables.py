@@ -14,10 +14,11 @@ source = Table(
     Column("id", String(40), primary_key=True),
     Column("name", String(200), nullable=False),
     Column("kind", String(8), nullable=False),
-    Column("url", LargeBinary, nullable=False),  # sealed: camera addresses may hold passwords
+    # camera addresses may hold passwords
+    Column("url", LargeBinary, nullable=False, info={"sealed": ("source:{id}", "sources", "{id}")}),
     Column("aerial", Boolean, nullable=False),
     Column("aircraft", String(120), nullable=False),
-    Column("pilot", LargeBinary, nullable=False),  # sealed
+    Column("pilot", LargeBinary, nullable=False, info={"sealed": ("source:{id}", "sources", "{id}")}),
     Column("service", String(20), nullable=False),
     Column("tags", String(400), nullable=False),  # space-separated
     Column("lat", Float),  # declared take-off point, used until telemetry speaks
@@ -106,7 +107,7 @@ note = Table(
     Column("at", BIG, nullable=False),
     Column("lat", Float, nullable=False),
     Column("lon", Float, nullable=False),
-    Column("body", LargeBinary, nullable=False),  # sealed
+    Column("body", LargeBinary, nullable=False, info={"sealed": ("{person}", "field-notes", "{id}")}),
 )
 
 register = Table(
@@ -124,8 +125,10 @@ alert = Table(
     Column("secret", String(64), nullable=False),  # SHA-256 of what the resident's page holds
     Column("at", BIG, nullable=False),  # µs; when it was sent
     Column("lang", String(2), nullable=False),
-    Column("body", LargeBinary, nullable=False),  # sealed: words, place, how to reach the person
-    Column("taken", LargeBinary),  # sealed: the officer who is on it
+    # words, place, how to reach the person
+    Column("body", LargeBinary, nullable=False, info={"sealed": ("alert:{id}", "distress-alerts", "{id}")}),
+    # the officer who is on it
+    Column("taken", LargeBinary, info={"sealed": ("alert:{id}", "distress-alerts", "taken{id}")}),
     Column("closed", BIG),
     Index("alert_open", "closed"),
 )
@@ -137,6 +140,6 @@ alert_word = Table(
     Column("alert", String(40), nullable=False),
     Column("at", BIG, nullable=False),
     Column("officer", Boolean, nullable=False),  # who says it: an officer, or the resident
-    Column("body", LargeBinary, nullable=False),  # sealed
+    Column("body", LargeBinary, nullable=False, info={"sealed": ("alert:{alert}", "distress-alerts", "{id}")}),
     Index("alert_word_of", "alert", "at"),
 )
