@@ -406,11 +406,11 @@ class Emergency:
                 await asyncio.wait({asked}, timeout=LOOK_S)
                 if not asked.done() and monotonic() - since > DOUBT_S:
                     self._probe_failed = True
-                    self._kernel.store.doubt(2 * LOOK_S)
+                    self._kernel.store.doubt()
             failed = asked.exception()
             self._probe_failed = failed is not None
             if failed is not None:
-                self._kernel.store.doubt(2 * LOOK_S)
+                self._kernel.store.doubt()
             await asyncio.sleep(LOOK_S)
 
 
