@@ -245,9 +245,9 @@ class Emergency:
                 return
             async with self._lock:
                 self._waiting.remove(first)
+                for told in self.on_appended:
+                    told(first.held.entry, receipt)
                 await self._wipe()
-            for told in self.on_appended:
-                told(first.held.entry, receipt)
 
     async def _append_one(self, waiting: Waiting) -> Receipt | None:
         """Where the act stands in the ledger now; None when it cannot be taken yet."""
