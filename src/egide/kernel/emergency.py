@@ -30,7 +30,7 @@ from egide.kernel import tables
 from egide.kernel.act import Ctx, Effect, Facts, Receipt
 from egide.kernel.clock import iso
 from egide.kernel.errors import Conflict, EgideError, Refused, Text, Unavailable, Uncertain
-from egide.kernel.identity import Principal
+from egide.kernel.identity import ANONYMOUS, Principal
 from egide.kernel.journal import SUFFIX, Journal, load_key, read
 from egide.kernel.writer import Work
 
@@ -45,6 +45,7 @@ LOOK_S = 0.25  # s between looks at the store, at other processes' journals and 
 DOUBT_S = 1.0  # s a probe of the store may take before nobody waits for it any more
 IN_MEMORY = 10_000  # acts kept in memory alone when even the journal cannot be written
 CONSUMER = "emergency"
+CAUSE = "journal "
 
 
 class Held(msgspec.Struct, kw_only=True):
@@ -253,6 +254,14 @@ class Emergency:
         """Where the act stands in the ledger now; None when it cannot be taken yet."""
         kernel = self._kernel
         work = waiting.work or self._restored(waiting.held)
+        try:
+            if await asyncio.to_thread(
+                self._is_erased, work.ctx.principal
+            ):  # who was erased meanwhile is not named again
+                work = replace(work, ctx=replace(work.ctx, principal=ANONYMOUS))
+        except (SQLAlchemyError, EgideError) as error:
+            log.warning("a journalled act waits on: %s", error)
+            return None
         waiting.work = _again(work)
         kernel.writer.submit(work)
         work.future.add_done_callback(_heard)
@@ -276,6 +285,11 @@ class Emergency:
                 waiting.work = replace(_again(work), effect=None, outcome="failed")
             return done
         return receipt
+
+    def _is_erased(self, who: Principal) -> bool:
+        known = tables.person.c.id
+        there = select(known).where(known == who.id)
+        return who.kind == "person" and bool(who.id) and self._kernel.store.reader().execute(there).first() is None
 
     def _is_in_ledger(self, entry: str) -> Receipt | None:
         realm = self._kernel.settings.realm
@@ -422,7 +436,12 @@ def _heard(future: asyncio.Future[Any]) -> None:
 
 def _cause(at: int) -> str:
     """What the leaf says of where the act waited: oversight shows when it was called beside when it was recorded."""
-    return f"journal {iso(at)}"
+    return f"{CAUSE}{iso(at)}"
+
+
+def called_at(cause: str) -> str | None:
+    """When an act was called (ISO 8601) that waited in the emergency journal, from its leaf's cause; None for any other."""
+    return cause.removeprefix(CAUSE) if cause.startswith(CAUSE) else None
 
 
 def _held(work: Work) -> Held:

@@ -5,8 +5,8 @@ Why: an alert must be kept although the ledger, the database and the vault are a
     emergency/journal.key          256 bits, mode 0600, made at the first start; apart from the vault, which may be down
     emergency/<process>.journal    one file a process, held with flock(2): a file nobody holds is a dead process's
 
-A record is MAGIC (8) ‖ number (8) ‖ length (4) ‖ nonce (12) ‖ AES-256-GCM ciphertext and tag (NIST SP 800-38D) ‖ END (1), which is
-never zero, so that a whole record is told from one whose writing was cut short in the reserve's zeros; number and file
+A record is MAGIC (8) ‖ number (8) ‖ length (4) ‖ nonce (12) ‖ AES-256-GCM ciphertext and tag (NIST SP 800-38D) ‖ END (1),
+which is never zero: a whole record is told from one whose writing was cut short in the reserve's zeros. Number and file
 name are authenticated with it, and inside stands the hash of all records before it. Each record opens by itself, so that one that
 was altered costs only itself; the chain names what was taken out or put elsewhere. Space is reserved at the start, so that a full
 disk finds some left; its zeros end the reading.

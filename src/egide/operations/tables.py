@@ -125,7 +125,7 @@ alert = Table(
     Column("at", BIG, nullable=False),  # µs; when it was sent
     Column("lang", String(2), nullable=False),
     Column("body", LargeBinary, nullable=False),  # sealed: words, place, how to reach the person
-    Column("taken", LargeBinary),  # sealed: the officer who is on it
+    Column("taken", String(40), info={"person": "null"}),  # the officer who is on it
     Column("closed", BIG),
     Index("alert_open", "closed"),
 )
