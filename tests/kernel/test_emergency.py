@@ -270,6 +270,79 @@ async def test_kill_9_at_any_moment_loses_and_doubles_nothing(tmp_path: Path) ->
         await world.stop()
 
 
+@pytest.fixture
+async def two(tmp_path: Path) -> AsyncIterator[tuple[World, World]]:
+    """Two processes on one data folder."""
+    both = World(tmp_path / "data"), World(tmp_path / "data")
+    for each in both:
+        await each.start()
+    yield both
+    for each in reversed(both):
+        await each.stop()
+
+
+def unplug(world: World) -> None:
+    """Its ledger stays away until its end."""
+    world.kernel.writer.failed = "down"
+    world.kernel.writer._try_again = lambda: None  # type: ignore[method-assign]  # as above
+
+
+async def test_what_one_process_journals_the_others_show(two: tuple[World, World]) -> None:
+    """An alert that came in here is on the consoles there, with its mark, and answered there; both end in the ledger once."""
+    first, second = two
+    officer = Terminal(second.person("officer"))
+    await second.act("officer", "operations.alert.list", officer)
+    unplug(first)
+    since = time.monotonic()
+    sent = await sends(first, "help")
+    assert sent.journal is not None
+    await second.until(lambda: bool(officer.pushed), THROUGH_S - (time.monotonic() - since))
+    assert officer.pushed[-1]["alert"]["text"] == "help"
+    assert officer.pushed[-1]["alert"]["journal"]
+    unplug(second)
+    await second.act("officer", "operations.alert.answer", alert=sent.result.id, text="Coming")
+    raw = json.dumps({"alert": sent.result.id, "secret": sent.result.secret}).encode()
+
+    async def answered() -> bool:
+        done = await first.kernel.perform("operations.alert.follow", raw, ANONYMOUS)
+        return [word["text"] for word in done.result.alert["words"]] == ["Coming"]
+
+    for _ in range(60):
+        if await answered():
+            break
+        await asyncio.sleep(0.05)
+    else:
+        raise AssertionError("the sender does not see the answer")
+    for each in (first, second):
+        each.kernel.writer.failed = None
+    await back(first)
+    await back(second)
+    await second.until(lambda: not officer.pushed[-1]["alert"]["journal"])
+    assert [leaf["id"] for leaf in leaves(second)] == [sent.journal.entry]
+    assert len(leaves(second, "operations.alert.answer")) == 1
+
+
+async def test_a_living_process_appends_what_a_dead_one_journalled(two: tuple[World, World]) -> None:
+    first, second = two
+    officer = Terminal(second.person("officer"))
+    await second.act("officer", "operations.alert.list", officer)
+    unplug(first)
+    sent = [await sends(first, f"{number}") for number in range(5)]
+    await second.until(lambda: len({each["alert"]["id"] for each in officer.pushed}) == 5)
+    assert leaves(second) == []
+    await first.stop()
+    await second.until(lambda: len(leaves(second)) == 5)
+    assert [leaf["id"] for leaf in leaves(second)] == [each.journal.entry for each in sent if each.journal is not None]
+    await second.until(lambda: not officer.pushed[-1]["alert"]["journal"])
+    shown = (await second.act("officer", "operations.alert.list"))["alerts"]
+    assert [each["text"] for each in shown] == ["0", "1", "2", "3", "4"]
+    assert not any(each["journal"] for each in shown)
+    assert not any(
+        file.read_bytes().strip(b"\0") for file in (second.folder / "emergency").glob("*.journal")
+    ), "what is in the ledger stays in the journal"
+    await first.start()
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     with postgres() as running:

@@ -175,6 +175,8 @@ class Emergency:
                 receipt: Receipt = await asyncio.wait_for(asyncio.shield(work.future), ANSWER_S)
             except (TimeoutError, Unavailable, Uncertain) as error:
                 log.warning("%s goes to the emergency journal: %s", work.act.name, str(error) or "no answer")
+                # The writer may still hold it, and write it late: then too its leaf says when it was called.
+                work.ctx.cause, work.settled = _cause(work.ctx.now_us), True
             else:
                 return receipt, None
         journalled = await self._journal(work)
