@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from bisect import insort
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -116,7 +116,7 @@ class Emergency:
         self._own: Journal | None = None
         self._files: set[Journal] = set()  # taken over from dead processes
         self._waiting: list[Waiting] = []
-        self._seen: dict[str, tuple[int, int]] = {}  # other processes' files: (when changed, records seen)
+        self._seen: dict[str, tuple[int, frozenset[str]]] = {}  # other processes' files: (when changed, entries in it)
         self._lock = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self._prober = ThreadPoolExecutor(1, "egide-probe")
@@ -225,7 +225,7 @@ class Emergency:
         while True:
             try:
                 self._take_over()
-                self._look_at_others()
+                await self._look_at_others()
                 await self._write_again()
                 await self._append()
             except OSError as error:
@@ -338,20 +338,39 @@ class Emergency:
             else:
                 file.remove()
 
-    def _look_at_others(self) -> None:
-        """What living processes journal is shown here too: whoever is connected sees an alert, wherever it came in."""
+    async def _look_at_others(self) -> None:
+        """What living processes journal is shown here too: whoever is connected sees an alert, wherever it came in.
+
+        A file is wiped, or goes, once all of it is in the ledger: what was shown from it and has left it waits no more.
+        """
+        there: set[str] = set()
         for path in self._folder.glob(f"*{SUFFIX}"):
             if (self._own is not None and path == self._own.path) or any(path == file.path for file in self._files):
                 continue
-            changed, seen = self._seen.get(path.name, (0, 0))
+            there.add(path.name)
+            changed, shown = self._seen.get(path.name, (0, frozenset()))
             with suppress(FileNotFoundError):
                 now = path.stat().st_mtime_ns
                 if now == changed:
                     continue
-                reading = read(path.name, path.read_bytes().rstrip(b"\0"), AESGCM(self._key))
-                for held in self._decoded(path.name, reading.records[seen:]):
-                    self._show(self._restored(held))
-                self._seen[path.name] = (now, len(reading.records))
+                records = await asyncio.get_running_loop().run_in_executor(self._writer, self._records, path)
+                held = {each.entry: each for each in self._decoded(path.name, records)}
+                for entry, each in held.items():
+                    if entry not in shown:
+                        self._show(self._restored(each))
+                self._seen[path.name] = now, frozenset(held)
+                self._left(shown - held.keys())
+        for name in self._seen.keys() - there:
+            self._left(self._seen.pop(name)[1])
+
+    def _records(self, path: Path) -> list[bytes]:
+        return read(path.name, path.read_bytes().rstrip(b"\0"), AESGCM(self._key)).records
+
+    def _left(self, entries: Iterable[str]) -> None:
+        for entry in entries:
+            if not self.pending(entry):  # what this process has taken over is told when it is in the ledger
+                for told in self.on_appended:
+                    told(entry, Receipt(self._kernel.settings.realm, -1, entry))
 
     def _decoded(self, name: str, records: list[bytes]) -> list[Held]:
         found = []

@@ -174,7 +174,7 @@ class Board:
         if name != CHANGED or payload.get("process") == self._kernel.process:
             return
         try:
-            self._read(payload["alert"], payload.get("entry", ""))
+            self._read(payload["alert"])
         except (DatabaseError, EgideError) as error:
             log.warning("an alert of another process is not seen: %s", error)
 
@@ -187,7 +187,7 @@ class Board:
         except (DatabaseError, EgideError) as error:
             log.warning("who was erased may still be shown: %s", error)
 
-    def _read(self, id_: str, entry: str = "") -> None:
+    def _read(self, id_: str) -> None:
         db, vault, table = self._kernel.store.reader(), self._kernel.vault, tables.alert
         row = db.execute(select(table).where(table.c.id == id_)).first()
         if row is None:
@@ -209,10 +209,13 @@ class Board:
             return
         before = self._alerts.get(id_)
         if before is not None:
-            found.waiting = before.waiting - {entry}
-            self._entries.pop(entry, None)
-            known = {word.id for word in found.words}
-            found.words += [word for word in before.words if word.id not in known and found.waiting]
+            found.waiting = before.waiting
+            if found.waiting:  # what the ledger does not have yet stays on the board
+                known = {word.id for word in found.words}
+                found.words += [word for word in before.words if word.id not in known]
+                found.words.sort(key=lambda each: each.at)
+                if not found.taken:
+                    found.taken, found.taken_name = before.taken, before.taken_name
         if found.closed:
             self._alerts.pop(id_, None)
         else:
