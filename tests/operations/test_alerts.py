@@ -178,7 +178,7 @@ async def test_a_journalled_act_does_not_bring_an_erased_officer_back(world: Wor
         assert (await world.kernel.perform(f"operations.alert.{name}", raw, terminal.principal)).journal is not None
     assert links_to(world, who) == before
     await erased(world, who)
-    del world.kernel.store.away  # type: ignore[method-assign]  # the class's own again
+    del world.kernel.store.away  # the class's own again
     await world.until(lambda: world.kernel.emergency.waiting == 0)
     assert links_to(world, who) == {}
     db, entry = world.kernel.store.reader(), kernel_tables.entry

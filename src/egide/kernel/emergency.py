@@ -35,6 +35,8 @@ from egide.kernel.journal import SUFFIX, Journal, load_key, read
 from egide.kernel.writer import Work
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from egide.kernel.door import Kernel
 
 log = logging.getLogger("egide.emergency")
