@@ -12,12 +12,16 @@ import pytest
 from sqlalchemy import func, select
 
 from egide.kernel import tables as kernel_tables
+from egide.kernel.clock import iso
+from egide.kernel.erasure import known
 from egide.kernel.errors import BadInput, NotFound, NotSignedIn, TooMany
 from egide.kernel.identity import ANONYMOUS
+from egide.kernel.links import count
 from egide.kernel.vault import Erased
 from egide.operations import tables
+from egide.operations.alerts import CATEGORY
 from egide.operations.board import BURST, PURPOSE, owner
-from tests.world import Terminal, World
+from tests.world import DAY_US, Terminal, World
 
 pytestmark = pytest.mark.anyio
 TEXT = {"answer": {"text": "no"}}
@@ -113,6 +117,75 @@ async def test_it_is_erased_when_its_time_has_come(world: World) -> None:
         for row in db.execute(about)
         if row.act != "operations.alert.list"
     )
+
+
+async def test_erasing_an_alert_is_finished(world: World) -> None:
+    """Nothing of it lies outside the store: the second step has nothing to remove, and says so."""
+    sent = await anyone(world, "send", text="Ada")
+    await world.act("officer", "operations.alert.close", alert=sent.id)
+    world.move(days=31)
+    kept, db = kernel_tables.retained.c, world.kernel.store.reader()
+    state = select(kept.state).where(kept.id == f"{CATEGORY}/{sent.id}")
+    await world.until(lambda: db.execute(state).scalar_one() == "erased")
+    assert db.execute(select(func.count()).select_from(tables.alert)).scalar() == 0
+
+
+async def lou(world: World) -> Terminal:
+    """An officer who may be erased."""
+    added = await world.act(
+        "administrator", "administration.person.add", name="Lou Verdier", unit="brigade", roles=["officer"]
+    )
+    until = iso(world.clock.now_us() + 30 * DAY_US)
+    await world.act("administrator", "administration.habilitation.grant", person=added["id"], scope="*", until=until)
+    return Terminal(world.person(added["id"]))
+
+
+async def erased(world: World, who: str) -> None:
+    await world.act("dpo", "administration.person.erase", person=who, motive="Départ du service")
+    world.move(seconds=5)
+    await world.kernel.erasures.tick()
+
+
+def links_to(world: World, who: str) -> dict[str, int]:
+    return count(world.kernel.store.reader(), known(world.kernel), who).rows
+
+
+async def test_an_erased_officer_is_in_charge_of_nothing(world: World) -> None:
+    sent = await anyone(world, "send", text="help")
+    officer = Terminal(world.person("officer"))
+    await world.act("officer", "operations.alert.list", officer)
+    who = (await lou(world)).principal.id
+    await world.act(who, "operations.alert.take", alert=sent.id)
+    await world.act(who, "operations.alert.answer", alert=sent.id, text="Coming")
+    assert officer.pushed[-1]["alert"]["taken"] == "Lou Verdier"
+    assert "alert.taken" in links_to(world, who)
+    await erased(world, who)
+    await world.until(lambda: officer.pushed[-1]["alert"]["taken"] is None)
+    assert links_to(world, who) == {}
+    (shown,) = (await world.act("officer", "operations.alert.list"))["alerts"]
+    assert [word["text"] for word in shown["words"]] == ["Coming"]
+    assert shown["taken"] is None
+
+
+async def test_a_journalled_act_does_not_bring_an_erased_officer_back(world: World) -> None:
+    sent = await anyone(world, "send", text="help")
+    terminal = await lou(world)
+    who = terminal.principal.id
+    before = links_to(world, who)
+    world.kernel.store.away = lambda: True  # type: ignore[method-assign]  # for emergency acts only: others are written
+    for name, given in (("take", {}), ("answer", {"text": "Coming"})):
+        raw = json.dumps({"alert": sent.id, **given}).encode()
+        assert (await world.kernel.perform(f"operations.alert.{name}", raw, terminal.principal)).journal is not None
+    assert links_to(world, who) == before
+    await erased(world, who)
+    del world.kernel.store.away  # the class's own again
+    await world.until(lambda: world.kernel.emergency.waiting == 0)
+    assert links_to(world, who) == {}
+    db, entry = world.kernel.store.reader(), kernel_tables.entry
+    late = db.execute(select(entry).where(entry.c.act.in_(["operations.alert.take", "operations.alert.answer"]))).all()
+    assert len(late) == 2
+    assert all(row.actor is None for row in late)
+    assert (await world.act("officer", "operations.alert.list"))["alerts"][0]["words"][0]["text"] == "Coming"
 
 
 @pytest.fixture

@@ -135,6 +135,59 @@ async def test_page(name: str, scene: Scene, window: Opener, axe: str, unjudged:
     await seen.go(path)
     await page.wait_for_load_state("networkidle")
     await prepare(seen)
+    wrong = await looked_at(seen, name, axe, unjudged)
+    assert wrong == [], "\n".join(wrong)
+
+
+async def test_an_alert_on_the_console(
+    stage: Stage, scene: Scene, window: Opener, axe: str, unjudged: Unjudged
+) -> None:
+    caller, officer = await stage.person("other-officer"), await scene.person("officer")
+    given = {"text": "Un homme est tombé à l’eau, quai nord", "lat": 60.1, "lon": 24.9, "reach": "+33 6 00 00 00 00"}
+    sent = await caller.act("operations.alert.send", **given)
+    await officer.act("operations.alert.answer", alert=sent["id"], text="Nous arrivons")
+    seen = await window("officer")
+    await seen.go("/operations")
+    await seen.page.wait_for_load_state("networkidle")
+    await seen.page.locator("[data-alert] button").first.click()
+    wrong = await looked_at(seen, "operations, an alert", axe, unjudged)
+    await officer.act("operations.alert.close", alert=sent["id"])
+    assert wrong == [], "\n".join(wrong)
+
+
+@pytest.mark.parametrize("lang", ["fr", "en"])
+async def test_the_page_for_help(window: Opener, axe: str, lang: str) -> None:
+    """The form, what a mistake looks like, and the conversation: nothing wrong, and nothing that axe cannot judge."""
+    seen = await window(lang=lang)
+    page = seen.page
+    wrong: list[str] = []
+
+    async def look(where: str) -> None:
+        for size in (WIDE, NARROW):
+            await page.set_viewport_size({"width": size[0], "height": size[1]})
+            for scheme in ("light", "dark"):
+                await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+                found = await seen.apart(f"{axe};{RUN}")
+                every = found["violations"] + found["incomplete"]
+                wrong.extend(f"{where}, {lang}, {size[0]} px, {scheme}: {told(rule)}" for rule in every)
+            wrong.extend(f"{where}, {lang}, {size[0]} px: {what}" for what in await seen.apart(OVERFLOW))
+
+    await seen.go(f"/alert?lang={lang}")
+    await look("form")
+    await page.locator("#text").fill(" ")
+    await page.locator("form button:not([type])").click()
+    await expect(page.get_by_role("alert")).to_be_visible()
+    await look("mistake")
+    await page.locator("#text").fill("Au secours" * 20)
+    await page.locator("form button:not([type])").click()
+    await expect(page.locator("li.you")).to_be_visible()
+    await look("conversation")
+    assert wrong == [], "\n".join(wrong)
+
+
+async def looked_at(seen: Window, name: str, axe: str, unjudged: Unjudged) -> list[str]:
+    """What is wrong with a page: in both languages, wide and narrow, in all colours."""
+    page = seen.page
     wrong: list[str] = []
     for lang in ("fr", "en"):
         for size in (WIDE, NARROW):
@@ -155,7 +208,7 @@ async def test_page(name: str, scene: Scene, window: Opener, axe: str, unjudged:
         await expect(page.locator("html")).to_have_attribute("data-theme", theme)
         found = await seen.apart(f"{axe};{CONTRAST}")
         wrong += [f"{theme}: {told(rule)}" for rule in found["violations"]]
-    assert wrong == [], "\n".join(wrong)
+    return wrong
 
 
 def rows(page: str, rule: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:

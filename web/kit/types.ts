@@ -121,6 +121,8 @@ export interface RiverEntry {
   order_title: string | null;
   articles: string[];
   reasons: Reason[];
+  /** When it was called, where it waited in the emergency journal before it could be recorded at `at`. */
+  called?: string | null;
 }
 
 export interface Watch {

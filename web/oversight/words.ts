@@ -38,6 +38,10 @@ export const t = dictionary({
   verify: { fr: 'vérifier nº', en: 'verify no.' },
   following: { fr: 'suivi en direct', en: 'followed live' },
   notFollowing: { fr: 'suivi interrompu', en: 'not followed' },
+  journal: { fr: 'journal d’urgence :', en: 'emergency journal:' },
+  caller: { fr: 'une personne qui appelle à l’aide', en: 'somebody who calls for help' },
+  unnamed: { fr: 'sans nom', en: 'no name' },
+  called: (called: string, recorded: string) => ({ fr: `appelé à ${called}, inscrit à ${recorded}`, en: `called at ${called}, recorded at ${recorded}` }),
   notRead: { fr: 'motif non lisible avec vos droits', en: 'reason not readable with your rights' },
   // Watches
   watchesIntro: { fr: 'Les images ouvertes en ce moment, et ce qui les permet.', en: 'The pictures open right now, and what allows them.' },

@@ -1,17 +1,16 @@
 """PostgreSQL behind the kernel's store: what an installation of several processes, or machines, stands on.
 
 The lead is a transaction-level advisory lock (PostgreSQL manual §13.3.5): one process appends to a realm's ledger at a time
-and the next takes over at the commit, or at the end of whoever died. Reads happen on the event loop, so that none may wait
-for ever for a server that is stopped: after `READ_S` the connection is given up, and for a moment others are refused at once.
+and the next takes over at the commit, or at the end of whoever died. Reads, and short writes of bookkeeping, happen on the
+event loop: the first that a hanging server keeps waiting opens the circuit (circuit.py), and the others are refused at once.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from functools import lru_cache
-from time import monotonic
 from typing import Any, ClassVar
 
 import psycopg
@@ -27,24 +26,19 @@ from sqlalchemy import (
     String,
     Table,
     create_engine,
-    event,
     insert,
     text,
 )
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, ProgrammingError
 
+from egide.engines.circuit import Circuit, Patient, Quick
 from egide.kernel.errors import StartupError, Text, Unavailable
 from egide.kernel.store import Store
 
-CONNECT_S = 3  # s to reach the server
-READ_S = 2.5  # s a read on the event loop may take: a live picture is given up at about the same time
-WRITE_S = 12.0  # s a writer's statement may take
 LEAD_S = 5.0  # s one process waits for another's transaction
 STUCK_S = 10.0  # s after which the server ends a transaction whose process is stopped, and the lead passes on
 WIPE_S = 3600.0  # s rewriting the tables may take
-DOWN_S = 0.5  # s during which no read tries again
-WAIT_S = 0.25  # s between looks at the time
 LOCK = b"egide ledger "
 # The second checkpoint removes the log segment that the switch ended. ANALYZE: statistics hold frequent values, people's ids too.
 WIPE = ("ANALYZE", "VACUUM FULL", "CHECKPOINT", "SELECT pg_switch_wal()", "CHECKPOINT")
@@ -54,28 +48,15 @@ OIDS: dict[type, str] = {
 }  # fmt: skip
 
 
-class _Patient(psycopg.Connection[Any]):
-    """A connection whose every wait ends."""
+class _Writing(Patient):
+    """Its waits are the writer's thread's; the event loop's limit holds for it in `side()` only."""
 
-    limit_s = WRITE_S
-
-    def wait(self, gen: Generator[Any, Any, Any], interval: float = WAIT_S, timeout: float | None = None) -> Any:
-        """Waits for the server, at most `limit_s`; then the connection is of no more use."""
-        try:
-            return super().wait(gen, interval, min(timeout or self.limit_s, self.limit_s))
-        except psycopg.OperationalError as error:
-            if type(error).__name__ != "_WaitTimeout":  # psycopg gives it no public name
-                raise
-            self.close()
-            raise psycopg.OperationalError("the server does not answer") from None
+    loops = False
 
 
-class _Quick(_Patient):
-    limit_s = READ_S
-
-
-class _Slow(_Patient):
+class _Slow(Patient):
     limit_s = WIPE_S
+    loops = False
 
 
 class PostgresStore(Store):
@@ -94,26 +75,54 @@ class PostgresStore(Store):
                 ),
                 file="egide.toml",
             ) from error
-        self._down_until = 0.0
-        self._conninfo = conninfo = str(url.set(drivername="postgresql").render_as_string(hide_password=False))
-        super().__init__(self._engine(conninfo, _Quick), self._engine(conninfo, _Patient))
+        conninfo = str(url.set(drivername="postgresql").render_as_string(hide_password=False))
+        self._circuit = Circuit(conninfo, "store")
+        super().__init__(self._engine(Quick), self._engine(_Writing))
 
     def reader(self) -> Connection:
         """As every store's; while the server is known to be away, refuses at once instead of waiting again."""
-        if monotonic() < self._down_until:
+        if self._circuit.is_open:
             raise _away()
         try:
             return super().reader()
         except OperationalError as error:
             raise _away() from error
 
-    def away(self) -> bool:
-        """A read has just failed, or a probe is unanswered."""
-        return monotonic() < self._down_until
+    @contextmanager
+    def side(self) -> Iterator[Connection]:
+        """As every store's; on the event loop it waits no longer than a read."""
+        if self._circuit.is_open:
+            raise _away()
+        with self._write_engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            driver.loops = True
+            try:
+                with connection.begin():
+                    yield connection
+            finally:
+                driver.loops = False
 
-    def doubt(self, seconds: float) -> None:
-        """Readers refuse at once instead of waiting on the event loop."""
-        self._down_until = max(self._down_until, monotonic() + seconds)
+    def probe(self) -> None:
+        """Asks the server, unless that is being done already: then it is away."""
+        if self._circuit.is_open:
+            raise _away()
+        try:
+            self._circuit.probe()
+        except psycopg.Error as error:
+            raise _away() from error
+
+    def away(self) -> bool:
+        """Whether the server did not answer the last who asked."""
+        return self._circuit.is_open
+
+    def doubt(self) -> None:
+        """Nobody asks any more until the server answers the circuit's probe."""
+        self._circuit.open()
+
+    def close(self) -> None:
+        """Closes every connection, the probe's too."""
+        self._circuit.end()
+        super().close()
 
     def lead(self, connection: Connection, realm: str) -> None:
         """Takes the realm's advisory lock until the transaction ends."""
@@ -157,7 +166,7 @@ class PostgresStore(Store):
         What the file system then holds in freed blocks is the operator's: mount with `discard` (docs/erasure.md). Old log
         segments are only removed with `wal_recycle = off`. Raises `Unavailable` while readers are in the way.
         """
-        engine = self._engine(self._conninfo, _Slow)
+        engine = self._engine(_Slow)
         try:
             with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 for statement in WIPE:
@@ -175,21 +184,14 @@ class PostgresStore(Store):
         finally:
             engine.dispose()
 
-    def _engine(self, conninfo: str, kind: type[_Patient]) -> Engine:
+    def _engine(self, kind: type[Patient]) -> Engine:
         # The server's own limits: a stopped process loses the lead, nobody waits for it longer than this.
         options = f"-c lock_timeout={LEAD_S:.0f}s -c idle_in_transaction_session_timeout={STUCK_S:.0f}s"
 
-        def connect() -> _Patient:
-            return kind.connect(conninfo, connect_timeout=CONNECT_S, options=options, application_name="egide")
+        def connect() -> Patient:
+            return self._circuit.connect(kind, options=options, application_name="egide")
 
-        engine = create_engine("postgresql+psycopg://", creator=connect, pool_size=8, max_overflow=32)
-
-        @event.listens_for(engine, "handle_error")
-        def _note(context: Any) -> None:
-            if kind is _Quick and (context.is_disconnect or context.connection is None):
-                self._down_until = monotonic() + DOWN_S
-
-        return engine
+        return create_engine("postgresql+psycopg://", creator=connect, pool_size=8, max_overflow=32)
 
 
 _LEAD = text("SELECT pg_advisory_xact_lock(:key)")

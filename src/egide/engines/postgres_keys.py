@@ -23,10 +23,12 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from egide.engines.postgres import CONNECT_S, DOWN_S, LEAD_S, STUCK_S, _Patient, _Quick
+from egide.engines.circuit import Circuit, Patient, Quick
+from egide.engines.postgres import LEAD_S, STUCK_S
 from egide.kernel.errors import StartupError, Text, Unavailable
 from egide.kernel.keys import Advice, Owner, Row
 
+DEAD_S = 0.5  # s within which a dead connection is found out
 WIPE_S = 120.0  # s a VACUUM FULL or a checkpoint may take
 SEEN_S = 10.0  # s to wait for those who may still see deleted rows
 CHUNK = 1000  # rows of one statement
@@ -63,8 +65,9 @@ MAY_WIPE = "SELECT pg_has_role(current_user, 'pg_checkpoint', 'usage') AND has_f
 Found = TypeVar("Found")
 
 
-class _Slow(_Patient):
+class _Slow(Patient):
     limit_s = WIPE_S
+    loops = False
 
 
 class PostgresKeys:
@@ -92,7 +95,7 @@ class PostgresKeys:
         self._lock = threading.RLock()
         self._connection: psycopg.Connection[Any] | None = None
         self._ready = False
-        self._down_until = 0.0
+        self._circuit = Circuit(dsn, "vault")
 
     # -- rows -----------------------------------------------------------------------------------------------------
 
@@ -159,13 +162,13 @@ class PostgresKeys:
 
     def absent(self) -> str:
         """The database, when it holds no vault yet."""
-        with self._open(_Quick) as db:
+        with self._open(Quick) as db:
             found = db.execute(READY).fetchone()
             return "" if found == (True,) else self.place
 
     def advice(self) -> list[Advice]:
         """What the server's settings and rights leave behind."""
-        with self._open(_Quick) as db:
+        with self._open(Quick) as db:
             recycled = (db.execute("SHOW wal_recycle").fetchone() or ("on",))[0] == "on"
             may = db.execute(MAY_WIPE).fetchone() == (True,)
         found: list[Advice] = []
@@ -189,6 +192,7 @@ class PostgresKeys:
 
     def close(self) -> None:
         """Closes the connection."""
+        self._circuit.end()
         with self._lock:
             if self._connection is not None:
                 self._connection.close()
@@ -206,7 +210,7 @@ class PostgresKeys:
     def _ask(self, work: Callable[[psycopg.Connection[Any]], Found], *, again: bool = True) -> Found:
         """Runs `work` on the one connection; once more on a new one when the old turns out to be dead (a restarted server)."""
         with self._lock:
-            if monotonic() < self._down_until:
+            if self._circuit.is_open:
                 raise _away()
             known, began = self._connection is not None, monotonic()
             try:
@@ -215,38 +219,31 @@ class PostgresKeys:
                 dead = self._connection is None or self._connection.closed
                 self.close()
                 if not (
-                    known and dead and again and monotonic() - began < DOWN_S
+                    known and dead and again and monotonic() - began < DEAD_S
                 ):  # whoever is slow is not asked twice
-                    raise self._given_up(error) from error
+                    raise _away() from error
             try:
                 return work(self._connected())
             except psycopg.Error as error:
                 self.close()
-                raise self._given_up(error) from error
-
-    def _given_up(self, error: psycopg.Error) -> Unavailable:
-        if isinstance(error, psycopg.OperationalError):
-            self._down_until = monotonic() + DOWN_S
-        return _away()
+                raise _away() from error
 
     def _connected(self) -> psycopg.Connection[Any]:
         if self._connection is None:
-            self._connection = self._connect(_Quick)
+            self._connection = self._connect(Quick)
         if not self._ready:
             self._prepare(self._connection)
         return self._connection
 
-    def _connect(self, kind: type[_Patient]) -> psycopg.Connection[Any]:
+    def _connect(self, kind: type[Patient]) -> psycopg.Connection[Any]:
         options = (
             f"-c lock_timeout={LEAD_S:.0f}s -c idle_in_transaction_session_timeout={STUCK_S:.0f}s"
             " -c synchronous_commit=on"  # a key is on the disk before anything is sealed with it
         )
-        return kind.connect(
-            self._dsn, connect_timeout=CONNECT_S, options=options, application_name="egide vault", autocommit=True
-        )
+        return self._circuit.connect(kind, options=options, application_name="egide vault", autocommit=True)
 
     @contextmanager
-    def _open(self, kind: type[_Patient]) -> Iterator[psycopg.Connection[Any]]:
+    def _open(self, kind: type[Patient]) -> Iterator[psycopg.Connection[Any]]:
         """A connection for one piece of work, whose failures are said as everywhere."""
         try:
             with self._connect(kind) as db:

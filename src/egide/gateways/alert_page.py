@@ -8,10 +8,12 @@ button more, for the place, and the page looks again by itself.
 from __future__ import annotations
 
 from base64 import b64encode
+from datetime import datetime
 from hashlib import sha256
 from html import escape
 from typing import Any
 from urllib.parse import parse_qs
+from zoneinfo import ZoneInfo
 
 import msgspec
 from starlette.requests import Request
@@ -43,11 +45,13 @@ WORDS: dict[str, tuple[str, str]] = {
             "ends. Your rights: the service’s data protection officer, then the CNIL."
         ),
     ),
-    "received": ("Reçue à {} UTC. Un agent vous répondra ici.", "Received at {} UTC. An officer will answer here."),
+    "received": ("Alerte reçue à {}", "Alert received at {}"),
+    "wait": ("Un agent vous répondra ici. Gardez cette page.", "An officer will answer here. Keep this page."),
+    "answered": ("Un agent vous a répondu.", "An officer has answered you."),
     "taken": ("Un agent s’occupe de vous.", "An officer is taking care of you."),
     "journal": (
-        "Le registre est à l’arrêt : votre alerte est gardée à part, les agents la voient déjà.",
-        "The ledger is down: your alert is kept apart, officers see it already.",
+        "Une panne touche notre registre : les agents voient déjà votre alerte, et elle est gardée. Vous n’avez rien à faire.",
+        "Our ledger has a fault: officers see your alert already, and it is kept. You need do nothing.",
     ),
     "you": ("Vous", "You"),
     "officer": ("Un agent", "An officer"),
@@ -105,7 +109,7 @@ class AlertPage:
             done = await self._ask("operations.alert.follow", {"alert": held[0], "secret": held[1]}, request)
         except EgideError as error:
             return _page(lang, _wrong(lang, error) + _form(lang), status=error.status)
-        return _page(lang, _talk(lang, done["alert"]))
+        return _page(lang, _talk(lang, done["alert"], self._kernel.book.zone))
 
     async def send(self, request: Request) -> Response:
         """An alert, or something more about it; then the page is shown afresh, so that reloading sends nothing twice."""
@@ -193,17 +197,24 @@ def _form(lang: str, form: dict[str, str] | None = None) -> str:
 <p id="said" role="status" class="small"></p><button>{_say(lang, "send")}</button></form><p class="small">{_say(lang, "notice")}</p>"""
 
 
-def _talk(lang: str, alert: dict[str, Any]) -> str:
-    state = _say(lang, "received").format(escape(alert["at"][11:16]))
+def _hour(at: str, zone: ZoneInfo) -> str:
+    """As the clock on the wall says it."""
+    return datetime.fromisoformat(at).astimezone(zone).strftime("%H:%M")
+
+
+def _talk(lang: str, alert: dict[str, Any], zone: ZoneInfo) -> str:
+    state = _say(lang, "received").format(_hour(alert["at"], zone))
+    answered = any(word["officer"] for word in alert["words"])
     said = [{"at": alert["at"], "officer": False, "text": alert["text"]}, *alert["words"]]
     lines = "".join(
         f'<li class="{"officer" if word["officer"] else "you"}"><b>{_say(lang, "officer" if word["officer"] else "you")}, '
-        f"{escape(word['at'][11:16])} UTC</b>{escape(word['text'])}</li>"
+        f"{_hour(word['at'], zone)}</b>{escape(word['text'])}</li>"
         for word in said
     )
     honest = f"<p data-journal>{_say(lang, 'journal')}</p>" if alert["journal"] else ""
     taken = f"<p><strong>{_say(lang, 'taken')}</strong></p>" if alert["taken"] else ""
-    return f"""<h1>{state}</h1>{taken}{honest}<ol>{lines}</ol>
+    next_ = f"<p>{_say(lang, 'answered' if answered else 'wait')}</p>"
+    return f"""<h1>{state}</h1>{taken}{next_}{honest}<ol>{lines}</ol>
 <form method="get" action="{PATH}"><input type="hidden" name="lang" value="{lang}"><button id="again">{_say(lang, "refresh")}</button></form>
 <form method="post" action="{PATH}?lang={lang}" class="short"><input type="hidden" name="do" value="say">
 <label for="text">{_say(lang, "more")}</label><textarea id="text" name="text" required maxlength="4000"></textarea><button class="quiet">{_say(lang, "say")}</button></form>

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from bisect import insort
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -30,11 +30,13 @@ from egide.kernel import tables
 from egide.kernel.act import Ctx, Effect, Facts, Receipt
 from egide.kernel.clock import iso
 from egide.kernel.errors import Conflict, EgideError, Refused, Text, Unavailable, Uncertain
-from egide.kernel.identity import Principal
+from egide.kernel.identity import ANONYMOUS, Principal
 from egide.kernel.journal import SUFFIX, Journal, load_key, read
 from egide.kernel.writer import Work
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from egide.kernel.door import Kernel
 
 log = logging.getLogger("egide.emergency")
@@ -45,6 +47,7 @@ LOOK_S = 0.25  # s between looks at the store, at other processes' journals and 
 DOUBT_S = 1.0  # s a probe of the store may take before nobody waits for it any more
 IN_MEMORY = 10_000  # acts kept in memory alone when even the journal cannot be written
 CONSUMER = "emergency"
+CAUSE = "journal "
 
 
 class Held(msgspec.Struct, kw_only=True):
@@ -115,7 +118,7 @@ class Emergency:
         self._own: Journal | None = None
         self._files: set[Journal] = set()  # taken over from dead processes
         self._waiting: list[Waiting] = []
-        self._seen: dict[str, tuple[int, int]] = {}  # other processes' files: (when changed, records seen)
+        self._seen: dict[str, tuple[int, frozenset[str]]] = {}  # other processes' files: (when changed, entries in it)
         self._lock = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self._prober = ThreadPoolExecutor(1, "egide-probe")
@@ -174,6 +177,8 @@ class Emergency:
                 receipt: Receipt = await asyncio.wait_for(asyncio.shield(work.future), ANSWER_S)
             except (TimeoutError, Unavailable, Uncertain) as error:
                 log.warning("%s goes to the emergency journal: %s", work.act.name, str(error) or "no answer")
+                # The writer may still hold it, and write it late: then too its leaf says when it was called.
+                work.ctx.cause, work.settled = _cause(work.ctx.now_us), True
             else:
                 return receipt, None
         journalled = await self._journal(work)
@@ -222,7 +227,7 @@ class Emergency:
         while True:
             try:
                 self._take_over()
-                self._look_at_others()
+                await self._look_at_others()
                 await self._write_again()
                 await self._append()
             except OSError as error:
@@ -245,14 +250,22 @@ class Emergency:
                 return
             async with self._lock:
                 self._waiting.remove(first)
+                for told in self.on_appended:
+                    told(first.held.entry, receipt)
                 await self._wipe()
-            for told in self.on_appended:
-                told(first.held.entry, receipt)
 
     async def _append_one(self, waiting: Waiting) -> Receipt | None:
         """Where the act stands in the ledger now; None when it cannot be taken yet."""
         kernel = self._kernel
         work = waiting.work or self._restored(waiting.held)
+        try:
+            if await asyncio.to_thread(
+                self._is_erased, work.ctx.principal
+            ):  # who was erased meanwhile is not named again
+                work = replace(work, ctx=replace(work.ctx, principal=ANONYMOUS))
+        except (SQLAlchemyError, EgideError) as error:
+            log.warning("a journalled act waits on: %s", error)
+            return None
         waiting.work = _again(work)
         kernel.writer.submit(work)
         work.future.add_done_callback(_heard)
@@ -276,6 +289,11 @@ class Emergency:
                 waiting.work = replace(_again(work), effect=None, outcome="failed")
             return done
         return receipt
+
+    def _is_erased(self, who: Principal) -> bool:
+        known = tables.person.c.id
+        there = select(known).where(known == who.id)
+        return who.kind == "person" and bool(who.id) and self._kernel.store.reader().execute(there).first() is None
 
     def _is_in_ledger(self, entry: str) -> Receipt | None:
         realm = self._kernel.settings.realm
@@ -322,20 +340,39 @@ class Emergency:
             else:
                 file.remove()
 
-    def _look_at_others(self) -> None:
-        """What living processes journal is shown here too: whoever is connected sees an alert, wherever it came in."""
+    async def _look_at_others(self) -> None:
+        """What living processes journal is shown here too: whoever is connected sees an alert, wherever it came in.
+
+        A file is wiped, or goes, once all of it is in the ledger: what was shown from it and has left it waits no more.
+        """
+        there: set[str] = set()
         for path in self._folder.glob(f"*{SUFFIX}"):
             if (self._own is not None and path == self._own.path) or any(path == file.path for file in self._files):
                 continue
-            changed, seen = self._seen.get(path.name, (0, 0))
+            there.add(path.name)
+            changed, shown = self._seen.get(path.name, (0, frozenset()))
             with suppress(FileNotFoundError):
                 now = path.stat().st_mtime_ns
                 if now == changed:
                     continue
-                reading = read(path.name, path.read_bytes().rstrip(b"\0"), AESGCM(self._key))
-                for held in self._decoded(path.name, reading.records[seen:]):
-                    self._show(self._restored(held))
-                self._seen[path.name] = (now, len(reading.records))
+                records = await asyncio.get_running_loop().run_in_executor(self._writer, self._records, path)
+                held = {each.entry: each for each in self._decoded(path.name, records)}
+                for entry, each in held.items():
+                    if entry not in shown:
+                        self._show(self._restored(each))
+                self._seen[path.name] = now, frozenset(held)
+                self._left(shown - held.keys())
+        for name in self._seen.keys() - there:
+            self._left(self._seen.pop(name)[1])
+
+    def _records(self, path: Path) -> list[bytes]:
+        return read(path.name, path.read_bytes().rstrip(b"\0"), AESGCM(self._key)).records
+
+    def _left(self, entries: Iterable[str]) -> None:
+        for entry in entries:
+            if not self.pending(entry):  # what this process has taken over is told when it is in the ledger
+                for told in self.on_appended:
+                    told(entry, Receipt(self._kernel.settings.realm, -1, entry))
 
     def _decoded(self, name: str, records: list[bytes]) -> list[Held]:
         found = []
@@ -406,11 +443,11 @@ class Emergency:
                 await asyncio.wait({asked}, timeout=LOOK_S)
                 if not asked.done() and monotonic() - since > DOUBT_S:
                     self._probe_failed = True
-                    self._kernel.store.doubt(2 * LOOK_S)
+                    self._kernel.store.doubt()
             failed = asked.exception()
             self._probe_failed = failed is not None
             if failed is not None:
-                self._kernel.store.doubt(2 * LOOK_S)
+                self._kernel.store.doubt()
             await asyncio.sleep(LOOK_S)
 
 
@@ -422,7 +459,12 @@ def _heard(future: asyncio.Future[Any]) -> None:
 
 def _cause(at: int) -> str:
     """What the leaf says of where the act waited: oversight shows when it was called beside when it was recorded."""
-    return f"journal {iso(at)}"
+    return f"{CAUSE}{iso(at)}"
+
+
+def called_at(cause: str) -> str | None:
+    """When an act was called (ISO 8601) that waited in the emergency journal, from its leaf's cause; None for any other."""
+    return cause.removeprefix(CAUSE) if cause.startswith(CAUSE) else None
 
 
 def _held(work: Work) -> Held:

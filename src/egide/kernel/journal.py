@@ -5,7 +5,8 @@ Why: an alert must be kept although the ledger, the database and the vault are a
     emergency/journal.key          256 bits, mode 0600, made at the first start; apart from the vault, which may be down
     emergency/<process>.journal    one file a process, held with flock(2): a file nobody holds is a dead process's
 
-A record is MAGIC (8) ‖ number (8) ‖ length (4) ‖ nonce (12) ‖ AES-256-GCM ciphertext and tag (NIST SP 800-38D); number and file
+A record is MAGIC (8) ‖ number (8) ‖ length (4) ‖ nonce (12) ‖ AES-256-GCM ciphertext and tag (NIST SP 800-38D) ‖ END (1),
+which is never zero: a whole record is told from one whose writing was cut short in the reserve's zeros. Number and file
 name are authenticated with it, and inside stands the hash of all records before it. Each record opens by itself, so that one that
 was altered costs only itself; the chain names what was taken out or put elsewhere. Space is reserved at the start, so that a full
 disk finds some left; its zeros end the reading.
@@ -29,6 +30,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from egide.kernel.keyfile import read_private, unusable, write_private
 
 MAGIC = b"\xe9EGIDEJ1"
+END = b"\xe9"
 HEAD = len(MAGIC) + 8 + 4  # bytes before the sealed part
 NONCE, TAG, LINK = 12, 16, 32  # bytes
 MAX_RECORD = 256 * 1024  # bytes of one sealed record
@@ -117,7 +119,7 @@ class Journal:
         sealed = nonce + self._cipher.encrypt(nonce, self._link + content, _sealed_with(self.path.name, number))
         if len(sealed) > MAX_RECORD:
             raise TooLong(f"a record of {len(sealed)} bytes")
-        frame = MAGIC + number.to_bytes(8, "big") + len(sealed).to_bytes(4, "big") + sealed
+        frame = MAGIC + number.to_bytes(8, "big") + len(sealed).to_bytes(4, "big") + sealed + END
         try:
             _write(self._descriptor, frame, self._end)
             os.fsync(self._descriptor)
@@ -172,7 +174,7 @@ def read(name: str, data: bytes, cipher: AESGCM) -> Reading:
                 rest = data[at:].rstrip(b"\0")
                 if not rest:
                     break
-                found.torn = _is_torn(data, at, rest, end)
+                found.torn = _is_torn(name, rest, end - at, cipher)
                 if not found.torn:
                     found.faults.append(f"{name}: what stands at byte {at} was altered")
                 break
@@ -193,23 +195,30 @@ def _one(name: str, data: bytes, at: int, cipher: AESGCM) -> tuple[int, int, byt
         return len(data), 0, None
     number = int.from_bytes(data[at + 8 : at + 16], "big")
     length = int.from_bytes(data[at + 16 : at + HEAD], "big")
-    end = at + HEAD + length
-    if not NONCE + TAG + LINK <= length <= MAX_RECORD or end > len(data):
+    end = at + HEAD + length + len(END)
+    if not NONCE + TAG + LINK <= length <= MAX_RECORD or not data.startswith(END, end - len(END)):
         return end, number, None
-    sealed = data[at + HEAD : end]
+    return end, number, _opened(name, number, data[at + HEAD : end - len(END)], cipher)
+
+
+def _opened(name: str, number: int, sealed: bytes, cipher: AESGCM) -> bytes | None:
     try:
-        return end, number, cipher.decrypt(sealed[:NONCE], sealed[NONCE:], _sealed_with(name, number))
-    except InvalidTag:
-        return end, number, None
+        return cipher.decrypt(sealed[:NONCE], sealed[NONCE:], _sealed_with(name, number))
+    except (InvalidTag, ValueError):
+        return None
 
 
-def _is_torn(data: bytes, at: int, rest: bytes, end: int) -> bool:
-    """Whether the last bytes are the beginning of a record whose writing was cut short: its end is missing, or still zeros."""
+def _is_torn(name: str, rest: bytes, length: int, cipher: AESGCM) -> bool:
+    """Whether the file's last bytes are the beginning of a record of `length` bytes, and no more than its beginning.
+
+    A whole record whose stated length was altered ends with END and still opens without it: that is not torn.
+    """
     if len(rest) < HEAD:
         return MAGIC.startswith(rest[: len(MAGIC)]) or rest.startswith(MAGIC)
-    if not rest.startswith(MAGIC):
+    if not rest.startswith(MAGIC) or len(rest) >= length:
         return False
-    return end > len(data) or len(rest) < end - at
+    number = int.from_bytes(rest[8:16], "big")
+    return not (rest.endswith(END) and _opened(name, number, rest[HEAD : -len(END)], cipher) is not None)
 
 
 def _write(descriptor: int, frame: bytes, at: int) -> None:

@@ -194,6 +194,6 @@ class Keeper:
         while True:
             try:
                 await self.tick()
-            except (EgideError, DatabaseError):
-                log.exception("retention")
+            except (EgideError, DatabaseError) as error:  # what is due stays refused, and is looked at again
+                log.warning("retention: %s", error)
             await asyncio.sleep(LOOK_S)

@@ -61,8 +61,8 @@ class Store(ABC):
         """Whether the engine is known not to answer at this moment; costs nothing."""
         return False
 
-    def doubt(self, seconds: float) -> None:  # noqa: B027 — a file has nothing to do here
-        """A probe has gone unanswered: for so long no reader waits for the engine. Nothing to do for a file."""
+    def doubt(self) -> None:  # noqa: B027 — a file has nothing to do here
+        """A probe has gone unanswered: until one is answered no reader waits for the engine. Nothing to do for a file."""
 
     # -- connections ----------------------------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ log = logging.getLogger("egide.alerts")
 
 PURPOSE = "distress-alerts"
 CHANGED = "alert.changed"
+ERASED = "person.erased"
 # A crowd in distress may stand behind one address (a station's network): many at once, then one every two seconds.
 RATE, BURST = 0.5, 60
 HELD = 20_000  # open alerts on the board; the oldest goes first, and stays in the store
@@ -167,15 +168,26 @@ class Board:
                 self._push(alert)
 
     def _changed(self, name: str, payload: dict[str, Any]) -> None:
-        """Another process did something with an alert: it is read again."""
+        """Another process did something with an alert: it is read again. Somebody was erased: they are in charge of nothing."""
+        if name == ERASED:
+            self._erased()
         if name != CHANGED or payload.get("process") == self._kernel.process:
             return
         try:
-            self._read(payload["alert"], payload.get("entry", ""))
+            self._read(payload["alert"])
         except (DatabaseError, EgideError) as error:
             log.warning("an alert of another process is not seen: %s", error)
 
-    def _read(self, id_: str, entry: str = "") -> None:
+    def _erased(self) -> None:
+        try:
+            for alert in self._alerts.values():
+                if alert.taken and not self._kernel.identity.name(alert.taken):
+                    alert.taken = alert.taken_name = ""
+                    self._push(alert)
+        except (DatabaseError, EgideError) as error:
+            log.warning("who was erased may still be shown: %s", error)
+
+    def _read(self, id_: str) -> None:
         db, vault, table = self._kernel.store.reader(), self._kernel.vault, tables.alert
         row = db.execute(select(table).where(table.c.id == id_)).first()
         if row is None:
@@ -187,8 +199,7 @@ class Board:
                 closed=row.closed is not None,
             )  # fmt: skip
             if row.taken is not None:
-                found.taken = vault.open_(owner(id_), PURPOSE, row.taken, b"taken" + id_.encode()).decode()
-                found.taken_name = self._kernel.identity.name(found.taken)
+                found.taken, found.taken_name = row.taken, self._kernel.identity.name(row.taken)
             said = tables.alert_word
             for word in db.execute(select(said).where(said.c.alert == id_).order_by(said.c.at)).all():
                 text = vault.open_(owner(id_), PURPOSE, word.body, word.id.encode()).decode()
@@ -198,10 +209,13 @@ class Board:
             return
         before = self._alerts.get(id_)
         if before is not None:
-            found.waiting = before.waiting - {entry}
-            self._entries.pop(entry, None)
-            known = {word.id for word in found.words}
-            found.words += [word for word in before.words if word.id not in known and found.waiting]
+            found.waiting = before.waiting
+            if found.waiting:  # what the ledger does not have yet stays on the board
+                known = {word.id for word in found.words}
+                found.words += [word for word in before.words if word.id not in known]
+                found.words.sort(key=lambda each: each.at)
+                if not found.taken:
+                    found.taken, found.taken_name = before.taken, before.taken_name
         if found.closed:
             self._alerts.pop(id_, None)
         else:

@@ -127,8 +127,7 @@ alert = Table(
     Column("lang", String(2), nullable=False),
     # words, place, how to reach the person
     Column("body", LargeBinary, nullable=False, info={"sealed": ("alert:{id}", "distress-alerts", "{id}")}),
-    # the officer who is on it
-    Column("taken", LargeBinary, info={"sealed": ("alert:{id}", "distress-alerts", "taken{id}")}),
+    Column("taken", String(40), info={"person": "null"}),  # the officer who is on it
     Column("closed", BIG),
     Index("alert_open", "closed"),
 )

@@ -14,6 +14,7 @@ from egide.kernel import tables
 from egide.kernel.act import Act, Ctx, Effect, Facts, Input, Nothing, act
 from egide.kernel.clock import iso
 from egide.kernel.door import reasons
+from egide.kernel.emergency import called_at
 from egide.kernel.errors import NotFound
 from egide.kernel.leases import Lease
 from egide.kernel.writer import Leaf
@@ -105,6 +106,7 @@ def shown(kernel: Kernel, index: int, leaf: bytes, actor: str | None, order: str
         "actor": {"id": actor, "name": kernel.identity.name(actor)} if actor else None,
         "order": order, "order_title": _order_title(kernel, order), "articles": _articles(kernel, entry),
         "reasons": [_reason(c) for c in cited], "rows": entry.rows, "cause": entry.cause or None,
+        "called": called_at(entry.cause),
     }  # fmt: skip
 
 
@@ -213,6 +215,7 @@ def live_entry(kernel: Kernel, work: Work, actor: str, order: str | None) -> dic
         "actor": {"id": actor, "name": kernel.identity.name(actor)} if actor else None, "order": order,
         "order_title": _order_title(kernel, order), "articles": [basis.article for basis in activity.bases] if activity else [],
         "reasons": reasons(work.decision), "rows": 0, "cause": work.ctx.cause or None,
+        "called": called_at(work.ctx.cause),
     }  # fmt: skip
 
 

@@ -20,7 +20,7 @@ def upgrade() -> None:
         sa.Column("at", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("lang", sa.String(length=2), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
-        sa.Column("taken", sa.LargeBinary(), nullable=True),
+        sa.Column("taken", sa.String(length=40), nullable=True),
         sa.Column("closed", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
