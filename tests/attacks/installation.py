@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,34 @@ class Told:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
+class Process:
+    """A serving process that the nursery forked: it is the nursery's child, so it is known by its number only."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    def runs(self) -> bool:
+        return Path(f"/proc/{self.pid}/cmdline").exists()
+
+    def send_signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+
+    def wait(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while self.runs():
+            if time.monotonic() > until:
+                raise TimeoutError
+            time.sleep(0.002)
+
+
+def _wait(condition: Callable[[], bool], otherwise: str) -> None:
+    until = time.monotonic() + START_S
+    while not condition():
+        assert time.monotonic() < until, otherwise
+        time.sleep(0.005)
+
+
 class Installation:
     """Some processes on one data folder and one port."""
 
@@ -51,7 +80,9 @@ class Installation:
         self.folder = folder
         self.port = free_port()
         self.settings = settings
-        self.processes: list[subprocess.Popen[bytes]] = []
+        self.processes: list[Process] = []
+        self._mother: subprocess.Popen[bytes] | None = None
+        self._born = 0
         self.told = Told()
         self.witness: Witness
         self._numbers = itertools.count(1)
@@ -69,27 +100,35 @@ class Installation:
 
     # -- processes ------------------------------------------------------------------------------------------------
 
-    def start(self, *, join: bool = False) -> subprocess.Popen[bytes]:
+    def start(self, *, join: bool = False) -> Process:
         """One more serving process; returns once it answers."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("EGIDE_")}
-        environment |= {f"EGIDE_{name.upper()}": value for name, value in self.settings.items()}
-        environment |= {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
-        words = [sys.executable, "-m", "tests.attacks.child", str(self.folder), str(self.port)]
-        errors = self.folder.parent / "stderr.txt"
-        with errors.open("ab") as log:
-            process = subprocess.Popen(
-                [*words, "--join"] if join else words, stdout=subprocess.PIPE, stderr=log, env=environment
-            )
-        watchdog = threading.Timer(START_S, process.kill)
-        watchdog.start()
-        assert process.stdout is not None
-        said = process.stdout.readline()
-        watchdog.cancel()
-        assert said, f"a process did not start: {errors.read_text()[-3000:]}"
+        place = self.folder.parent
+        self._born += 1
+        said, told, errors = place / f"said-{self._born}", place / f"pid-{self._born}", place / "stderr.txt"
+        asked = {
+            "folder": str(self.folder), "port": self.port, "flags": ["--join"] if join else [], "log": str(errors), "said": str(said),
+            "pid": str(told), "environment": {f"EGIDE_{name.upper()}": value for name, value in self.settings.items()},
+        }  # fmt: skip
+        nursery = self._nursery()
+        assert nursery.stdin is not None
+        nursery.stdin.write(json.dumps(asked).encode() + b"\n")
+        nursery.stdin.flush()
+        _wait(told.exists, "the nursery does not answer")
+        process = Process(int(told.read_text()))
         self.processes.append(process)
+        _wait(lambda: not process.runs() or (said.exists() and said.stat().st_size > 0), "a process does not answer")
+        assert process.runs(), f"a process did not start: {errors.read_text()[-3000:]}"
         return process
 
-    def kill(self, process: subprocess.Popen[bytes]) -> None:
+    def _nursery(self) -> subprocess.Popen[bytes]:
+        if self._mother is None:
+            environment = {name: value for name, value in os.environ.items() if not name.startswith("EGIDE_")}
+            environment |= {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
+            words = [sys.executable, "-m", "tests.attacks.nursery"]
+            self._mother = subprocess.Popen(words, stdin=subprocess.PIPE, env=environment)
+        return self._mother
+
+    def kill(self, process: Process) -> None:
         process.send_signal(signal.SIGKILL)
         self._gone(process)
 
@@ -98,18 +137,20 @@ class Installation:
         self.rest()
         for process in tuple(self.processes):
             process.send_signal(signal.SIGCONT)
-            process.terminate()
+            process.send_signal(signal.SIGTERM)
         for process in tuple(self.processes):
             try:
                 process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            except TimeoutError:
+                process.send_signal(signal.SIGKILL)
             self._gone(process)
+        if self._mother is not None and self._mother.stdin is not None:
+            self._mother.stdin.close()
+            self._mother.wait(30)
+            self._mother = None
 
-    def _gone(self, process: subprocess.Popen[bytes]) -> None:
-        process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+    def _gone(self, process: Process) -> None:
+        process.wait(30)
         self.processes.remove(process)
 
     # -- load -----------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Starts serving processes quickly: imports once, then forks each. What is forked is the same program that `child.py` runs.
 
 Why: the proofs kill hundreds of processes; four fifths of a start are imports. One line of JSON a process comes on standard input
-(folder, port, flags, environment, where to say its pid, where to complain); nothing runs here but this loop, so that a fork is safe.
+(folder, port, flags, environment, where to say its pid, where to complain); nothing runs here but this loop: a fork is safe.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def main() -> None:
         if pid == 0:
             try:
                 born(asked)
-            except BaseException:
+            except BaseException:  # noqa: BLE001 — a forked child must never come back into this loop
                 traceback.print_exc()
                 os._exit(1)
             os._exit(0)
