@@ -32,8 +32,9 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, ProgrammingError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
+from egide.engines.postgres_wipe import rewrite
 from egide.kernel.errors import StartupError, Text, Unavailable
 from egide.kernel.store import Store
 
@@ -46,8 +47,10 @@ WIPE_S = 3600.0  # s rewriting the tables may take
 DOWN_S = 0.5  # s during which no read tries again
 WAIT_S = 0.25  # s between looks at the time
 LOCK = b"egide ledger "
-# The second checkpoint removes the log segment that the switch ended. ANALYZE: statistics hold frequent values, people's ids too.
-WIPE = ("ANALYZE", "VACUUM FULL", "CHECKPOINT", "SELECT pg_switch_wal()", "CHECKPOINT")
+# The server's own limits: a stopped process loses the lead, nobody waits for it longer than this.
+OPTIONS = f"-c lock_timeout={LEAD_S:.0f}s -c idle_in_transaction_session_timeout={STUCK_S:.0f}s"
+# ANALYZE: statistics hold frequent values, people's ids too.
+REWRITE = ("ANALYZE", "VACUUM FULL")
 # What COPY must be told of each column type (binary format has no conversions).
 OIDS: dict[type, str] = {
     BigInteger: "int8", Boolean: "bool", Float: "float8", Integer: "int4", LargeBinary: "bytea", String: "text",
@@ -157,14 +160,12 @@ class PostgresStore(Store):
         What the file system then holds in freed blocks is the operator's: mount with `discard` (docs/erasure.md). Old log
         segments are only removed with `wal_recycle = off`. Raises `Unavailable` while readers are in the way.
         """
-        engine = self._engine(self._conninfo, _Slow)
         try:
-            with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                for statement in WIPE:
-                    connection.execute(text(statement))
-        except OperationalError as error:
-            raise _away() from error
-        except ProgrammingError as error:
+            with _Slow.connect(
+                self._conninfo, connect_timeout=CONNECT_S, options=OPTIONS, application_name="egide", autocommit=True
+            ) as db:
+                rewrite(db, REWRITE)
+        except psycopg.errors.InsufficientPrivilege as error:
             raise Unavailable(
                 Text(
                     "Le rôle de la base ne peut pas effacer les octets : il lui manque pg_checkpoint ou pg_switch_wal.",
@@ -172,15 +173,12 @@ class PostgresStore(Store):
                 ),
                 Text("Accordez-les (docs/erasure.md).", "Grant them (docs/erasure.md)."),
             ) from error
-        finally:
-            engine.dispose()
+        except psycopg.Error as error:
+            raise _away() from error
 
     def _engine(self, conninfo: str, kind: type[_Patient]) -> Engine:
-        # The server's own limits: a stopped process loses the lead, nobody waits for it longer than this.
-        options = f"-c lock_timeout={LEAD_S:.0f}s -c idle_in_transaction_session_timeout={STUCK_S:.0f}s"
-
         def connect() -> _Patient:
-            return kind.connect(conninfo, connect_timeout=CONNECT_S, options=options, application_name="egide")
+            return kind.connect(conninfo, connect_timeout=CONNECT_S, options=OPTIONS, application_name="egide")
 
         engine = create_engine("postgresql+psycopg://", creator=connect, pool_size=8, max_overflow=32)
 

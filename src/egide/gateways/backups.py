@@ -19,6 +19,7 @@ from egide.gateways.findings import size
 from egide.gateways.telling import tell
 from egide.kernel import backup, backup_verify, restore
 from egide.kernel.backup import Written
+from egide.kernel.backup_sets import sets
 from egide.kernel.bundle import Kind
 from egide.kernel.errors import NotFound, StartupError, Text
 from egide.kernel.keyfile import read_private
@@ -131,7 +132,7 @@ def newest(place: Path, kind: Kind) -> Path:
     """The file given, or the newest set of a folder."""
     if not place.is_dir():
         return place
-    found = backup.sets(place, kind) or backup.sets(place / "keys", kind)
+    found = sets(place, kind) or sets(place / "keys", kind)
     if not found:
         raise NotFound(
             Text(f"Aucune sauvegarde dans {place}.", f"No backup in {place}."),

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from egide.gateways import standing
 from egide.gateways.findings import Count, Finding, Findings, same
-from egide.kernel.backup import sets
+from egide.kernel.backup_sets import places, sets
 from egide.kernel.dumps import PostgresDatabase
 from egide.kernel.errors import EgideError, StartupError, Text
 from egide.kernel.migrate import HEAD

@@ -180,6 +180,10 @@ class Vault:
         """
         return (self._by_owner.get((person, purpose)) or self._key(person, purpose)).subject
 
+    def name_of(self, person: str, use: str) -> str:
+        """32 hex digits that stand for the person where a name is needed outside the store (a file): a MAC, one for each use."""
+        return hmac.digest(self._id_key, f"egide name {use}\0{person}".encode(), "sha256").hex()[:32]
+
     def ensure(self, owners: Iterable[tuple[str, str]]) -> None:
         """Makes the missing keys of many (person, purpose) in one durable transaction (one fsync instead of many)."""
         with self._lock:
