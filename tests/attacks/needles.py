@@ -33,9 +33,9 @@ def keys(rows: KeyRows, who: str, *purposes: str) -> list[bytes]:
     return [part for row in found for part in (row.id, row.subject, row.wrapped)]
 
 
-def seen(raw: bytes, needles: list[bytes]) -> int:
-    """How many of the needles are in these bytes."""
-    return sum(needle in raw for needle in needles)
+def seen(raw: bytes, needles: list[bytes]) -> list[bytes]:
+    """Which of the needles are in these bytes."""
+    return [needle for needle in needles if needle in raw]
 
 
 def in_folder(folder: Path, needles: list[bytes]) -> list[str]:

@@ -176,6 +176,11 @@ class PostgresStore(Store):
         except psycopg.Error as error:
             raise _away() from error
 
+    def renew(self) -> None:
+        """An idle connection holds the log segment it wrote last, removed or not: until it closes, its blocks are not freed."""
+        self.drop_writer()
+        self._write_engine.dispose()
+
     def _engine(self, conninfo: str, kind: type[_Patient]) -> Engine:
         def connect() -> _Patient:
             return kind.connect(conninfo, connect_timeout=CONNECT_S, options=OPTIONS, application_name="egide")

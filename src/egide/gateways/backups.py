@@ -122,7 +122,8 @@ def bring_back(
     with _bar(console) as count:
         done = restore.restore(
             folder, newest(data, "data"), newest(keys, "keys"), secret, vkey=_text(key).strip(),
-            head=_text(head), older_keys=older_keys, engines=composed().engines, count=count,
+            head=_text(head), older_keys=older_keys, engines=composed().engines,
+            capabilities=composed().capabilities, count=count,
         )  # fmt: skip
     _tell_restored(console, folder, done)
     return 0
