@@ -105,5 +105,5 @@ async def test_postgresql_leaves_nothing_on_the_raw_disk(tmp_path: Path) -> None
             parent.chmod(parent.stat().st_mode | 0o011)
         with postgres("-c wal_recycle=off -c min_wal_size=32MB -c max_wal_size=64MB", folder=on.place) as server:
             world = World(on.place / "data", store=server.dsn("store"), vault=server.dsn("vault"))
-            needles = await erased(world, on, wait_s=10)
-            assert await on.left(needles, wait_s=10) == []
+            needles = await erased(world, on, wait_s=40)
+            assert await on.left(needles, wait_s=40) == []
