@@ -54,7 +54,9 @@ def test_a_kill_in_any_step_is_finished_after(tmp_path: Path) -> None:
     for step in [*STEPS[1:5]] * ROUNDS:
         child = Child(folder, step)
         administrator, dpo = Terminal(child).enter("administrator"), Terminal(child).enter("dpo")
-        who = administrator.act("administration.person.add", name="Ada", unit="brigade", roles=["officer"])["result"]["id"]
+        who = administrator.act("administration.person.add", name="Ada", unit="brigade", roles=["officer"])["result"][
+            "id"
+        ]
         told = dpo.act("administration.person.erase", person=who, motive="Demande de la personne")["result"]
         administrator.close()
         dpo.close()

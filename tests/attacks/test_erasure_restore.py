@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import msgspec
 from pathlib import Path
 
 import pytest
 
 from egide.app import capabilities, engines
 from egide.kernel import backup, backup_sets, restore
-from tests.attacks.needles import bodies, in_folder, keys, seen
+from tests.attacks.needles import bodies, in_folder, keys
 from tests.engines.postgres import postgres
 from tests.kernel.test_erasure import WHY, busy, cells, finished, person, proofs_hold
 from tests.world import World

@@ -144,9 +144,7 @@ class Orders:
 
     def issuer_key(self, person: str) -> SigningKey:
         """The signing key of one issuer, made when they first sign. Its public half travels with the order."""
-        return SigningKey.load_or_create(
-            self._key_file(person), f"egide/{self._kernel.settings.realm}/issuer/{person}"
-        )
+        return SigningKey.load_or_create(self._key_file(person), f"egide/{self._kernel.settings.realm}/issuer/{person}")
 
     def _key_file(self, person: str) -> Path:
         """Named by a MAC, so that a folder, a removed name or a backup's listing names nobody. Older names are changed."""

@@ -27,9 +27,9 @@ from egide.kernel.checkpoint import Checkpoint, verify
 from egide.kernel.door import lock
 from egide.kernel.dumps import Database, PostgresDatabase, database
 from egide.kernel.engine import Engines
+from egide.kernel.erasure import metadata
 from egide.kernel.errors import Conflict, StartupError, Text
 from egide.kernel.forget import Forgotten
-from egide.kernel.erasure import metadata
 from egide.kernel.ledger_check import Checked, check
 from egide.kernel.links import links
 from egide.kernel.migrate import HEAD
@@ -274,7 +274,12 @@ def _extract(
 
 
 def _checked(
-    open_engines: Callable[[], Engines], schema: list[MetaData], store: Database, manifest: Manifest, known: list[Checkpoint], count: Count,
+    open_engines: Callable[[], Engines],
+    schema: list[MetaData],
+    store: Database,
+    manifest: Manifest,
+    known: list[Checkpoint],
+    count: Count,
 ) -> tuple[Checked, Forgotten]:
     """The ledger, whole; then what the keys cannot open is taken out."""
     heads = [verify(manifest.head, [manifest.vkey]), *known]
@@ -293,7 +298,9 @@ def _checked(
     opened = open_engines()
     vault = Vault.open(opened.rows, opened.keys, manifest.realm, may_create=False)
     try:
-        opened.store.create(schema)  # what is declared today is looked for in every table, whatever version wrote the backup
+        opened.store.create(
+            schema
+        )  # what is declared today is looked for in every table, whatever version wrote the backup
         opened.store.reader()  # kept open: the last to close a SQLite log gives its blocks back unwritten
         with store.open() as db:
             forgotten = forget.unopenable(
