@@ -90,6 +90,12 @@ async def erased(world: World, on: Disk, wait_s: float = 0) -> list[bytes]:
     return needles
 
 
+def reachable(folder: Path) -> None:
+    """The server runs under an account of its own."""
+    for each in (folder, *folder.parents[:3]):
+        each.chmod(each.stat().st_mode | 0o011)
+
+
 async def test_sqlite_leaves_nothing_on_the_raw_disk(tmp_path: Path) -> None:
     with disk(tmp_path, "nodiscard", 96) as on:
         needles = await erased(World(on.place / "data"), on)
@@ -99,10 +105,7 @@ async def test_sqlite_leaves_nothing_on_the_raw_disk(tmp_path: Path) -> None:
 @pytest.mark.timeout(300)
 async def test_postgresql_leaves_nothing_on_the_raw_disk(tmp_path: Path) -> None:
     with disk(tmp_path, "discard", 640) as on:
-        on.place.chmod(0o755)
-        tmp_path.chmod(0o755)
-        for parent in tmp_path.parents[:3]:
-            parent.chmod(parent.stat().st_mode | 0o011)
+        reachable(on.place)
         with postgres("-c wal_recycle=off -c min_wal_size=32MB -c max_wal_size=64MB", folder=on.place) as server:
             world = World(on.place / "data", store=server.dsn("store"), vault=server.dsn("vault"))
             needles = await erased(world, on, wait_s=40)

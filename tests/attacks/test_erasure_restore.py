@@ -40,7 +40,7 @@ async def brought_back(place: Path, first: str, second: str, cluster: Path | Non
     needles = [who.encode(), *bodies(world, who), *keys(world.kernel.vault._rows, who, "identity", "field-notes")]
     older = taken()
     old_keys = older.keys.file.read_bytes()[:64]
-    assert len(in_folder(world.folder if not cluster else cluster, needles)) >= 1, "the search finds them before"
+    assert len(in_folder(cluster or world.folder, needles)) >= 1, "the search finds them before"
     await world.act("dpo", "administration.person.erase", person=who, **WHY)
     await finished(world)
     assert backup_sets.sets(out / "keys", "keys") == [], "whoever had the older keys could open what is erased"

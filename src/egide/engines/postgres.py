@@ -179,7 +179,11 @@ class PostgresStore(Store):
     def renew(self) -> None:
         """An idle connection holds the log segment it wrote last, removed or not: until it closes, its blocks are not freed."""
         self.drop_writer()
-        self._write_engine.dispose()
+        # Not `dispose`: a connection that is in use meanwhile would come back to a pool that nobody closes.
+        for _ in range(self._write_engine.pool.checkedin()):  # type: ignore[attr-defined]  # it is a QueuePool
+            idle = self._write_engine.raw_connection()
+            idle.invalidate()
+            idle.close()
 
     def _engine(self, conninfo: str, kind: type[_Patient]) -> Engine:
         def connect() -> _Patient:

@@ -43,7 +43,7 @@ class Downloads:
         return f"/api/downloads/{ticket}"
 
     def drop(self) -> None:
-        """Forgets every offer, at once: somebody was erased, and no offer says whom its file is about. They are asked for again."""
+        """Forgets every offer, at once: somebody was erased, and no offer says whom its file is about."""
         self._offers.clear()
 
     def elsewhere(self, ticket: str) -> bool:

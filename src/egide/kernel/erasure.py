@@ -10,7 +10,8 @@ that names the person only under a key of its own. From that row this task goes 
     own       the key under which the row named the person is destroyed: the row names nobody
     done
 
-One process has the turn (turns.py); each step may be done twice. Sources: GDPR 17; directive 2016/680 art. 16(2); EDPB 02/2025 §§102-104.
+One process has the turn (turns.py); each step may be done twice.
+Sources: GDPR 17; directive 2016/680 art. 16(2); EDPB 02/2025 §§102-104.
 """
 
 from __future__ import annotations
