@@ -77,7 +77,7 @@ class Terminal:
         self.headers = {"origin": f"http://localhost:{child.port}", "content-type": "application/json"}
         self.cookie = cookie
 
-    def act(self, name: str, **given: Any) -> dict[str, Any]:
+    def act(self, name: str, /, **given: Any) -> dict[str, Any]:
         self.connection.request("POST", f"/api/acts/{name}", json.dumps(given), self.headers | {"cookie": self.cookie})
         answer = self.connection.getresponse()
         body = answer.read()

@@ -12,6 +12,7 @@ import pytest
 from tests.kernel import (
     conftest,
     test_door,
+    test_erasure,
     test_events,
     test_identity,
     test_jobs,
@@ -47,6 +48,7 @@ def _again(module: ModuleType) -> None:
 for each in (
     conftest,
     test_door,
+    test_erasure,
     test_events,
     test_identity,
     test_jobs,

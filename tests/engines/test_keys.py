@@ -266,7 +266,7 @@ def test_nothing_of_a_shredded_key_is_left_on_the_disk(place: Place) -> None:
 def test_who_still_sees_the_rows_is_waited_for(
     cluster: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from egide.engines import postgres_keys
+    from egide.engines import postgres_wipe
 
     place = Place(Settings(data=str(tmp_path), vault=cluster.dsn("seen")), cluster.data, cluster)
     vault = place.vault()
@@ -275,7 +275,7 @@ def test_who_still_sees_the_rows_is_waited_for(
     row = rows.of_owner("p1", "orders")
     rows.close()
     assert row is not None
-    monkeypatch.setattr(postgres_keys, "SEEN_S", 0.3)
+    monkeypatch.setattr(postgres_wipe, "SEEN_S", 0.3)
     with psycopg.connect(place.settings.vault) as reader:
         reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         reader.execute("SELECT count(*) FROM about")

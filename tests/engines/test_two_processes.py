@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 from egide.kernel import tables
 from egide.kernel.errors import Conflict, Refused
 from egide.kernel.merkle import Frontier, leaf_hash
+from egide.kernel.vault import Erased
 from egide.operations import archive
 from egide.operations import tables as operations
 from egide.operations.media.recorder import genesis, link
@@ -231,3 +232,29 @@ def _json(given: dict[str, Any]) -> bytes:
     import msgspec
 
     return msgspec.json.encode(given)
+
+
+async def test_a_key_that_another_process_destroyed_opens_nothing(two: Two) -> None:
+    first, second = two
+    person = await first.act(
+        "administrator", "administration.person.add", name="Ada", unit="brigade", roles=["officer"]
+    )
+    vault = second.kernel.vault
+    sealed = vault.seal(person["id"], "field-notes", b"said", b"here")
+    assert vault.open_(person["id"], "field-notes", sealed, b"here") == b"said"
+    told = await first.act("dpo", "administration.person.erase", person=person["id"], motive="Demande de la personne")
+    holders = {world.kernel.process for world in two if world.kernel.bus.turns.mine("erasures")}
+    assert len(holders) == 1, "one of them carries it on"
+    table = tables.erasure
+    state = select(table.c.state).where(table.c.id == told["erasure"])
+    await first.until(lambda: first.kernel.store.reader().execute(state).scalar() not in ("rows", "keys"), 20)
+
+    def gone() -> bool:
+        try:
+            vault.open_(person["id"], "field-notes", sealed, b"here")
+        except Erased:
+            return True
+        return False
+
+    await second.until(gone, 1)
+    await first.until(lambda: first.kernel.store.reader().execute(state).scalar() == "done", 20)

@@ -16,7 +16,7 @@ import pytest
 
 from egide.app import engines
 from egide.gateways import backups
-from egide.kernel import backup, backup_verify, bundle
+from egide.kernel import backup, backup_sets, backup_verify, bundle
 from egide.kernel.backup import Report
 from egide.kernel.errors import EgideError, StartupError
 from egide.kernel.settings import Settings
@@ -170,8 +170,8 @@ async def test_older_keys_are_destroyed(lived: World, tmp_path: Path) -> None:
     before = kept.read_bytes()
     second = taken(lived.settings, place)
     assert second.destroyed == (first.keys.file,)
-    assert backup.sets(place / "keys", "keys") == [second.keys.file]
-    assert len(backup.sets(place, "data")) == 2
+    assert backup_sets.sets(place / "keys", "keys") == [second.keys.file]
+    assert len(backup_sets.sets(place, "data")) == 2
     after = kept.read_bytes()
     assert len(after) == len(before)
     assert sum(a == b for a, b in zip(before, after, strict=True)) < len(before) / 50

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from egide.app import engines
+from egide.app import capabilities, engines
 from egide.gateways import backups
-from egide.kernel import backup, restore
+from egide.kernel import backup, backup_sets, restore
 from egide.kernel.backup import Report
 from egide.kernel.bundle import BundleError
 from egide.kernel.checkpoint import Checkpoint, sign
@@ -34,7 +34,14 @@ def taken(settings: Settings, place: Path) -> Report:
 
 def brought(folder: Path, report: Report, **more: Any) -> Restored:
     return restore.restore(
-        folder, report.data.file, report.keys.file, PASSPHRASE, engines=engines, count=lambda *_: None, **more
+        folder,
+        report.data.file,
+        report.keys.file,
+        PASSPHRASE,
+        engines=engines,
+        capabilities=capabilities,
+        count=lambda *_: None,
+        **more,
     )
 
 
@@ -95,7 +102,13 @@ async def test_who_was_erased_since_stays_erased(tmp_path: Path) -> None:
     newer = taken(world.settings, tmp_path / "later")
     assert not restore.examine(older.data.file, None).damages
     done = restore.restore(
-        tmp_path / "new", older.data.file, newer.keys.file, PASSPHRASE, engines=engines, count=lambda *_: None
+        tmp_path / "new",
+        older.data.file,
+        newer.keys.file,
+        PASSPHRASE,
+        engines=engines,
+        capabilities=capabilities,
+        count=lambda *_: None,
     )
     assert done.forgotten.people == 1
     assert done.forgotten.rows >= 1  # the invitation
@@ -126,7 +139,13 @@ async def test_the_bodies_of_an_erased_purpose_go(tmp_path: Path) -> None:
     newer = taken(world.settings, tmp_path / "later")
     body = stored(world.folder, "SELECT body FROM entry WHERE actor='prefect' LIMIT 1")[0][0][41:101]
     done = restore.restore(
-        tmp_path / "new", older.data.file, newer.keys.file, PASSPHRASE, engines=engines, count=lambda *_: None
+        tmp_path / "new",
+        older.data.file,
+        newer.keys.file,
+        PASSPHRASE,
+        engines=engines,
+        capabilities=capabilities,
+        count=lambda *_: None,
     )
     assert done.forgotten.bodies >= written
     assert stored(tmp_path / "new", "SELECT count(*) FROM entry WHERE actor='prefect'") == [(0,)]
@@ -159,7 +178,13 @@ async def test_damage_restores_nothing(tmp_path: Path) -> None:
     assert [each.name for each in (tmp_path / "new").iterdir()] == ["writer.lock"]
     with pytest.raises(BundleError, match="passphrase"):
         restore.restore(
-            tmp_path / "new", report.keys.file, report.keys.file, b"wrong", engines=engines, count=lambda *_: None
+            tmp_path / "new",
+            report.keys.file,
+            report.keys.file,
+            b"wrong",
+            engines=engines,
+            capabilities=capabilities,
+            count=lambda *_: None,
         )
 
 
@@ -169,7 +194,13 @@ async def test_older_keys_and_strangers_are_refused(tmp_path: Path) -> None:
     second = taken(world.settings, tmp_path / "second")
     with pytest.raises(Conflict, match="older than the data"):
         restore.restore(
-            tmp_path / "new", second.data.file, first.keys.file, PASSPHRASE, engines=engines, count=lambda *_: None
+            tmp_path / "new",
+            second.data.file,
+            first.keys.file,
+            PASSPHRASE,
+            engines=engines,
+            capabilities=capabilities,
+            count=lambda *_: None,
         )
     accepted = restore.restore(
         tmp_path / "new",
@@ -178,6 +209,7 @@ async def test_older_keys_and_strangers_are_refused(tmp_path: Path) -> None:
         PASSPHRASE,
         older_keys=True,
         engines=engines,
+        capabilities=capabilities,
         count=lambda *_: None,
     )
     assert not accepted.forgotten.any
@@ -185,7 +217,13 @@ async def test_older_keys_and_strangers_are_refused(tmp_path: Path) -> None:
     strange = taken(other.settings, tmp_path / "third")
     with pytest.raises(Conflict, match="do not belong together"):
         restore.restore(
-            tmp_path / "new2", second.data.file, strange.keys.file, PASSPHRASE, engines=engines, count=lambda *_: None
+            tmp_path / "new2",
+            second.data.file,
+            strange.keys.file,
+            PASSPHRASE,
+            engines=engines,
+            capabilities=capabilities,
+            count=lambda *_: None,
         )
     with pytest.raises(StartupError, match="not signed by"):
         brought(tmp_path / "new2", second, vkey=other.kernel.key.vkey)
@@ -230,8 +268,8 @@ async def test_a_changed_leaf_is_never_signed_over(tmp_path: Path) -> None:
     db.close()
     with pytest.raises(EgideError, match="not those signed at size"):
         taken(world.settings, tmp_path / "out")
-    assert backup.sets(tmp_path / "out", "data") == [good.data.file]
-    assert backup.sets(tmp_path / "out" / "keys", "keys") == [good.keys.file]
+    assert backup_sets.sets(tmp_path / "out", "data") == [good.data.file]
+    assert backup_sets.sets(tmp_path / "out" / "keys", "keys") == [good.keys.file]
 
 
 async def test_round_trip_on_postgresql(tmp_path: Path, postgres_server: Server) -> None:  # noqa: F811
@@ -246,7 +284,15 @@ async def test_round_trip_on_postgresql(tmp_path: Path, postgres_server: Server)
     new = tmp_path / "new"
     new.mkdir()
     (new / "egide.toml").write_text(f'store = "{other}"\n')
-    done = restore.restore(new, older.data.file, newer.keys.file, PASSPHRASE, engines=engines, count=lambda *_: None)
+    done = restore.restore(
+        new,
+        older.data.file,
+        newer.keys.file,
+        PASSPHRASE,
+        engines=engines,
+        capabilities=capabilities,
+        count=lambda *_: None,
+    )
     assert done.checked.size == older.data.size
     assert done.forgotten.people == 1
     again = World(new, store=other)

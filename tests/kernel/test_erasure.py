@@ -10,9 +10,12 @@ from sqlalchemy import Boolean, LargeBinary, func, select
 
 from egide.kernel import erasure, tables
 from egide.kernel.clock import iso
+from egide.kernel.errors import NotFound
+from egide.kernel.ledger_verify import verify_export
 from egide.kernel.links import count, links
 from egide.kernel.merkle import Frontier, leaf_hash
 from egide.operations import tables as operations
+from egide.oversight import ledger
 from tests.world import DAY_US, World
 
 pytestmark = pytest.mark.anyio
@@ -201,3 +204,53 @@ def test_every_column_that_names_a_person_says_so() -> None:
             for column in table.columns:
                 if names & set(column.name.split("_")) and not isinstance(column.type, LargeBinary | Boolean):
                     assert column.info.get("person"), f"{table.name}.{column.name}"
+
+
+async def test_an_erased_persona_does_not_come_back(world: World) -> None:
+    await world.act("dpo", "administration.person.erase", person="other-officer", **WHY)
+    await finished(world)
+    await world.until(lambda: "other-officer" not in {each["id"] for each in world.kernel.things["personas"]})
+    await world.stop()
+    await world.start()
+    assert "other-officer" not in {each["id"] for each in world.kernel.things["personas"]}
+    reader = world.kernel.store.reader()
+    assert reader.execute(select(tables.person.c.id).where(tables.person.c.id == "other-officer")).first() is None
+    anyone = world.person("officer")
+    with pytest.raises(NotFound):
+        await world.kernel.perform("administration.demo.enter", b'{"persona": "other-officer"}', anyone)
+
+
+async def test_pending_downloads_are_dropped_at_once(world: World) -> None:
+    who = await person(world)
+    now = world.clock.now_us()
+    ticket = world.kernel.downloads.offer(who, now, "x", "text/plain", lambda: iter([b"x"])).rpartition("/")[2]
+    await world.act("dpo", "administration.person.erase", person=who, **WHY)
+    await world.until(lambda: world.kernel.downloads.take(ticket, who, now) is None, 1)
+
+
+async def test_an_issuers_key_file_names_nobody(world: World) -> None:
+    who = await person(world, roles=("prefect",))
+    world.kernel.orders.issuer_key(who)
+    place = world.folder / "keys" / "issuers"
+    (file,) = place.glob(f"{world.kernel.vault.name_of(who, 'issuer')}.key")
+    vkey = world.kernel.orders.issuer_key(who).vkey
+    file.rename(place / f"{who}.key")  # as older versions named it
+    assert world.kernel.orders.issuer_key(who).vkey == vkey
+    assert file.exists()
+    assert not (place / f"{who}.key").exists()
+    await world.act("dpo", "administration.person.erase", person=who, **WHY)
+    await finished(world)
+    assert not file.exists()
+
+
+async def test_an_export_after_an_erasure_verifies_and_names_nobody(world: World, tmp_path: Any) -> None:
+    who = await person(world)
+    await busy(world, who)
+    await world.act("dpo", "administration.person.erase", person=who, **WHY)
+    await finished(world)
+    await world.until(lambda: world.kernel.writer._unsigned == 0)
+    for kind in ("inspector", "public"):
+        ledger.write(world.kernel, kind, tmp_path / kind)
+        assert [f.name for f in (tmp_path / kind).rglob("*") if f.is_file() and who.encode() in f.read_bytes()] == []
+        report = verify_export(tmp_path / kind, [world.kernel.key.vkey])
+        assert report.ok, report

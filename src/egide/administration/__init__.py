@@ -17,8 +17,9 @@ async def _start(kernel: Kernel) -> None:
 
 
 async def _start_demo(kernel: Kernel) -> None:
+    await kernel.perform(personas.SEED, b"{}", kernel.system("access"))
     personas.announce(kernel)
-    await kernel.perform("administration.demo.seed", b"{}", kernel.system("access"))
+    kernel.bus.watch(lambda name, _told: personas.announce(kernel) if name == "person.erased" else None)
     await _start(kernel)
 
 

@@ -14,8 +14,11 @@ from egide.kernel.errors import NotFound, Text
 from egide.kernel.identity import SESSION_S, new_secret
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from egide.kernel.door import Kernel
 
+SEED = "administration.demo.seed"
 FOREVER_US = 253_402_300_799_000_000  # µs: the last second of year 9999
 
 PERSONAS: tuple[dict[str, Any], ...] = (
@@ -53,32 +56,23 @@ class NoInput(Input):
 
 
 @act(
-    "administration.demo.seed", verb="administer", activity="access", roles=["system"], system=True, duty=True, input=NoInput,
+    SEED, verb="administer", activity="access", roles=["system"], system=True, duty=True, input=NoInput,
     fr="Créer les personnages de la démonstration", en="Create the demonstration’s personas",
 )  # fmt: skip
 def seed(ctx: Ctx, _given: NoInput) -> Effect:
-    known = {row[0] for row in ctx.db.execute(select(tables.person.c.id))}
-    units = {row[0] for row in ctx.db.execute(select(tables.unit.c.id))}
-    rows: list[tuple[Any, dict[str, Any]]] = [
-        (tables.unit, {"id": id_, "name": name}) for id_, name in UNITS.items() if id_ not in units
-    ]
+    """Once in a store's life: whoever was erased since, or withdrawn, does not come back at the next start."""
+    table = tables.entry
+    before = select(table.c.idx).where(
+        table.c.realm == ctx.kernel.settings.realm, table.c.act == SEED, table.c.outcome == "allowed"
+    )
+    if ctx.db.execute(before.limit(1)).first() is not None:
+        return Effect(NoInput())
+    rows: list[tuple[Any, dict[str, Any]]] = [(tables.unit, {"id": id_, "name": name}) for id_, name in UNITS.items()]
     for persona in PERSONAS:
-        if persona["id"] not in known:
-            rows.append(
-                (tables.person, person_row(ctx, persona["id"], persona["name"], persona["unit"], persona["roles"]))
-            )
-            rows.append(
-                (
-                    tables.habilitation,
-                    {
-                        "id": f"demo-{persona['id']}",
-                        "person": persona["id"],
-                        "scope": "*",
-                        "until": FOREVER_US,
-                        "withdrawn": None,
-                    },
-                )
-            )
+        id_ = persona["id"]
+        rows.append((tables.person, person_row(ctx, id_, persona["name"], persona["unit"], persona["roles"])))
+        right = {"id": f"demo-{id_}", "person": id_, "scope": "*", "until": FOREVER_US, "withdrawn": None}
+        rows.append((tables.habilitation, right))
     return Effect(NoInput(), rows=rows)
 
 
@@ -88,7 +82,7 @@ def seed(ctx: Ctx, _given: NoInput) -> Effect:
 )  # fmt: skip
 def enter(ctx: Ctx, given: PersonaRef) -> Effect:
     persona = next((p for p in PERSONAS if p["id"] == given.persona), None)
-    if persona is None:
+    if persona is None or persona["id"] not in _present(ctx.db):
         raise NotFound(Text("Ce personnage n’existe pas.", "This persona does not exist."))
     secret = new_secret()
     row = ctx.kernel.identity.session_row(persona["id"], secret, "demo")
@@ -97,8 +91,15 @@ def enter(ctx: Ctx, given: PersonaRef) -> Effect:
 
 
 def announce(kernel: Kernel) -> None:
-    """Puts the personas on the sign-in page."""
-    kernel.things["personas"] = [{key: p[key] for key in ("id", "name", "roles", "about")} for p in PERSONAS]
+    """Puts the personas who are there on the sign-in page."""
+    present = _present(kernel.store.reader())
+    kernel.things["personas"] = [
+        {key: p[key] for key in ("id", "name", "roles", "about")} for p in PERSONAS if p["id"] in present
+    ]
+
+
+def _present(db: Connection) -> set[str]:
+    return {row[0] for row in db.execute(select(tables.person.c.id))}
 
 
 ACTS: tuple[Act, ...] = (seed, enter)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
-from egide.app import engines
+from egide.app import capabilities, engines
 from egide.kernel.backup import backup
 from egide.kernel.dumps import program
 from egide.kernel.restore import restore
@@ -42,7 +42,15 @@ def measure(settings: Settings, place: Path, *, target: str = "") -> Figures:
     folder.mkdir(mode=0o700)
     if target:
         (folder / "egide.toml").write_text(f'store = "{target}"\n', "utf-8")
-    done = restore(folder, report.data.file, report.keys.file, PASSPHRASE, engines=engines, count=_silent)
+    done = restore(
+        folder,
+        report.data.file,
+        report.keys.file,
+        PASSPHRASE,
+        engines=engines,
+        capabilities=capabilities,
+        count=_silent,
+    )
     name, speed = _peer(settings, place)
     return Figures(report.data.mib_per_s, done.mib_per_s, speed, name, report.data.content / 2**20, report.data.size)
 

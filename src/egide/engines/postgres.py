@@ -30,9 +30,10 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, ProgrammingError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from egide.engines.circuit import Circuit, Patient, Quick
+from egide.engines.postgres_wipe import rewrite
 from egide.kernel.errors import StartupError, Text, Unavailable
 from egide.kernel.store import Store
 
@@ -40,8 +41,10 @@ LEAD_S = 5.0  # s one process waits for another's transaction
 STUCK_S = 10.0  # s after which the server ends a transaction whose process is stopped, and the lead passes on
 WIPE_S = 3600.0  # s rewriting the tables may take
 LOCK = b"egide ledger "
-# The second checkpoint removes the log segment that the switch ended. ANALYZE: statistics hold frequent values, people's ids too.
-WIPE = ("ANALYZE", "VACUUM FULL", "CHECKPOINT", "SELECT pg_switch_wal()", "CHECKPOINT")
+# The server's own limits: a stopped process loses the lead, nobody waits for it longer than this.
+OPTIONS = f"-c lock_timeout={LEAD_S:.0f}s -c idle_in_transaction_session_timeout={STUCK_S:.0f}s"
+# ANALYZE: statistics hold frequent values, people's ids too.
+REWRITE = ("ANALYZE", "VACUUM FULL")
 # What COPY must be told of each column type (binary format has no conversions).
 OIDS: dict[type, str] = {
     BigInteger: "int8", Boolean: "bool", Float: "float8", Integer: "int4", LargeBinary: "bytea", String: "text",
@@ -166,14 +169,10 @@ class PostgresStore(Store):
         What the file system then holds in freed blocks is the operator's: mount with `discard` (docs/erasure.md). Old log
         segments are only removed with `wal_recycle = off`. Raises `Unavailable` while readers are in the way.
         """
-        engine = self._engine(_Slow)
         try:
-            with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                for statement in WIPE:
-                    connection.execute(text(statement))
-        except OperationalError as error:
-            raise _away() from error
-        except ProgrammingError as error:
+            with self._circuit.connect(_Slow, options=OPTIONS, application_name="egide", autocommit=True) as db:
+                rewrite(db, REWRITE)
+        except psycopg.errors.InsufficientPrivilege as error:
             raise Unavailable(
                 Text(
                     "Le rôle de la base ne peut pas effacer les octets : il lui manque pg_checkpoint ou pg_switch_wal.",
@@ -181,15 +180,21 @@ class PostgresStore(Store):
                 ),
                 Text("Accordez-les (docs/erasure.md).", "Grant them (docs/erasure.md)."),
             ) from error
-        finally:
-            engine.dispose()
+        except psycopg.Error as error:
+            raise _away() from error
+
+    def renew(self) -> None:
+        """An idle connection holds the log segment it wrote last, removed or not: until it closes, its blocks are not freed."""
+        self.drop_writer()
+        # Not `dispose`: a connection that is in use meanwhile would come back to a pool that nobody closes.
+        for _ in range(self._write_engine.pool.checkedin()):  # type: ignore[attr-defined]  # it is a QueuePool
+            idle = self._write_engine.raw_connection()
+            idle.invalidate()
+            idle.close()
 
     def _engine(self, kind: type[Patient]) -> Engine:
-        # The server's own limits: a stopped process loses the lead, nobody waits for it longer than this.
-        options = f"-c lock_timeout={LEAD_S:.0f}s -c idle_in_transaction_session_timeout={STUCK_S:.0f}s"
-
         def connect() -> Patient:
-            return self._circuit.connect(kind, options=options, application_name="egide")
+            return self._circuit.connect(kind, options=OPTIONS, application_name="egide")
 
         return create_engine("postgresql+psycopg://", creator=connect, pool_size=8, max_overflow=32)
 

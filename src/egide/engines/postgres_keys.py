@@ -3,12 +3,8 @@
 Why another database than the store: each has its own backups, and those of the keys must expire first, else a restored backup
 would bring an erased key back (kernel/vault.py).
 
-Where deleted bytes would stay, and what is done about it (PostgreSQL 15 manual):
-- dead rows in the table and its indexes: `VACUUM FULL` writes both anew, once nobody can see the dead rows any more (§25.1.2);
-- the old table's file: unlinked at the next checkpoint;
-- the write-ahead log: a new segment is begun, and the checkpoint lets the older ones go (§30.5). They are deleted only with
-  `wal_recycle=off`; otherwise they are renamed and kept until they are overwritten, which `advice` says;
-- the planner's statistics, which hold sample values: no column of the table has any (`SET STATISTICS 0`).
+What is done about deleted bytes: postgres_wipe.py; besides, the planner's statistics hold sample values, so that no column of
+the table has any (`SET STATISTICS 0`). Without `wal_recycle=off` old log segments are kept until overwritten: `advice` says so.
 Log archives, standby servers and file-system snapshots are the operator's (docs/keys.md).
 """
 
@@ -17,20 +13,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from time import monotonic, sleep
+from time import monotonic
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from egide.engines.circuit import Circuit, Patient, Quick
-from egide.engines.postgres import LEAD_S, STUCK_S
+from egide.engines.postgres import OPTIONS
+from egide.engines.postgres_wipe import rewrite
 from egide.kernel.errors import StartupError, Text, Unavailable
 from egide.kernel.keys import Advice, Owner, Row
 
 DEAD_S = 0.5  # s within which a dead connection is found out
 WIPE_S = 120.0  # s a VACUUM FULL or a checkpoint may take
-SEEN_S = 10.0  # s to wait for those who may still see deleted rows
 CHUNK = 1000  # rows of one statement
 SCHEMA = (
     "SELECT pg_advisory_xact_lock(hashtext('egide vault schema'))",  # two processes that start at once
@@ -51,13 +47,6 @@ MISSING = (
 ADD = (
     "INSERT INTO data_key SELECT * FROM unnest(%s::bytea[], %s::text[], %s::text[], %s::bytea[], %s::bytea[])"
     " ON CONFLICT (person, purpose) DO NOTHING"
-)
-# Who is older than the given transaction: rows deleted before it may still be visible to them, and VACUUM would keep the rows.
-SEEING = (
-    "SELECT (SELECT count(*) FROM pg_stat_activity WHERE (datname = current_database() OR backend_type = 'walsender')"
-    " AND pid <> pg_backend_pid() AND (age(backend_xmin) > age(%(now)s::xid) OR age(backend_xid) > age(%(now)s::xid)))"
-    " + (SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database())"
-    " + (SELECT count(*) FROM pg_replication_slots WHERE age(xmin) > age(%(now)s::xid))"
 )
 DELETE = "DELETE FROM data_key WHERE person = %s AND (%s::text IS NULL OR purpose = %s)"
 MAY_WIPE = "SELECT pg_has_role(current_user, 'pg_checkpoint', 'usage') AND has_function_privilege('pg_switch_wal()', 'execute')"
@@ -142,11 +131,7 @@ class PostgresKeys:
         """Writes the table anew and lets the old file and the old log go; holds up whoever needs a key for that time."""
         with self._open(_Slow) as db:
             self._prepare(db)
-            self._wait_unseen(db)
-            db.execute("VACUUM FULL data_key")
-            db.execute("CHECKPOINT")  # the old file goes
-            db.execute("SELECT pg_switch_wal()")
-            db.execute("CHECKPOINT")  # the old segments go
+            rewrite(db, ("VACUUM FULL data_key",))
         return True
 
     # -- about them -----------------------------------------------------------------------------------------------
@@ -236,10 +221,7 @@ class PostgresKeys:
         return self._connection
 
     def _connect(self, kind: type[Patient]) -> psycopg.Connection[Any]:
-        options = (
-            f"-c lock_timeout={LEAD_S:.0f}s -c idle_in_transaction_session_timeout={STUCK_S:.0f}s"
-            " -c synchronous_commit=on"  # a key is on the disk before anything is sealed with it
-        )
+        options = f"{OPTIONS} -c synchronous_commit=on"  # a key is on the disk before anything is sealed with it
         return self._circuit.connect(kind, options=options, application_name="egide vault", autocommit=True)
 
     @contextmanager
@@ -269,15 +251,6 @@ class PostgresKeys:
                     db.execute(words.encode())
         self._ready = True
 
-    def _wait_unseen(self, db: psycopg.Connection[Any]) -> None:
-        """Waits for whoever began before now: what was deleted is dead for everybody after that."""
-        now = _transaction(db)
-        until = monotonic() + SEEN_S
-        while db.execute(SEEING, {"now": now}).fetchone() != (0,):
-            if monotonic() > until:
-                raise _away()
-            sleep(0.05)
-
     def _same(self) -> StartupError:
         return StartupError(
             Text(
@@ -290,12 +263,6 @@ class PostgresKeys:
             ),
             file="egide.toml",
         )
-
-
-def _transaction(db: psycopg.Connection[Any]) -> str:
-    """This moment, as a transaction number."""
-    found = db.execute("SELECT pg_current_xact_id()::xid::text").fetchone()
-    return "" if found is None else str(found[0])
 
 
 def _names(dsn: str) -> tuple[str, str, str]:

@@ -1,13 +1,12 @@
 """The vault's rows in a file of their own: `vault/vault.db`, SQLite (WAL, FULL, secure_delete), mode 0600.
 
-Shredding looks instead of trusting the engine: the write-ahead log is folded back and cut, the file is searched for the
-deleted bytes, and rebuilt (VACUUM) when secure_delete did not reach a gap that a row left when a page was split long ago.
-Several processes of one machine may open the file; each looks for what it deleted itself.
+Shredding looks instead of trusting the engine: the log is overwritten before it is cut, the gaps of pages are zeroed, then the
+file is searched for the deleted bytes (scrub.py). Several processes of one machine may open the file; each looks for what it
+deleted itself.
 """
 
 from __future__ import annotations
 
-import mmap
 import os
 import sqlite3
 import threading
@@ -15,11 +14,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from egide.engines import scrub
 from egide.kernel.errors import Text, Unavailable
 from egide.kernel.keyfile import PRIVATE
 from egide.kernel.keys import Advice, Owner, Row
 
 BUSY = 5.0  # s, how long a lock of another process is waited for
+CLOSE_S = 0.2  # s a closing process waits for readers of others, who will close after it
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS data_key (
@@ -46,7 +47,6 @@ class SqliteKeys:
         self.place = str(self.path)
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
-        self._file = -1  # kept open: closing any descriptor of the file would drop SQLite's POSIX locks on it
         self._remains: list[bytes] = []  # of deleted rows, until the files are seen to be free of them
 
     def of_owner(self, person: str, purpose: str) -> Row | None:
@@ -69,9 +69,10 @@ class SqliteKeys:
             yield from rows
             if not rows:
                 return
-            last = rows[-1].id
-            if not isinstance(last, bytes):  # a damaged file
+            given: object = rows[-1].id
+            if not isinstance(given, bytes):  # a damaged file
                 return
+            last = given
 
     def missing(self, owners: Sequence[Owner]) -> list[Owner]:
         """Those owners that have no row yet."""
@@ -95,17 +96,10 @@ class SqliteKeys:
         return len(rows)
 
     def wipe(self) -> bool:
-        """Looks for what was deleted and removes it; a millisecond or two, a rebuild of the file where it must be."""
+        """Overwrites what deleting left in log and pages, then looks for it; some milliseconds. Raises `Unavailable`."""
         with self._lock:
-            self._truncate_log()
-            if self._leaves_traces():
-                try:
-                    self._database.execute("VACUUM")
-                except sqlite3.Error as problem:
-                    raise _unavailable() from problem
-                self._truncate_log()
-                if self._leaves_traces():
-                    return False
+            self._database  # noqa: B018 — opened by whoever asks first: there is a file to clean
+            scrub.scrub(self.path, self._remains)
             self._remains.clear()
             return True
 
@@ -132,20 +126,22 @@ class SqliteKeys:
         return []
 
     def close(self) -> None:
-        """Closes the file."""
+        """Closes; the last to close removes the log, whose blocks are then anyone's: it is overwritten before."""
         with self._lock:
             if self._connection is not None:
+                with suppress(sqlite3.Error, Unavailable):
+                    scrub.scrub_log(self._connection, self.path, wait_s=CLOSE_S)
                 self._connection.close()
-            if self._file >= 0:
-                os.close(self._file)
-                self._file = -1
+                self._connection = None
 
     @property
     def _database(self) -> sqlite3.Connection:
         """The connection, opened by whoever asks first; the caller holds the lock."""
         if self._connection is None:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._file = os.open(self.path, os.O_CREAT | os.O_RDONLY, PRIVATE)
+            if not self.path.exists():  # closing a descriptor of a file in use would drop SQLite's POSIX locks on it
+                with suppress(FileExistsError):
+                    os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE))
             database = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None, timeout=BUSY)
             for pragma in PRAGMAS:
                 database.execute(f"PRAGMA {pragma}")
@@ -176,21 +172,6 @@ class SqliteKeys:
             if isinstance(problem, sqlite3.Error):
                 raise _unavailable(problem) from problem
             raise
-
-    def _truncate_log(self) -> None:
-        """Moves the write-ahead log into the database and cuts it to nothing: it held the rows as they were."""
-        try:
-            busy, _, _ = self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        except sqlite3.Error as problem:
-            raise _unavailable() from problem
-        if busy:
-            raise _unavailable()
-
-    def _leaves_traces(self) -> bool:
-        if not self._remains:
-            return False
-        with mmap.mmap(self._file, 0, access=mmap.ACCESS_READ) as content:
-            return any(content.find(needle) >= 0 for needle in self._remains)
 
 
 def _unavailable(problem: sqlite3.Error | None = None) -> Unavailable:

@@ -19,6 +19,7 @@ from egide.gateways.findings import size
 from egide.gateways.telling import tell
 from egide.kernel import backup, backup_verify, restore
 from egide.kernel.backup import Written
+from egide.kernel.backup_sets import KEYS_SUFFIX, sets
 from egide.kernel.bundle import Kind
 from egide.kernel.errors import NotFound, StartupError, Text
 from egide.kernel.keyfile import read_private
@@ -64,7 +65,7 @@ def write(
 
 def verify(file: Path, key: Path | None, passphrase_file: Path | None, console: Console) -> int:
     """`egide backup verify`: 0 if every byte is as written, else 1."""
-    sealed = file.suffix == backup.KEYS_SUFFIX
+    sealed = file.suffix == KEYS_SUFFIX
     secret = passphrase(passphrase_file, twice=False) if sealed else None
     vkey = _text(key).strip()
     with _bar(console) as count:
@@ -121,7 +122,8 @@ def bring_back(
     with _bar(console) as count:
         done = restore.restore(
             folder, newest(data, "data"), newest(keys, "keys"), secret, vkey=_text(key).strip(),
-            head=_text(head), older_keys=older_keys, engines=composed().engines, count=count,
+            head=_text(head), older_keys=older_keys, engines=composed().engines,
+            capabilities=composed().capabilities, count=count,
         )  # fmt: skip
     _tell_restored(console, folder, done)
     return 0
@@ -131,7 +133,7 @@ def newest(place: Path, kind: Kind) -> Path:
     """The file given, or the newest set of a folder."""
     if not place.is_dir():
         return place
-    found = backup.sets(place, kind) or backup.sets(place / "keys", kind)
+    found = sets(place, kind) or sets(place / "keys", kind)
     if not found:
         raise NotFound(
             Text(f"Aucune sauvegarde dans {place}.", f"No backup in {place}."),

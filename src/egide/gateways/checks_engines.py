@@ -18,8 +18,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from egide.gateways import standing
 from egide.gateways.findings import Count, Finding, Findings, same
-from egide.kernel.backup import sets
+from egide.kernel.backup_sets import places, sets
+from egide.kernel.clock import to_us
 from egide.kernel.dumps import PostgresDatabase
+from egide.kernel.erasure import backup_due
 from egide.kernel.errors import EgideError, StartupError, Text
 from egide.kernel.migrate import HEAD
 from egide.kernel.settings import Settings
@@ -143,8 +145,9 @@ def witnesses(settings: Settings, _count: Count) -> Findings:
 
 
 def saved(settings: Settings, _count: Count) -> Findings:
-    """There is a backup, and it is not old."""
-    place = Path(settings.backups) if settings.backups else settings.folder / "backups"
+    """There is a backup, it is not old, and its keys are newer than the last erasure."""
+    place, apart = places(settings)
+    yield from _keys_due(settings, [place, apart])
     do = Text("Lancez « egide backup » ; activez egide-backup.timer.", "Run “egide backup”; enable egide-backup.timer.")
     found = [when for when in map(_taken, sets(place, "data", settings.realm)) if when is not None]
     if not found:
@@ -156,6 +159,30 @@ def saved(settings: Settings, _count: Count) -> Findings:
     age = datetime.now(UTC) - max(found)
     days = Text(f"Dernière sauvegarde : il y a {max(age.days, 0)} jours", f"Last backup: {max(age.days, 0)} days ago")
     yield Finding("wrong", days, do) if age > OLD else Finding("good", days)
+
+
+def _keys_due(settings: Settings, where: list[Path]) -> Findings:
+    """An erasure destroyed the sets of keys: until there is a new one, no backup can be opened."""
+    try:
+        with standing.store(settings) as opened:
+            erased = backup_due(opened.reader(), settings.realm)
+    except EgideError:
+        return  # another check says that the store does not answer
+    newest = max(
+        (when for place in where for when in map(_taken, sets(place, "keys", settings.realm)) if when), default=None
+    )
+    if erased is not None and (newest is None or to_us(newest) + 1_000_000 < erased):
+        yield Finding(
+            "wrong",
+            Text(
+                "Une personne a été effacée : les clés sauvegardées avant ont été détruites, aucune ne les remplace ici.",
+                "A person was erased: the keys backed up before were destroyed, and none here replaces them.",
+            ),
+            Text(
+                "Lancez « egide backup » ; détruisez vous-même les copies de clés gardées ailleurs.",
+                "Run “egide backup”; destroy copies of keys kept elsewhere yourself.",
+            ),
+        )
 
 
 def journal(settings: Settings, _count: Count) -> Findings:

@@ -8,7 +8,6 @@ snapshot (bundle.py). Sources: GDPR 17 and 32(1)(c), directive 2016/680 art. 16 
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from sqlalchemy import Connection, inspect, text
 
 from egide import __version__
 from egide.kernel import bundle
+from egide.kernel.backup_sets import DATA_SUFFIX, KEYS_SUFFIX, alone, destroy, destroy_older, sync
 from egide.kernel.bundle import Manifest, Writer
 from egide.kernel.checkpoint import Checkpoint, Signer
 from egide.kernel.checkpoint import sign as sign_note
@@ -41,7 +41,6 @@ STORE_FILE = "egide.db"
 VAULT_FILE = "vault/vault.db"
 STORE, VAULT, FILES, OBJECTS = "store/", "vault-store/", "files/", "objects/"
 LISTING = "objects.jsonl"
-DATA_SUFFIX, KEYS_SUFFIX = ".tar", ".sealed"
 KEPT = 1  # sets of keys; the older are destroyed when a newer one is written
 # Never copied: SQLite's own files (the databases are copied as such), locks, drafts.
 PASSING = re.compile(r"(^|/)\.|\.db(-wal|-shm|-journal)?$|\.lock$|\.half$|\.sock$")
@@ -103,13 +102,13 @@ def _both(
     bucket = objects if settings.objects.startswith("s3:") else None
     stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
     store, vault = databases(settings)
-    with _alone(place):
+    with alone(place):
         name = f"egide-data-{settings.realm}-{stamp}{DATA_SUFFIX}"
         data = _data(settings, place / name, store, vault, signer, bucket, count)
-    with _alone(keys_place):
+    with alone(keys_place):
         name = f"egide-keys-{settings.realm}-{stamp}{KEYS_SUFFIX}"
         keys = _keys(settings, keys_place / name, (store, vault), signer, passphrase, data, count)
-        destroyed = destroy_older(keys_place, settings.realm, kept)
+        destroyed = destroy_older(keys_place, settings.realm, max(kept, 1))
     return Report(data, keys, destroyed)
 
 
@@ -117,32 +116,6 @@ def databases(settings: Settings) -> tuple[Database, Database]:
     """(store, vault) as the settings say."""
     folder = settings.folder
     return database(settings.store, folder / STORE_FILE), database(settings.vault, folder / VAULT_FILE)
-
-
-def sets(place: Path, kind: bundle.Kind, realm: str = "*") -> list[Path]:
-    """The sets in a folder, oldest first."""
-    suffix = DATA_SUFFIX if kind == "data" else KEYS_SUFFIX
-    return sorted(place.glob(f"egide-{kind}-{realm}-*{suffix}"))
-
-
-def destroy_older(place: Path, realm: str, kept: int) -> tuple[Path, ...]:
-    """Overwrites and removes every set of keys of this realm but the newest `kept` (at least one)."""
-    old = sets(place, "keys", realm)[: -max(kept, 1)]
-    for file in old:
-        destroy(file)
-    return tuple(old)
-
-
-def destroy(file: Path) -> None:
-    """Overwrites a file, durably, then removes it; a disk that copies on write may keep old blocks (docs/operate.md)."""
-    with file.open("r+b", buffering=0) as out:
-        left = out.seek(0, os.SEEK_END)
-        out.seek(0)
-        while left:
-            left -= out.write(os.urandom(min(left, bundle.PART)))
-        os.fsync(out.fileno())
-    file.unlink()
-    _sync(file.parent)
 
 
 def _data(
@@ -282,44 +255,12 @@ def _whole(file: Path) -> Iterator[BinaryIO]:
             out.flush()
             os.fsync(out.fileno())
         half.rename(file)
-        _sync(file.parent)
+        sync(file.parent)
     except OSError as error:
         raise Unavailable(
             Text(f"La sauvegarde ne peut pas s’écrire : {error}", f"The backup cannot be written: {error}"),
             Text("Libérez de la place ou donnez un autre dossier.", "Free some space or give another folder."),
         ) from error
     finally:
-        half.unlink(missing_ok=True)
-
-
-@contextmanager
-def _alone(place: Path) -> Iterator[None]:
-    """One backup into a folder at a time; what an interrupted one left is removed first."""
-    try:
-        place.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(place / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise Unavailable(
-            Text(f"Impossible d’écrire dans {place} : {error.strerror}", f"Cannot write in {place}: {error.strerror}"),
-            Text("Donnez un dossier où vous pouvez écrire.", "Give a folder you can write in."),
-        ) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        for left in (*place.glob(".egide-*.half"), *place.glob(".*.copy")):
-            left.unlink(missing_ok=True)
-        yield
-    except BlockingIOError as error:
-        raise Unavailable(
-            Text(f"Une autre sauvegarde s’écrit dans {place}.", f"Another backup is being written in {place}."),
-            Text("Attendez qu’elle finisse.", "Wait until it ends."),
-        ) from error
-    finally:
-        os.close(descriptor)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        if half.exists():
+            destroy(half)

@@ -125,6 +125,7 @@ class Kernel:
         self.process = draw(8).hex()  # this process among those that share the store
         # Of rights: grows with every change, in whichever process; read again inside the writer's transaction.
         self.epoch = self._stored_epoch()
+        self.store_stale = False  # the writer's thread renews its connections when it has nothing to do
         self.bus = Bus(self, engines.transport)
         self.identity = Identity(self)
         self.orders = Orders(self)
@@ -528,6 +529,7 @@ class Kernel:
         self.identity.forget()
         self.orders.forget()
         self.vault.forget()
+        self.store_stale = True
 
     def _stored_epoch(self) -> int:
         found = select(tables.rights.c.epoch).where(tables.rights.c.realm == self.settings.realm)

@@ -42,6 +42,10 @@ class Downloads:
             self._offers.popitem(last=False)
         return f"/api/downloads/{ticket}"
 
+    def drop(self) -> None:
+        """Forgets every offer, at once: somebody was erased, and no offer says whom its file is about."""
+        self._offers.clear()
+
     def elsewhere(self, ticket: str) -> bool:
         """Whether another process gave this address."""
         return not ticket.startswith(f"{self._process}-")

@@ -22,6 +22,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
+from egide.kernel.backup_sets import destroy
 from egide.kernel.errors import StartupError, Text, Unavailable
 from egide.kernel.store import unavailable
 
@@ -61,10 +62,6 @@ class Database(ABC):
     @abstractmethod
     def load(self, stream: Iterable[bytes]) -> None:
         """Puts a copy back where nothing is: whole, or not at all."""
-
-    @abstractmethod
-    def wipe(self) -> None:
-        """Makes sure that what was deleted since `load` is no longer in the files."""
 
     @abstractmethod
     @contextmanager
@@ -107,8 +104,9 @@ class SqliteFile(Database):
         except sqlite3.Error as error:
             raise unavailable(error) from error
         finally:
-            copy.unlink(missing_ok=True)
-            copy.with_name(copy.name + "-journal").unlink(missing_ok=True)
+            for left in (copy, copy.with_name(copy.name + "-journal")):
+                if left.exists():
+                    destroy(left)
 
     def content(self) -> Iterator[bytes]:
         """The online backup into memory: what a removed working file leaves on the disk would outlive an erasure."""
@@ -139,18 +137,13 @@ class SqliteFile(Database):
             out.flush()
             os.fsync(out.fileno())
 
-    def wipe(self) -> None:
-        """Writes the file anew: what an update left in a page's gaps goes too."""
-        with closing(sqlite3.connect(self.path)) as own:
-            own.execute("PRAGMA secure_delete=ON")
-            own.execute("VACUUM")
-
     @contextmanager
     def open(self) -> Iterator[Connection]:
         """What is deleted here is zeroed."""
         engine = create_engine(f"sqlite:///{self.path}", poolclass=NullPool)
         with engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA secure_delete=ON")
+            connection.exec_driver_sql("PRAGMA temp_store=MEMORY")
             connection.commit()
             with connection.begin():
                 yield connection
@@ -195,14 +188,6 @@ class PostgresDatabase(Database):
             except BrokenPipeError:
                 pass  # it has ended; why, it says itself
             self._ended(child, "pg_restore")
-
-    def wipe(self) -> None:
-        """Rewrites the tables, then lets the log's old segments go."""
-        engine = create_engine(self._url.set(drivername="postgresql+psycopg"), poolclass=NullPool)
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("VACUUM FULL"))
-            connection.execute(text("CHECKPOINT"))
-        engine.dispose()
 
     def clear(self) -> None:
         """Takes out what a failed restore had put in: the database was empty before."""

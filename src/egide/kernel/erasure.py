@@ -6,34 +6,38 @@ that names the person only under a key of its own. From that row this task goes 
     rows      once every process has dropped what it remembered: the rows again (a refusal of the last second, the act's own body)
     keys      the person's keys: what they sealed, in every copy and export, opens no more
     wipe      the files of the store and of the vault (their logs and freed pages too)
-    backups   older sets of key backups, overwritten and removed; a new one is due
-    done      the key under which the row named the person is destroyed: the row names nobody
+    backups   every set of key backups, overwritten and removed; a new one is due
+    own       the key under which the row named the person is destroyed: the row names nobody
+    done
 
-Each step may be done twice. Sources: GDPR 17; directive 2016/680 art. 16(2); EDPB 02/2025 §§102-104.
+One process has the turn (turns.py); each step may be done twice.
+Sources: GDPR 17; directive 2016/680 art. 16(2); EDPB 02/2025 §§102-104.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from sqlalchemy import Connection, func, insert, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from egide.kernel import tables
+from egide.kernel import backup_sets, tables
 from egide.kernel.errors import EgideError
 from egide.kernel.links import Link, Removed, links, remove
 from egide.kernel.randomness import draw
-from egide.kernel.vault import VaultError
+from egide.kernel.transport import end
+from egide.kernel.vault import Erased
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
+    from sqlalchemy import MetaData
+
+    from egide.kernel.capability import Capability
     from egide.kernel.door import Kernel
 
 log = logging.getLogger("egide.erasure")
@@ -41,8 +45,9 @@ log = logging.getLogger("egide.erasure")
 LOOK_S = 1.0  # s between looks at what is under way
 SETTLE_US = 3_000_000  # µs after the act: by then every process has dropped its sessions, leases and keys
 PURPOSE = "erasure"
-STEPS = ("rows", "keys", "wipe", "backups", "done")
-PART = 1 << 20  # bytes overwritten at once
+LONG = 16  # characters from which an id cannot stand in the files by chance
+STEPS = ("rows", "keys", "wipe", "backups", "own", "done")
+TURN = "erasures"
 
 
 def begin(kernel: Kernel, person: str) -> dict[str, Any]:
@@ -55,7 +60,12 @@ def begin(kernel: Kernel, person: str) -> dict[str, Any]:
 
 def known(kernel: Kernel) -> tuple[Link, ...]:
     """The declared links of every table of this installation."""
-    return links([tables.metadata, *(each.tables for each in kernel.capabilities if each.tables is not None)])
+    return links(metadata(kernel.capabilities))
+
+
+def metadata(capabilities: Iterable[Capability]) -> list[MetaData]:
+    """Every table of an installation with these capabilities."""
+    return [tables.metadata, *(each.tables for each in capabilities if each.tables is not None)]
 
 
 def take(kernel: Kernel, connection: Connection, person: str, row: dict[str, Any]) -> Removed:
@@ -83,90 +93,68 @@ def _owns(kernel: Kernel, db: Connection, person: str, retained: str) -> bool:
     return False
 
 
-def drop_unreadable(
-    connection: Connection, known_links: Iterable[Link], holds_key: Callable[[bytes], bool | None]
-) -> int:
-    """In a store restored from an older backup: erases again everyone whose very name no key of the vault opens.
-
-    No list of the erased is kept anywhere: that their key is gone says it. `holds_key(sealed)`: whether the vault has the key
-    that a sealed value names; None for bytes that are no sealed value. Returns how many people.
-    """
-    person = tables.person
-    lost = [
-        row.id for row in connection.execute(select(person.c.id, person.c.name)) if holds_key(bytes(row.name)) is False
-    ]
-    found = tuple(known_links)
-    for each in lost:
-        remove(connection, found, each)
-    return len(lost)
-
-
-def destroy_file(file: Path) -> None:
-    """Overwrites a file, durably, then removes it. A disk that copies on write may keep the old blocks (docs/erasure.md)."""
-    with file.open("r+b", buffering=0) as out:
-        left = out.seek(0, os.SEEK_END)
-        out.seek(0)
-        while left > 0:
-            left -= out.write(bytes(min(left, PART)))
-        os.fsync(out.fileno())
-    file.unlink()
-
-
 class Erasures:
     """Carries on with every erasure that is not done."""
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         self._task: asyncio.Task[None] | None = None
+        self._one = asyncio.Lock()
+        kernel.bus.turns.want(TURN)
 
     def start(self) -> None:
         """Starts looking; what a crash interrupted is taken up."""
+        # In every process, whoever's turn it is: a file that waits may be for the person, or about them.
+        self._kernel.bus.watch(lambda name, _told: self._kernel.downloads.drop() if name == "person.erased" else None)
         self._task = asyncio.create_task(self._run(), name="erasures")
 
     async def stop(self) -> None:
         """Stops after the step under way; the next start goes on."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end([self._task])
 
     async def tick(self) -> int:
         """Takes every erasure that is due as far as it goes; returns how many are done now."""
         kernel, table = self._kernel, tables.erasure
         due = table.c.at <= kernel.clock.now_us() - SETTLE_US
-        rows = kernel.store.reader().execute(
-            select(table).where(table.c.realm == kernel.settings.realm, table.c.state != "done", due)
-        ).all()  # fmt: skip
+        query = select(table).where(table.c.realm == kernel.settings.realm, table.c.state != "done", due)
         done = 0
-        for row in rows:
-            state = row.state
-            while state != "done":
-                state = await asyncio.to_thread(self.step, row.id, bytes(row.person), state)
-            done += 1
+        async with self._one:
+            for row in kernel.store.reader().execute(query).all():
+                state = row.state
+                while state != "done":
+                    state = await asyncio.to_thread(self.step, row.id, bytes(row.person), state)
+                done += 1
         return done
 
     def step(self, id_: str, sealed: bytes, state: str) -> str:
         """Does one step and writes that it is done; the next one. Raises `EgideError`: the same step comes again."""
+        kernel = self._kernel
         try:
-            person = self._kernel.vault.open_(f"{PURPOSE}:{id_}", PURPOSE, sealed, id_.encode()).decode()
-        except VaultError:  # the last step was interrupted: the person is forgotten, the word was not written
-            return self._keep(id_, state="done", person=None)
-        after = STEPS[STEPS.index(state) + 1]
+            person = kernel.vault.open_(f"{PURPOSE}:{id_}", PURPOSE, sealed, id_.encode()).decode()
+        except Erased:  # the last step was interrupted: the person is forgotten, the word was not written
+            return self._last(id_)
         if state == "rows":
             self._rows(person)
         elif state == "keys":
-            self._kernel.vault.shred(person)
-            self._issuer_key(person)
+            kernel.vault.shred(person)
+            kernel.orders.drop_key(person)
         elif state == "wipe":
-            self._kernel.store.wipe((person.encode(),) if len(person) >= 16 and not self._stays(person) else ())
-            if hasattr(self._kernel.vault, "wipe"):  # rows of keys in a database are wiped when we say so
-                self._kernel.vault.wipe()
-        else:
+            kernel.store.wipe((person.encode(),) if len(person) >= LONG and not kernel.orders.signed_by(person) else ())
+            kernel.vault.wipe()
+        elif state == "backups":
             self._backups()
-            if self._remains(person):
-                return self._keep(id_, state="rows")
-            self._kernel.vault.shred(f"{PURPOSE}:{id_}")
-            return self._keep(id_, state="done", person=None)
-        return self._keep(id_, state=after)
+        elif self._remains(person):
+            return self._keep(id_, state="rows")
+        else:
+            kernel.vault.shred(f"{PURPOSE}:{id_}")
+            return self._last(id_)
+        return self._keep(id_, state=STEPS[STEPS.index(state) + 1])
+
+    def _last(self, id_: str) -> str:
+        """A vault in a database holds the destroyed row of this erasure's own key until it is wiped."""
+        self._kernel.vault.wipe()
+        return self._keep(id_, state="done", person=None)
 
     def _rows(self, person: str) -> None:
         with self._kernel.store.side() as connection:
@@ -178,35 +166,31 @@ class Erasures:
         found = select(func.count()).select_from(entry).where(entry.c.actor == person)
         return bool(self._kernel.store.reader().execute(found).scalar_one())
 
-    def _stays(self, person: str) -> bool:
-        order = tables.order
-        found = select(order.c.id).where(order.c.issuer == person).limit(1)
-        return self._kernel.store.reader().execute(found).first() is not None
-
-    def _issuer_key(self, person: str) -> None:
-        """The person's own signing key, unless a signed order that stays is verified with it."""
-        file = self._kernel.settings.folder / "keys" / "issuers" / f"{person}.key"
-        if file.parent == file.resolve().parent and file.exists() and not self._stays(person):
-            destroy_file(file)
-
     def _backups(self) -> None:
         """Every set of key backups that this installation can reach is older than the erasure: destroyed."""
         settings = self._kernel.settings
-        place = Path(settings.backups) if settings.backups else settings.folder / "backups"
-        for folder in (place, place / "keys"):
-            for file in sorted(folder.glob(f"egide-keys-{settings.realm}-*.sealed")) if folder.is_dir() else ():
-                destroy_file(file)
-                log.warning("a key backup older than an erasure was destroyed, make a new one: %s", file.name)
+        for folder in backup_sets.places(settings):
+            if folder.is_dir():
+                with backup_sets.alone(folder):  # a backup under way may have read the keys already: it is waited for
+                    for file in backup_sets.destroy_older(folder, settings.realm, kept=0):
+                        log.warning("a key backup older than an erasure was destroyed, make a new one: %s", file.name)
 
     def _keep(self, id_: str, **values: Any) -> str:
-        with self._kernel.store.side() as connection:
+        """Writes how far it has come; the epoch of rights with it: every process drops the keys it remembers."""
+        kernel, rights = self._kernel, tables.rights
+        with kernel.store.side() as connection:
+            kernel.store.lead(connection, kernel.settings.realm)
             connection.execute(update(tables.erasure).where(tables.erasure.c.id == id_).values(**values))
+            connection.execute(
+                update(rights).where(rights.c.realm == kernel.settings.realm).values(epoch=rights.c.epoch + 1)
+            )
         return str(values["state"])
 
     async def _run(self) -> None:
         while True:
             try:
-                await self.tick()
+                if self._kernel.bus.turns.mine(TURN):
+                    await self.tick()
             except (EgideError, SQLAlchemyError, OSError) as error:
                 log.warning("an erasure waits: %s", error)
             await asyncio.sleep(LOOK_S)
@@ -218,3 +202,12 @@ def under_way(db: Connection) -> int:
         table = tables.erasure
         return int(db.execute(select(func.count()).select_from(table).where(table.c.state != "done")).scalar_one())
     return 0
+
+
+def backup_due(db: Connection, realm: str) -> int | None:
+    """When (µs) the newest erasure that destroyed the sets of keys began; None: there was none."""
+    with suppress(SQLAlchemyError):
+        table = tables.erasure
+        found = db.execute(select(func.max(table.c.at)).where(table.c.realm == realm)).scalar_one()
+        return None if found is None else int(found)
+    return None

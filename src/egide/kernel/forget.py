@@ -7,17 +7,17 @@ links from a person to their entries stand in clear columns and must go too (EDP
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, LargeBinary, MetaData, Table, and_, bindparam, delete, func, select, update
+from sqlalchemy import Connection, LargeBinary, MetaData, Table, and_, bindparam, func, select, update
 
 from egide.kernel import tables
+from egide.kernel.links import Link, remove
 
 PAGE = 4096  # entries looked at at once
 HEAD = 13  # bytes that name a key: version and key id (vault.py)
-OWNER = "person"  # what a column with a person's id is called
 Holds = Callable[[bytes], bool | None]
 Count = Callable[[int, int], None]
 
@@ -37,7 +37,7 @@ class Forgotten:
         return bool(self.bodies or self.people or self.rows or self.values)
 
 
-def unopenable(db: Connection, realm: str, holds: Holds, count: Count) -> Forgotten:
+def unopenable(db: Connection, realm: str, links: Sequence[Link], holds: Holds, count: Count) -> Forgotten:
     """Takes out every sealed value whose key is gone, and with a person's name every row and link of theirs."""
     found = Forgotten()
     known: dict[bytes, bool | None] = {}
@@ -57,7 +57,9 @@ def unopenable(db: Connection, realm: str, holds: Holds, count: Count) -> Forgot
     for table in others:
         people |= _values(db, table, gone, found)
     for person in sorted(people):
-        _links(db, others, person, found)
+        removed = remove(db, links, person)
+        found.rows += sum(removed.rows.values())
+        found.bodies += removed.bodies
     found.people = len(people)
     return found
 
@@ -102,17 +104,3 @@ def _values(db: Connection, table: Table, gone: Callable[[Any], bool], found: Fo
             db.execute(update(table).where(and_(*(column == row._mapping[column] for column in key))).values(empty))  # noqa: SLF001
             found.values += len(empty)
     return people
-
-
-def _links(db: Connection, others: list[Table], person: str, found: Forgotten) -> None:
-    """Removes a person's rows and every clear link to them."""
-    for table in others:
-        for column in _owned(table):
-            found.rows += db.execute(delete(table).where(column == person)).rowcount
-    db.execute(update(tables.entry).where(tables.entry.c.actor == person).values(actor=None))
-    db.execute(delete(tables.person).where(tables.person.c.id == person))
-
-
-def _owned(table: Table) -> Iterator[Any]:
-    if OWNER in table.columns:
-        yield table.columns[OWNER]

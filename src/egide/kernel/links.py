@@ -149,7 +149,7 @@ def _inside(db: Connection, column: Column[Any], person: str) -> ColumnElement[b
     needle = literal(person.encode()) if binary else literal(person)
     if db.dialect.name == "sqlite":
         return func.instr(column, needle) > 0
-    return func.position(needle.op("IN")(column)) > 0
+    return func.strpos(column, needle) > 0 if not binary else func.position(needle.op("IN")(column)) > 0
 
 
 def _take(connection: Connection, link: Link, person: str, where: ColumnElement[bool]) -> int:

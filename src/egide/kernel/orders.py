@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,6 +22,7 @@ from shapely.geometry import Point, Polygon, shape
 from sqlalchemy import Connection, select
 
 from egide.kernel import tables
+from egide.kernel.backup_sets import destroy, sync
 from egide.kernel.checkpoint import parse_vkey
 from egide.kernel.clock import iso
 from egide.kernel.errors import BadInput, NotFound, Text
@@ -145,7 +147,27 @@ class Orders:
         return SigningKey.load_or_create(self._key_file(person), f"egide/{self._kernel.settings.realm}/issuer/{person}")
 
     def _key_file(self, person: str) -> Path:
-        return self._kernel.settings.folder / "keys" / "issuers" / f"{person}.key"
+        """Named by a MAC, so that a folder, a removed name or a backup's listing names nobody. Older names are changed."""
+        place = self._kernel.settings.folder / "keys" / "issuers"
+        file = place / f"{self._kernel.vault.name_of(person, 'issuer')}.key"
+        older = place / f"{person}.key"
+        if _ISSUER.fullmatch(person) and not file.exists() and older.exists():
+            with suppress(FileNotFoundError):  # another process was quicker
+                older.rename(file)
+            sync(place)
+        return file
+
+    def signed_by(self, person: str) -> bool:
+        """Whether a row still names this person as the issuer: then their key verifies it."""
+        found = select(tables.order.c.id).where(tables.order.c.issuer == person).limit(1)
+        return self._kernel.store.reader().execute(found).first() is not None
+
+    def drop_key(self, person: str) -> None:
+        """Destroys the person's own signing key, unless a signed order that stays is verified with it."""
+        if not self.signed_by(person):
+            file = self._key_file(person)
+            if file.exists():
+                destroy(file)
 
     def _has_key(self, person: str) -> bool:
         return self._key_file(person).exists()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -17,18 +17,21 @@ from time import perf_counter
 from typing import BinaryIO
 
 import msgspec
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, MetaData, inspect, text
 
 from egide.kernel import bundle, forget
 from egide.kernel.backup import FILES, LISTING, OBJECTS, STORE, STORE_FILE, VAULT, VAULT_FILE
 from egide.kernel.bundle import BundleError, Manifest, Reader, Source
+from egide.kernel.capability import Capability
 from egide.kernel.checkpoint import Checkpoint, verify
 from egide.kernel.door import lock
 from egide.kernel.dumps import Database, PostgresDatabase, database
 from egide.kernel.engine import Engines
+from egide.kernel.erasure import metadata
 from egide.kernel.errors import Conflict, StartupError, Text
 from egide.kernel.forget import Forgotten
 from egide.kernel.ledger_check import Checked, check
+from egide.kernel.links import links
 from egide.kernel.migrate import HEAD
 from egide.kernel.sealed_stream import MAGIC, Opening
 from egide.kernel.settings import FILE, Settings, load
@@ -88,7 +91,7 @@ def examine(file: Path, passphrase: bytes | None, count: Callable[[int], None] |
 
 def restore(
     folder: Path, data: Path, keys: Path, passphrase: bytes, *, vkey: str = "", head: str = "", older_keys: bool = False,
-    engines: Callable[[Settings], Engines], count: Count,
+    engines: Callable[[Settings], Engines], capabilities: Callable[[Settings], Iterable[Capability]], count: Count,
 ) -> Restored:  # fmt: skip
     """Restores both sets into `folder`. Raises `StartupError`, `Conflict`, `BundleError`; then nothing is restored.
 
@@ -113,7 +116,8 @@ def restore(
             size = _extract(data, None, settings, aside, store, STORE, count)
             size += _extract(keys, passphrase, settings, aside, keys_store, VAULT, count)
             beside = msgspec.structs.replace(settings, data=str(aside))
-            checked, forgotten = _checked(lambda: engines(beside), store, manifest, known, count)
+            schema = metadata(capabilities(settings))
+            checked, forgotten = _checked(lambda: engines(beside), schema, store, manifest, known, count)
             _take_place(folder, aside)
             undo.pop_all()
         shutil.rmtree(aside, ignore_errors=True)
@@ -270,7 +274,12 @@ def _extract(
 
 
 def _checked(
-    open_engines: Callable[[], Engines], store: Database, manifest: Manifest, known: list[Checkpoint], count: Count
+    open_engines: Callable[[], Engines],
+    schema: list[MetaData],
+    store: Database,
+    manifest: Manifest,
+    known: list[Checkpoint],
+    count: Count,
 ) -> tuple[Checked, Forgotten]:
     """The ledger, whole; then what the keys cannot open is taken out."""
     heads = [verify(manifest.head, [manifest.vkey]), *known]
@@ -289,16 +298,21 @@ def _checked(
     opened = open_engines()
     vault = Vault.open(opened.rows, opened.keys, manifest.realm, may_create=False)
     try:
+        opened.store.create(
+            schema
+        )  # what is declared today is looked for in every table, whatever version wrote the backup
+        opened.store.reader()  # kept open: the last to close a SQLite log gives its blocks back unwritten
         with store.open() as db:
             forgotten = forget.unopenable(
-                db, manifest.realm, vault.holds, lambda done, total: count("erased", done, total)
+                db, manifest.realm, links(schema), vault.holds, lambda done, total: count("erased", done, total)
             )
             _begin_again(db)
+        if forgotten.any:
+            opened.store.wipe()
+            vault.wipe()
     finally:
         vault.close()
         opened.store.close()
-    if forgotten.any:
-        store.wipe()
     return checked, forgotten
 
 

@@ -64,6 +64,9 @@ class Store(ABC):
     def doubt(self) -> None:  # noqa: B027 — a file has nothing to do here
         """A probe has gone unanswered: until one is answered no reader waits for the engine. Nothing to do for a file."""
 
+    def renew(self) -> None:  # noqa: B027 — a file has nothing to do here
+        """The writer has nothing to do, and a right changed: lets go of what idle connections hold of the past."""
+
     # -- connections ----------------------------------------------------------------------------------------------
 
     @property

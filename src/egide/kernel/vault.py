@@ -140,6 +140,10 @@ class Vault:
         with self._lock:  # whoever reads a row at this moment has it in the cache by now, or reads it again afterwards
             self._by_owner.clear()
             self._by_head.clear()
+            if (
+                not self._rows.wipes_at_once
+            ):  # an idle connection holds the log segment it wrote last (engines/postgres.py)
+                self._rows.close()
 
     def seal(self, person: str, purpose: str, plaintext: bytes, aad: bytes) -> bytes:
         """Seals under the key of (person, purpose), made durable first if it is new; adds `OVERHEAD` bytes.
@@ -179,6 +183,10 @@ class Vault:
         Stable until the key is shredded; then a new one is drawn, and nothing ties the old one to the person any more.
         """
         return (self._by_owner.get((person, purpose)) or self._key(person, purpose)).subject
+
+    def name_of(self, person: str, use: str) -> str:
+        """32 hex digits that stand for the person where a name is needed outside the store (a file): a MAC, one for each use."""
+        return hmac.digest(self._id_key, f"egide name {use}\0{person}".encode(), "sha256").hex()[:32]
 
     def ensure(self, owners: Iterable[tuple[str, str]]) -> None:
         """Makes the missing keys of many (person, purpose) in one durable transaction (one fsync instead of many)."""

@@ -158,6 +158,9 @@ class Writer:
         """Nothing to write: follows the others, signs what is unsigned, tries again after a failure."""
         if self.failed is not None and not self._unsigned:
             self._try_again()
+        if self._kernel.store_stale:
+            self._kernel.store_stale = False
+            self._kernel.store.renew()
         try:
             self._follow(self._kernel.store.reader())
         except (SQLAlchemyError, OSError, EgideError) as error:

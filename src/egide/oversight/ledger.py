@@ -145,7 +145,7 @@ def _tar(kernel: Kernel, kind: str) -> Iterator[bytes]:
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as tar:
             tar.add(folder, arcname=f"egide-{kernel.settings.realm}-{kind}")
-        yield packed.getvalue()
+    yield packed.getvalue()  # the folder is gone by now, whether or not somebody reads to the end
 
 
 def _newest(kernel: Kernel) -> tuple[int, str]:

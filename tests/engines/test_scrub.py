@@ -1,0 +1,74 @@
+"""Scrubbing a SQLite file while others read and write: it stays whole, and nothing of what was deleted is left."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+
+from egide.engines import scrub
+from egide.kernel.errors import Unavailable
+
+SECONDS = 120 if os.environ.get("EGIDE_PROOF") == "1" else 5
+
+
+@pytest.mark.timeout(60 + SECONDS)
+def test_readers_and_a_writer_go_on_and_the_file_stays_whole(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("CREATE TABLE row (id INTEGER PRIMARY KEY, name TEXT UNIQUE, content BLOB)")
+    stop, wrong, written = threading.Event(), [], []
+
+    def connected() -> sqlite3.Connection:
+        db = sqlite3.connect(path, isolation_level=None, timeout=30)
+        db.execute("PRAGMA secure_delete=ON")
+        return db
+
+    def writes() -> None:
+        try:
+            with closing(connected()) as db:
+                while not stop.is_set():
+                    number = len(written)
+                    size = number * 37 % 9000
+                    db.execute("INSERT INTO row VALUES (?, ?, ?)", (number, f"person-{number:09d}", os.urandom(size)))
+                    written.append(number)
+                    if number % 3:
+                        db.execute("DELETE FROM row WHERE id=?", (number // 2,))
+        except (sqlite3.Error, AssertionError) as error:
+            wrong.append(error)
+
+    def reads() -> None:
+        try:
+            with closing(connected()) as db:
+                while not stop.is_set():
+                    for identity, name in db.execute("SELECT id, name FROM row"):
+                        assert name == f"person-{identity:09d}"
+        except (sqlite3.Error, AssertionError) as error:
+            wrong.append(error)
+
+    threads = [threading.Thread(target=each) for each in (writes, reads, reads)]
+    for each in threads:
+        each.start()
+    until, scrubbed = time.monotonic() + SECONDS, 0
+    while time.monotonic() < until:
+        with suppress(Unavailable):  # somebody was in the way: a repeat is right
+            scrub.scrub(path)
+            scrubbed += 1
+    stop.set()
+    for each in threads:
+        each.join(30)
+    assert not wrong, wrong[:1]
+    assert scrubbed
+    assert len(written) > 10
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        left = {row[0] for row in db.execute("SELECT id FROM row")}
+    gone = [f"person-{number:09d}".encode() for number in written if number not in left]
+    assert gone
+    scrub.scrub(path, gone[:500])
