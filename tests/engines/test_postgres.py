@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from egide.engines.postgres import READ_S, PostgresStore
+from egide.engines.circuit import READ_S
+from egide.engines.postgres import PostgresStore
 from egide.kernel.errors import Unavailable
 from tests.engines.postgres import Server, postgres
 
