@@ -52,6 +52,7 @@ UNSIGNED: dict[str, str] = {
     "unit": "names of services, of no effect on a right",
     "source.name": "a label",
     "alert.lang": "the language of the answer", "alert.secret": "locks the resident out, opens nothing: only a hash",
+    "alert.taken": "who is on it; the act’s leaf has it",
     "alert.at": MOMENT, "alert.closed": MOMENT, "alert_word.at": MOMENT, "alert_word.officer": "who speaks; the act's leaf has it",
     "checkpoint.at": MOMENT, "authorisation.signed": MOMENT, "deployment.started": MOMENT, "deployment.ended": MOMENT,
     "habilitation.withdrawn": MOMENT, "hold.since": MOMENT, "mission.opened": MOMENT, "mission.closed": MOMENT, "note.at": MOMENT,
