@@ -158,11 +158,17 @@ def restored_with_the_kept_head(world: World, kept: cosigned.Head) -> None:
         if head:
             with pytest.raises(BundleError, match="Ledger"):
                 restore.restore(
-                    target, taken.data.file, taken.keys.file, PASSPHRASE, head=head, engines=engines, count=lambda *_: None
+                    target, taken.data.file, taken.keys.file, PASSPHRASE, head=head, engines=engines, capabilities=capabilities, count=lambda *_: None
                 )  # fmt: skip
             assert [each.name for each in target.iterdir()] == ["writer.lock"]
         else:
             restore.restore(
-                target, taken.data.file, taken.keys.file, PASSPHRASE, engines=engines, count=lambda *_: None
+                target,
+                taken.data.file,
+                taken.keys.file,
+                PASSPHRASE,
+                engines=engines,
+                capabilities=capabilities,
+                count=lambda *_: None,
             )
             assert (target / "egide.db").exists()
