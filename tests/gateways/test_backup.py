@@ -195,9 +195,9 @@ async def test_nothing_is_left_when_it_cannot_be_written(
 
 @pytest.mark.anyio
 async def test_settings_with_a_password_go_with_the_keys(lived: World, tmp_path: Path) -> None:
-    (lived.folder / "egide.toml").write_text('bus = "nats://me:secret@127.0.0.1:4222"\n')
+    (lived.folder / "egide.toml").write_text('bus = "nats://me:pa55phrase@127.0.0.1:4222"\n')
     report = taken(lived.settings, tmp_path / "out")
-    assert b"secret" not in report.data.file.read_bytes()
+    assert b"pa55phrase" not in report.data.file.read_bytes()
     keys = backup_verify.verify(report.keys.file, PASSPHRASE).manifest
     assert keys is not None
     assert "files/egide.toml" in [part.name for part in keys.parts]

@@ -302,7 +302,7 @@ def test_witness_and_nats_away(settings: Settings) -> None:
 
 def test_emergency_journal_waiting(settings: Settings) -> None:
     assert looked(settings, checks_engines.journal) == (0, "")
-    (settings.folder / checks_engines.JOURNAL).mkdir()
+    (settings.folder / checks_engines.JOURNAL).mkdir(exist_ok=True)
     (settings.folder / checks_engines.JOURNAL / "journal.key").write_bytes(b"key")
     (settings.folder / checks_engines.JOURNAL / "a.journal").write_bytes(bytes(8192))
     assert looked(settings, checks_engines.journal) == (0, "")

@@ -117,6 +117,7 @@ async def test_who_may_ask_without_a_session(world: World) -> None:
         "administration.session.show", "administration.sign_in.begin", "administration.sign_in.finish", "administration.passkey.begin",
         "administration.passkey.finish", "administration.demo.enter", "oversight.ledger.head",
         "oversight.ledger.proof", "oversight.roots.show", "operations.map.show",
+        "operations.alert.send", "operations.alert.say", "operations.alert.follow",  # a resident in distress has no account
     }  # fmt: skip
 
 
@@ -130,18 +131,19 @@ async def test_inputs_take_nothing_but_their_fields(world: World) -> None:
 
 
 async def test_no_other_way_in(world: World) -> None:
-    """Besides the acts, everything is read-only but the browser's policy reports; the only socket is the live one."""
+    """Besides the acts, everything is read-only but the browser's policy reports and the form for a call for help, which is an
+    act; the only socket is the live one."""
     assert isinstance(world.application, Headed)
     routes = world.application._app.routes  # type: ignore[attr-defined]
     writing = [
         route.path for route in routes if isinstance(route, Route) and (route.methods or set()) - {"GET", "HEAD"}
     ]
-    assert writing == ["/api/csp"]
+    assert writing == ["/api/csp", "/alert"]
     assert [route.path for route in routes if isinstance(route, WebSocketRoute)] == ["/live"]
     assert {route.path for route in routes} == {
         "/api/openapi.json", "/api/csp", "/api/downloads/{ticket}", "/map/{name}", "/healthz", "/live", "/assets/{name:path}", "/favicon.svg",
         "/tls/ca.crt", "/roots", "/roots.json", "/roots/style.css", "/roots/checkpoint", "/roots/{size}.txt", "/roots/{size}.tsr",
-        "/roots/tile/{path:path}", *PAGES,
+        "/roots/tile/{path:path}", "/alert", "/metrics", *PAGES,
     }  # fmt: skip
 
 

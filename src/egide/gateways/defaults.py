@@ -66,6 +66,8 @@ ABOUT: dict[str, Text] = {
         "Journaux techniques : json, plain, ou rien (lisibles dans un terminal, JSON ailleurs)",
         "Technical logs: json, plain, or nothing (plain in a terminal, JSON elsewhere)",
     ),
+    "witness_every_s": Text("Secondes entre deux demandes aux témoins", "Seconds between requests to the witnesses"),
+    "stamp_every_s": Text("Secondes entre deux horodatages", "Seconds between time stamps"),
     "backups": Text("Dossier des sauvegardes d’« egide backup »", "Folder of the backups of “egide backup”"),
     "witnesses": Text(
         "Témoins du registre : adresse = clé publique ; à laisser en fin de fichier",
