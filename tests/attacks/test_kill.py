@@ -26,7 +26,7 @@ from egide.kernel.merkle import Frontier, leaf_hash
 from tests.gateways.conftest import free_port
 from tests.world import SQUARE
 
-CYCLES = 100 if os.environ.get("EGIDE_PROOF") == "1" else 6
+CYCLES = 100 if os.environ.get("EGIDE_PROOF") == "1" else 3
 THREADS = 4
 LOAD_S = (0.15, 0.9)  # s of load before a kill; drawn anew each time
 START_S = 60  # s a start may take on a busy machine

@@ -200,6 +200,7 @@ def follow(ctx: Ctx, given: Nothing) -> Effect:
     def started() -> None:
         kernel.leases.open(lease)
         stops.extend((kernel.bus.watch_acts(tell, tell_other), kernel.bus.watch(tell_watches)))
+        channel.push({"push": "watches"})  # what opened between the page's first look and now
 
     channel.on_close(stop)
     return Effect(Nothing(), started=started)
