@@ -60,7 +60,7 @@ def disk(folder: Path, options: str, size_mib: int) -> Iterator[Disk]:
         out.truncate(size_mib << 20)
     subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], check=True)
     if subprocess.run(["mount", "-o", f"loop,{options}", str(image), str(place)], check=False).returncode:
-        missing("loop devices cannot be mounted here")
+        pytest.skip("loop devices cannot be mounted here")  # a container may forbid it even to root
     try:
         yield Disk(image, place)
     finally:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("egide.emergency")
 
-ANSWER_S = 1.5  # s the ledger has to take an emergency act
+ANSWER_S = 1.0  # s the ledger has to take an emergency act
 APPEND_S = 15.0  # s one journalled act may take to be appended, before it is tried again
 LOOK_S = 0.25  # s between looks at the store, at other processes' journals and at what waits
 DOUBT_S = 1.0  # s a probe of the store may take before nobody waits for it any more
