@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import missing
+
 DEPLOY = Path(__file__).parents[1] / "deploy"
 UNITS = sorted(file.name for file in DEPLOY.glob("*.service"))
 HARD = (
@@ -32,7 +34,7 @@ def test_a_unit_gives_no_power_away(name: str) -> None:
 
 def test_systemd_accepts_them(tmp_path: Path) -> None:
     if shutil.which("systemd-analyze") is None:
-        pytest.skip("systemd is not installed: apt-get install systemd")
+        missing("systemd is not installed: apt-get install systemd")
     program = tmp_path / "egide"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
