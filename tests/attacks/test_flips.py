@@ -101,7 +101,7 @@ class Stopped:
         self._forget()
         try:
             size, _ = self.kernel.store.last_entry("police")
-            self.kernel.log = Log.recover(SqlTiles(self.kernel.store, "police"), size)
+            self.kernel.log = Log.recover(SqlTiles(self.kernel.store.reader, "police"), size)
             self.kernel._check_head(self.kernel.latest_checkpoint())
             starts = True
         except Exception:  # noqa: BLE001 — whatever a start raises, the platform does not start

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import msgspec
@@ -10,8 +11,10 @@ from sqlalchemy import Row, func, select
 
 from egide.kernel import tables
 from egide.kernel.door import problem
-from egide.kernel.errors import BadInput, NotFound, NotSignedIn, Refused, TooLarge, TooMany
+from egide.kernel.errors import BadInput, EgideError, NotFound, NotSignedIn, Refused, TooLarge, TooMany
 from egide.kernel.identity import ANONYMOUS, OPERATOR, Principal
+from egide.kernel.ledger import Log
+from egide.kernel.tiles import SqlTiles
 from egide.kernel.writer import Body, Leaf
 from tests.world import Terminal, World
 
@@ -195,3 +198,19 @@ async def test_an_officer_of_another_role_or_without_habilitation_is_refused(plu
     weak = Principal(id="officer", name="", roles=frozenset({"officer"}), scopes=(("*", 1 << 62),))
     with pytest.raises(Refused):
         await plugged.kernel.perform("works.item.list", b"{}", weak)
+
+
+async def test_who_starts_while_another_appends_reads_one_moment(plugged: World) -> None:
+    kernel = plugged.kernel
+    await plugged.act("officer", "works.item.add", word="first")
+    live = SqlTiles(kernel.store.reader, "police")
+    with kernel.store.moment() as db:
+        size, _ = kernel.store.last_entry("police", db)
+        await asyncio.gather(
+            *(plugged.act("officer", "works.item.add", word=f"more {number}") for number in range(300))
+        )
+        with pytest.raises(EgideError):  # a full tile more than the count knows of
+            Log.recover(live, size)
+        log = Log.recover(SqlTiles(lambda: db, "police"), size, later=live)
+    assert log.root() == kernel.log.root(size)
+    assert log.inclusion(size - 1) == kernel.log.inclusion(size - 1, size)

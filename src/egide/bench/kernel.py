@@ -212,7 +212,7 @@ def ledger(bench: Bench) -> None:
 def _proof_ms(bench: Bench, size: int) -> float:
     store = SqliteStore(bench.folder / "proofs")
     store.create([tables.metadata])
-    tiles = SqlTiles(store, "police")
+    tiles = SqlTiles(store.reader, "police")
     log = Log(tiles)
     entries = []
     for start in range(0, size, 16_384):

@@ -142,6 +142,10 @@ class PostgresStore(Store):
                 ) from error
             raise
 
+    def freeze(self, connection: Connection) -> None:
+        """One snapshot for the whole transaction (PostgreSQL manual §13.2.2)."""
+        connection.execution_options(isolation_level="REPEATABLE READ")
+
     def insert(
         self, connection: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]
     ) -> None:

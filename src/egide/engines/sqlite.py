@@ -56,6 +56,10 @@ class SqliteStore(Store):
     def lead(self, connection: Connection, realm: str) -> None:
         """Nothing more to do: the transaction began as IMMEDIATE."""
 
+    def freeze(self, connection: Connection) -> None:
+        """A deferred transaction: WAL readers keep the snapshot of their first read (SQLite, “Isolation”)."""
+        connection.exec_driver_sql("BEGIN")
+
     def insert(
         self, connection: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]
     ) -> None:

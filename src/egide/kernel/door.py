@@ -68,7 +68,6 @@ log = logging.getLogger("egide.door")
 
 LAW = Path(__file__).parent.parent / "law"
 DAY_US = 86_400_000_000  # µs; laws and assessments come and go by the day
-GROWING = 20  # times a ledger that others append to meanwhile is read again
 CONTROLS_S = 1.0  # s between looks at the controls of article 29(2)
 
 
@@ -114,11 +113,13 @@ class Kernel:
             [tables.metadata, *(capability.tables for capability in capabilities if capability.tables is not None)]
         )
         head = self.latest_checkpoint()  # before the size: whoever else writes meanwhile only adds entries
-        size, last = self.store.last_entry(settings.realm)
+        with self.store.moment() as db:  # in one moment: others may append as fast as this reads
+            size, last = self.store.last_entry(settings.realm, db)
+            tiles = SqlTiles(self.store.reader, settings.realm)
+            self.log = Log.recover(SqlTiles(lambda: db, settings.realm), size, later=tiles)
         self.vault = Vault.open(engines.rows, engines.keys, settings.realm, may_create=not size)
         self.key = engines.keys.signer(self.origin, may_create=not size)
         self.clock.remember(last)
-        self.log = self._recovered(size)
         self._check_head(head)
         self.leaving = False  # making room for a newer process: takes up nothing new
         self.on_leaving: list[Callable[[], Awaitable[None]]] = []  # what capabilities hand over then
@@ -201,18 +202,6 @@ class Kernel:
         if act.verb == "decide":
             found.append("decision")
         return tuple(dict.fromkeys(found))
-
-    def _recovered(self, size: int) -> Log:
-        """The log as stored; others may append between the count and the reading of the tiles: then it is read again."""
-        for _ in range(GROWING):
-            try:
-                return Log.recover(SqlTiles(self.store, self.settings.realm), size)
-            except EgideError as error:
-                now = self.store.last_entry(self.settings.realm)[0]
-                if error.code != "ledger-damaged" or now == size:
-                    raise
-                size = now
-        return Log.recover(SqlTiles(self.store, self.settings.realm), size)
 
     def _check_head(self, latest: tuple[int, str] | None) -> None:
         """What is stored must be what was signed: a leaf edited since then would otherwise be signed over."""

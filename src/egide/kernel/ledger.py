@@ -111,12 +111,13 @@ class Log:
         self._lock = threading.Lock()
 
     @classmethod
-    def recover(cls, store: TileStore, size: int) -> Log:
+    def recover(cls, store: TileStore, size: int, *, later: TileStore | None = None) -> Log:
         """The log of `size` leaves as stored. Raises `LedgerDamaged` when tiles or hashes are missing or in excess.
 
-        The caller compares `root(n)` with its last signed checkpoint before it appends.
+        `store` must show one moment: where others append meanwhile, a frozen view of it, and `later` what the log reads from
+        then on. The caller compares `root(n)` with its last signed checkpoint before it appends.
         """
-        log = cls(store)
+        log = cls(later or store)
         partials: list[list[bytes]] = []
         level, entries = 0, size
         while entries:

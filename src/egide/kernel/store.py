@@ -52,6 +52,10 @@ class Store(ABC):
         `traces` are bytes that must not be found afterwards, where the engine can look. Raises `Unavailable`: ask again.
         """
 
+    @abstractmethod
+    def freeze(self, connection: Connection) -> None:
+        """Begins a transaction whose first read fixes what all its reads see."""
+
     def probe(self) -> None:
         """Asks the engine for the least there is; raises when it does not answer. Not for the event loop: it may wait."""
         with self._read_engine.connect() as connection:
@@ -105,6 +109,13 @@ class Store(ABC):
         return connection
 
     @contextmanager
+    def moment(self) -> Iterator[Connection]:
+        """A reading connection to one moment: each statement sees the same, whatever others commit meanwhile."""
+        with self._read_engine.connect() as connection:
+            self.freeze(connection)
+            yield connection
+
+    @contextmanager
     def side(self) -> Iterator[Connection]:
         """A short write of bookkeeping that is nobody's state (cursors); waits for the writer like any other process would."""
         with self._write_engine.begin() as connection:
@@ -116,13 +127,10 @@ class Store(ABC):
 
         upgrade(self._write_engine, every, lambda connection: self.lead(connection, ""))
 
-    def last_entry(self, realm: str) -> tuple[int, int]:
+    def last_entry(self, realm: str, db: Connection | None = None) -> tuple[int, int]:
         """(number of entries, time of the last in µs) of a realm's ledger."""
-        found = (
-            self.reader()
-            .execute(select(func.count(), func.max(tables.entry.c.at)).where(tables.entry.c.realm == realm))
-            .one()
-        )
+        query = select(func.count(), func.max(tables.entry.c.at)).where(tables.entry.c.realm == realm)
+        found = (db or self.reader()).execute(query).one()
         return int(found[0]), int(found[1] or 0)
 
     def close(self) -> None:

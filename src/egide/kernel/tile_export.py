@@ -109,7 +109,7 @@ def served(kernel: Kernel, place: Place) -> bytes | None:
     entries = min(newest[0], kernel.log.size) >> TILE_HEIGHT * place.level
     if (place.number << TILE_HEIGHT) + place.width > entries:
         return None
-    return hashes(SqlTiles(kernel.store, kernel.settings.realm), place)
+    return hashes(SqlTiles(kernel.store.reader, kernel.settings.realm), place)
 
 
 def write(kernel: Kernel, folder: Path) -> Written:
@@ -120,7 +120,7 @@ def write(kernel: Kernel, folder: Path) -> Written:
             Text("Le registre est vide : aucune tête signée encore.", "The ledger is empty: no signed head yet.")
         )
     _same_history(kernel, folder / HEAD)
-    store, files = SqlTiles(kernel.store, kernel.settings.realm), 0
+    store, files = SqlTiles(kernel.store.reader, kernel.settings.realm), 0
     for place in places(head.size):
         file = folder / place.path()
         expected = place.width * (TILE_SIZE // TILE_WIDTH)

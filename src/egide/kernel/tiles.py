@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
+from collections.abc import Callable
+
+from sqlalchemy import Connection, func, select
 
 from egide.kernel import tables
 from egide.kernel.merkle import leaf_hash
-from egide.kernel.store import Store
 
 
 class SqlTiles:
-    """`ledger.TileStore` over the store's readers."""
+    """`ledger.TileStore` over what `reader` gives: `Store.reader`, or one connection to one moment (`Store.moment`)."""
 
-    def __init__(self, store: Store, realm: str) -> None:
-        self._store = store
+    def __init__(self, reader: Callable[[], Connection], realm: str) -> None:
+        self._reader = reader
         self._realm = realm
 
     def tile(self, level: int, number: int) -> bytes | None:
         """The 256 hashes of a full tile, None while it is not full."""
         table = tables.tile
         found = (
-            self._store.reader()
+            self._reader()
             .execute(
                 select(table.c.hashes).where(
                     table.c.realm == self._realm, table.c.level == level, table.c.number == number
@@ -34,7 +35,7 @@ class SqlTiles:
         """The root of a full tile."""
         table = tables.tile
         found = (
-            self._store.reader()
+            self._reader()
             .execute(
                 select(table.c.root).where(
                     table.c.realm == self._realm, table.c.level == level, table.c.number == number
@@ -48,7 +49,7 @@ class SqlTiles:
         """How many full tiles a level has."""
         table = tables.tile
         return int(
-            self._store.reader()
+            self._reader()
             .execute(select(func.count()).where(table.c.realm == self._realm, table.c.level == level))
             .scalar_one()
         )
@@ -56,7 +57,7 @@ class SqlTiles:
     def leaf_hashes(self, start: int, end: int) -> list[bytes]:
         """Hashes of the leaves [start, end), computed from the leaves themselves."""
         table = tables.entry
-        rows = self._store.reader().execute(
+        rows = self._reader().execute(
             select(table.c.leaf)
             .where(table.c.realm == self._realm, table.c.idx >= start, table.c.idx < end)
             .order_by(table.c.idx)
