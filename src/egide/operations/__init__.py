@@ -18,6 +18,7 @@ async def _start(kernel: Kernel) -> None:
 
 async def _stop(kernel: Kernel) -> None:
     await kernel.things["fleet"].stop()
+    await kernel.things["fences"].stop()
     await kernel.things["shifts"].stop()
     await kernel.things["relay"].close()
 
@@ -29,6 +30,7 @@ def capability() -> Capability:
         archive,
         cameras,
         duty,
+        geofences,
         picture,
         recordings,
         rights,
@@ -41,9 +43,23 @@ def capability() -> Capability:
     return Capability(
         name="operations",
         package="egide.operations",
-        acts=(*cameras.ACTS, *watching.ACTS, *recordings.ACTS, *picture.ACTS, *alerts.ACTS, *duty.ACTS, *vehicles.ACTS),
+        acts=(
+            *cameras.ACTS,
+            *watching.ACTS,
+            *recordings.ACTS,
+            *picture.ACTS,
+            *alerts.ACTS,
+            *duty.ACTS,
+            *vehicles.ACTS,
+            *geofences.ACTS,
+        ),
         tables=tables.metadata,
-        erasers={archive.CATEGORY: archive.erase, alerts.CATEGORY: alerts.erase, tracks.CATEGORY: tracks.erase},
+        erasers={
+            archive.CATEGORY: archive.erase,
+            alerts.CATEGORY: alerts.erase,
+            tracks.CATEGORY: tracks.erase,
+            geofences.CATEGORY: geofences.erase,
+        },
         removers={archive.CATEGORY: archive.remove},
         rights=rights.check,
         start=_start,

@@ -92,6 +92,7 @@ class Positions:
         self._wires: dict[Wire, _Seat] = {}
         self._views = Viewports()
         self.on_tick: list[Callable[[Changed], None]] = []  # geofences look at what moved, and at nothing else
+        self.on_gone: list[Callable[[set[int]], None]] = []  # and forget at once what is gone
         self._task: asyncio.Task[None] | None = None
         self._passed = 0
         self._frontier = Frontier()
@@ -137,6 +138,10 @@ class Positions:
         found = self._entities[number]
         return found.id, found.kind, found.groups
 
+    def whole(self) -> tuple[Records, Any]:
+        """(every record there is, for whom each is)."""
+        return self._moving.whole(self._kernel.clock.read_us())
+
     def place(self, id_: str) -> tuple[float, float] | None:
         """Where an entity was last heard of (lat, lon)."""
         number = self._numbers.get(id_)
@@ -164,6 +169,8 @@ class Positions:
     def _gone(self, numbers: np.ndarray[Any, np.dtype[np.intp]]) -> None:
         audiences = self._moving.audience[numbers]
         self._moving.drop(numbers)
+        for forget in self.on_gone:
+            forget(set(numbers.tolist()))
         records: Records = np.zeros(len(numbers), RECORD)
         records["number"], records["flags"] = numbers, GONE
         for groups, seats in self._by_filter().items():

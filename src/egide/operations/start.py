@@ -10,6 +10,7 @@ import msgspec
 
 from egide.operations import vehicles
 from egide.operations.board import Board
+from egide.operations.fences import Fences
 from egide.operations.fleet import Fleet
 from egide.operations.map.build import describe
 from egide.operations.map.style import Theme, style
@@ -48,6 +49,8 @@ async def start(kernel: Kernel) -> None:
     kernel.things["shifts"].start()
     vehicles.load(kernel)
     kernel.bus.watch(lambda name, payload: vehicles.changed(kernel, name, payload))
+    kernel.things["fences"] = Fences(kernel)
+    kernel.things["fences"].start()
     fleet = Fleet(kernel, runtime)
     kernel.things["fleet"] = fleet
     await fleet.start()

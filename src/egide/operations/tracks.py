@@ -158,12 +158,14 @@ def erase(kernel: Kernel, duty: str) -> Callable[[Connection], None]:
             kernel.vault.shred(person, purpose_of(duty))
         connection.execute(delete(tables.track).where(tables.track.c.duty == duty))
         connection.execute(delete(tables.duty).where(tables.duty.c.id == duty))
-        entry, concern = kernel_tables.entry, kernel_tables.concern
-        about = concern.c.person == owner(duty)
-        numbers = select(concern.c.idx).where(about, concern.c.realm == kernel.settings.realm)
-        connection.execute(
-            update(entry).where(entry.c.realm == kernel.settings.realm, entry.c.idx.in_(numbers)).values(body=None)
-        )
-        connection.execute(delete(concern).where(about))
+        forget(kernel, connection, owner(duty))
 
     return destroy
+
+
+def forget(kernel: Kernel, connection: Connection, about: str) -> None:
+    """Takes the bodies of every act about something out of the ledger, whose leaves stay; inside the caller's transaction."""
+    entry, concern, realm = kernel_tables.entry, kernel_tables.concern, kernel.settings.realm
+    numbers = select(concern.c.idx).where(concern.c.person == about, concern.c.realm == realm)
+    connection.execute(update(entry).where(entry.c.realm == realm, entry.c.idx.in_(numbers)).values(body=None))
+    connection.execute(delete(concern).where(concern.c.person == about, concern.c.realm == realm))
