@@ -1,6 +1,7 @@
 """The live socket: one per terminal, for acts, pushes and streams alike (`/live`).
 
-Text frames are acts and answers; binary frames are stream units exactly as the hub made them. A slow terminal never slows the
+Text frames are acts and answers; binary frames are stream units exactly as the hub made them, and, from a terminal, what an act
+has opened an inlet for. A slow terminal never slows the
 source or another: the hub asks `pending()` and skips to the next key frame.
 """
 
@@ -22,6 +23,7 @@ from egide.kernel.clock import iso
 from egide.kernel.door import Kernel, problem
 from egide.kernel.errors import BadInput, EgideError, Text
 from egide.kernel.identity import Principal
+from egide.kernel.limits import Buckets
 
 if TYPE_CHECKING:
     from egide.gateways.http import Doorkeeper
@@ -30,6 +32,8 @@ log = logging.getLogger("egide.live")
 
 MAX_MESSAGE = 64 * 1024  # bytes of one text frame
 MAX_UNDER_WAY = 16  # acts of one terminal at once
+MAX_INLET = 16 * 1024  # bytes of one binary frame from a terminal
+INLET_PER_S, INLET_BURST = 20, 60  # binary frames of one terminal
 MAX_BACKLOG = 8 * 1024 * 1024  # bytes; a terminal this far behind is disconnected
 WIRE = "egide.wire"  # our ASGI extension: the connection's own transport
 TEXT, BINARY = 0x81, 0x82  # FIN and opcode of a whole message, RFC 6455 §5.2
@@ -104,6 +108,9 @@ class Channel:
         self._bytes = 0
         self._wake = asyncio.Event()
         self._closing: list[Callable[[], None]] = []
+        self._inlets: dict[int, Callable[[bytes], None]] = {}
+        self._pace = Buckets(INLET_PER_S, INLET_BURST)
+        self._complaints = Buckets(1, 1)
         self.closed = False
 
     def send(self, data: bytes) -> None:
@@ -127,6 +134,27 @@ class Channel:
     def on_close(self, callback: Callable[[], None]) -> None:
         """Calls back when the terminal is gone, however that happens."""
         self._closing.append(callback)
+
+    def inlet(self, kind: int, take: Callable[[bytes], None] | None) -> None:
+        """Hands the terminal's binary frames that begin with this byte to whoever opened the stream; None: to nobody more."""
+        if take is None:
+            self._inlets.pop(kind, None)
+        else:
+            self._inlets[kind] = take
+
+    def receive(self, data: bytes) -> None:
+        """A binary frame of the terminal: what nobody asked for is refused, what comes too fast is dropped, and that is said."""
+        take = self._inlets.get(data[0]) if 0 < len(data) <= MAX_INLET else None
+        if take is None:
+            self.push({"id": None, "error": problem(_no_inlet)})
+        elif self._pace.take(""):
+            try:
+                take(data)
+            except ValueError as error:  # of a codec: bytes that are none of its messages
+                unreadable = BadInput(Text(f"Message illisible : {error}", f"Unreadable message: {error}"))
+                self.push({"id": None, "error": problem(unreadable)})
+        elif self._complaints.take(""):
+            self.push({"id": None, "error": problem(_too_much)})
 
     def _write(self, data: bytes) -> None:
         """What is sent within one turn of the loop (a picture and its telemetry) leaves as one TLS record and one system call."""
@@ -205,6 +233,9 @@ class Live:
                 message = await websocket.receive()
                 if message["type"] == "websocket.disconnect":
                     break
+                if message.get("bytes") is not None:
+                    channel.receive(message["bytes"])
+                    continue
                 text = message.get("text")
                 if text is None or len(text) > MAX_MESSAGE or len(tasks) >= MAX_UNDER_WAY:
                     channel.push({"id": None, "error": problem(_too_much)})
@@ -251,6 +282,10 @@ class Live:
                 outcome.effect.started()
 
 
+_no_inlet = BadInput(
+    Text("Rien ne reçoit ce message ici, ou il est trop long.", "Nothing takes this message here, or it is too long."),
+    Text("Ouvrez d’abord le flux par son acte.", "Open the stream by its act first."),
+)
 _too_much = BadInput(
     Text("Message trop long, ou trop d’actes à la fois.", "Message too long, or too many acts at once."),
     Text("Attendez les réponses en cours.", "Wait for the answers under way."),

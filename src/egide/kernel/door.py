@@ -470,6 +470,10 @@ class Kernel:
     ) -> Work:  # fmt: skip
         if self.loop is None:
             raise Unavailable(Text("La plateforme n’est pas démarrée.", "The platform is not started."))
+        unkept = getattr(given, "unkept", None)
+        if unkept:
+            whole = msgspec.to_builtins(given)
+            raw = msgspec.json.encode({name: value for name, value in whole.items() if name not in unkept})
         work = Work(
             act, ctx, given, raw, facts, decision, effect, outcome if decision.allowed else "refused",
             epoch, draw(16).hex(), self.loop.create_future(),

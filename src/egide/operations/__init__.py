@@ -18,19 +18,48 @@ async def _start(kernel: Kernel) -> None:
 
 async def _stop(kernel: Kernel) -> None:
     await kernel.things["fleet"].stop()
+    await kernel.things["fences"].stop()
+    await kernel.things["shifts"].stop()
     await kernel.things["relay"].close()
 
 
 def capability() -> Capability:
     """The capability."""
-    from egide.operations import alerts, archive, cameras, picture, recordings, rights, tables, watching  # noqa: PLC0415
+    from egide.operations import (  # noqa: PLC0415 — as above: loaded when the capability is asked for
+        alerts,
+        archive,
+        cameras,
+        duty,
+        geofences,
+        picture,
+        recordings,
+        rights,
+        tables,
+        tracks,
+        vehicles,
+        watching,
+    )
 
     return Capability(
         name="operations",
         package="egide.operations",
-        acts=(*cameras.ACTS, *watching.ACTS, *recordings.ACTS, *picture.ACTS, *alerts.ACTS),
+        acts=(
+            *cameras.ACTS,
+            *watching.ACTS,
+            *recordings.ACTS,
+            *picture.ACTS,
+            *alerts.ACTS,
+            *duty.ACTS,
+            *vehicles.ACTS,
+            *geofences.ACTS,
+        ),
         tables=tables.metadata,
-        erasers={archive.CATEGORY: archive.erase, alerts.CATEGORY: alerts.erase},
+        erasers={
+            archive.CATEGORY: archive.erase,
+            alerts.CATEGORY: alerts.erase,
+            tracks.CATEGORY: tracks.erase,
+            geofences.CATEGORY: geofences.erase,
+        },
         removers={archive.CATEGORY: archive.remove},
         rights=rights.check,
         start=_start,

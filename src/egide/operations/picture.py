@@ -17,7 +17,9 @@ from egide.kernel.leases import Lease
 from egide.operations import tables
 from egide.operations.facts import order_of, order_of_mission
 from egide.operations.relay import relay, words
+from egide.operations.shifts import shifts
 from egide.operations.watching import Watch
+from egide.protocols.positions import NAMES, VIEW, WireError, read_names, read_view, view_of
 
 
 class Picture(msgspec.Struct):
@@ -58,6 +60,12 @@ class TrackMinute(Input):
     records: int
     terminals: int
     root: str
+
+
+class Follow(Input):
+    """Follow positions; with `view` (south, west, north, east, degrees) those there, until the terminal looks elsewhere."""
+
+    view: tuple[float, float, float, float] | None = None
 
 
 class RegisterWeek(Input):
@@ -164,20 +172,28 @@ def add_note(ctx: Ctx, given: NewNote) -> Effect:
 
 
 @act(
-    "operations.track.subscribe", verb="view", activity="picture", roles=["officer", "command", "pilot"], duty=True, live=True,
+    "operations.track.subscribe", verb="view", activity="picture", roles=["officer", "command", "pilot"], duty=True, live=True, input=Follow,
     fr="Suivre les positions", en="Follow positions",
 )  # fmt: skip
-def subscribe(ctx: Ctx, given: Nothing) -> Effect:
+def subscribe(ctx: Ctx, given: Follow) -> Effect:
     kernel, positions, channel = ctx.kernel, relay(ctx.kernel).positions, ctx.channel
-    lease = Lease(new_id(), ctx.act, given, ctx.principal, ctx.purpose, lambda _decision: positions.leave(channel))
+    try:
+        view = view_of(*given.view) if given.view is not None else None
+    except WireError as error:
+        raise BadInput(Text("Cette vue n’est pas sur la Terre.", "This view is not on the Earth.")) from error
+    lease = Lease(new_id(), ctx.act, given, ctx.principal, ctx.purpose, lambda _decision: leave())
 
     def leave() -> None:
         kernel.leases.close(lease.id)
         positions.leave(channel)
+        channel.inlet(VIEW, None)
+        channel.inlet(NAMES, None)
 
     def started() -> None:
         kernel.leases.open(lease)
-        positions.join(channel)
+        positions.join(channel, view, shifts(kernel).may_see(ctx.principal))
+        channel.inlet(VIEW, lambda data: positions.look(channel, read_view(data)))
+        channel.inlet(NAMES, lambda data: positions.name(channel, read_names(data)))
 
     channel.on_close(leave)
     return Effect(Nothing(), started=started)

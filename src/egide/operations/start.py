@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from egide.operations import vehicles
 from egide.operations.board import Board
+from egide.operations.fences import Fences
 from egide.operations.fleet import Fleet
 from egide.operations.map.build import describe
 from egide.operations.map.style import Theme, style
 from egide.operations.relay import Relay, push_picture
+from egide.operations.shifts import Shifts
 
 if TYPE_CHECKING:
     from egide.kernel.door import Kernel
@@ -42,6 +45,12 @@ async def start(kernel: Kernel) -> None:
     kernel.things["alerts"] = board
     board.start()
     kernel.bus.watch(lambda name, _payload: push_picture(kernel) if name in CHANGES else None)
+    kernel.things["shifts"] = Shifts(kernel)
+    kernel.things["shifts"].start()
+    vehicles.load(kernel)
+    kernel.bus.watch(lambda name, payload: vehicles.changed(kernel, name, payload))
+    kernel.things["fences"] = Fences(kernel)
+    kernel.things["fences"].start()
     fleet = Fleet(kernel, runtime)
     kernel.things["fleet"] = fleet
     await fleet.start()
