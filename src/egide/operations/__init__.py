@@ -14,9 +14,15 @@ async def _start(kernel: Kernel) -> None:
     from egide.operations.start import start  # noqa: PLC0415 — numpy, av and shapely load while the server already listens
 
     await start(kernel)
+    from egide.operations.tak import data  # noqa: PLC0415 — as above
+
+    await data.start(kernel)  # after the router that its events come from
 
 
 async def _stop(kernel: Kernel) -> None:
+    from egide.operations.tak import data  # noqa: PLC0415 — as above
+
+    await data.stop(kernel)
     await kernel.things["fleet"].stop()
     await kernel.things["relay"].close()
 
@@ -24,14 +30,15 @@ async def _stop(kernel: Kernel) -> None:
 def capability() -> Capability:
     """The capability."""
     from egide.operations import alerts, archive, cameras, picture, recordings, rights, tables, watching  # noqa: PLC0415
+    from egide.operations.tak import data as tak  # noqa: PLC0415
 
     return Capability(
         name="operations",
         package="egide.operations",
-        acts=(*cameras.ACTS, *watching.ACTS, *recordings.ACTS, *picture.ACTS, *alerts.ACTS),
+        acts=(*cameras.ACTS, *watching.ACTS, *recordings.ACTS, *picture.ACTS, *alerts.ACTS, *tak.ACTS),
         tables=tables.metadata,
-        erasers={archive.CATEGORY: archive.erase, alerts.CATEGORY: alerts.erase},
-        removers={archive.CATEGORY: archive.remove},
+        erasers={archive.CATEGORY: archive.erase, alerts.CATEGORY: alerts.erase, **tak.ERASERS},
+        removers={archive.CATEGORY: archive.remove, **tak.REMOVERS},
         rights=rights.check,
         start=_start,
         stop=_stop,
