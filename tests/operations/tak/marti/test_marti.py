@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives import serialization
 from sqlalchemy import func, select
 
 from egide.kernel import tables as kernel_tables
@@ -17,18 +16,10 @@ from egide.kernel.vault import Erased
 from egide.operations.tak import missions, packages, tables
 from egide.operations.tak.identity import device_of
 from egide.operations.tak.uploads import owner, prefix
-from tests.operations.tak.marti_client import Client, package, sha256
-from tests.operations.tak.marti_world import Streaming, TakWorld
+from tests.operations.tak.marti.client import Client, package, sha256
+from tests.operations.tak.marti.ports import Streaming, TakWorld
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def tak(tmp_path: Path) -> AsyncIterator[TakWorld]:
-    made = TakWorld(tmp_path / "data")
-    await made.start()
-    yield made
-    await made.stop()
 
 
 @pytest.fixture
@@ -198,9 +189,7 @@ async def test_subscribers_are_told_of_changes_by_cot(tak: TakWorld, team: tuple
     await officer.upload(content)
     await officer.https.put(f"{base}/contents", json={"hashes": [sha256(content)]})
     await tak.until(lambda: len(tak.router.published) >= 2)
-    (created, _), (changed, groups) = (
-        (ElementTree.fromstring(event), groups) for event, groups, _ in tak.router.published[:2]
-    )
+    (created, _), (changed, groups) = ((ET.fromstring(event), groups) for event, groups, _ in tak.router.published[:2])
     assert (created.get("type"), changed.get("type")) == ("t-x-m-n", "t-x-m-c")
     mission = changed.find("detail/mission")
     assert mission is not None
@@ -231,14 +220,14 @@ async def test_an_object_sent_to_a_mission_is_in_it(tak: TakWorld, team: tuple[C
         await asyncio.sleep(0.02)
     assert await uids() == ["marker-7"]
     answer = await command.get("/Marti/api/missions/nord/cot")
-    assert [each.get("uid") for each in ElementTree.fromstring(answer.content)] == ["marker-7"]
+    assert [each.get("uid") for each in ET.fromstring(answer.content)] == ["marker-7"]
 
 
 async def test_a_revoked_device_is_nobody_at_once(tak: TakWorld, team: tuple[Client, Client, Client]) -> None:
     officer, command, _ = team
     content = package()
     await officer.upload(content)
-    der = officer.certificate.public_bytes(__import__("cryptography").hazmat.primitives.serialization.Encoding.DER)
+    der = officer.certificate.public_bytes(serialization.Encoding.DER)
     found = device_of(tak.kernel, der)
     assert found is not None
     assert (found.person, found.callsign, found.uid) == ("officer", "Officer 1", "ANDROID-1")
@@ -318,7 +307,7 @@ async def test_feeds_are_those_one_may_watch(tak: TakWorld) -> None:
     (connection,) = (await officer.get("/Marti/api/video")).json()["videoConnections"]
     assert (connection["uuid"], connection["alias"]) == (deployment, "Drone 1")
     assert connection["feeds"][0]["url"].startswith("rtsp://video.example:8554/")
-    feed = ElementTree.fromstring((await officer.get("/Marti/vcm")).content).find("feed")
+    feed = ET.fromstring((await officer.get("/Marti/vcm")).content).find("feed")
     assert feed is not None
     assert [feed.findtext(each) for each in ("protocol", "address", "port", "path")] == [
         "rtsp",

@@ -1,7 +1,7 @@
 """A TAK client written against the published protocol alone: nothing of ours is imported, nothing is assumed of the server.
 
-It does what ATAK does when it photographs a code: reads the address, draws a key, sends its request to the enrolment port, keeps the
-certificate, and speaks HTTPS with it.
+It does what ATAK does when it photographs a code: reads the address, draws a key, sends its request to the enrolment port, keeps
+the certificate, and speaks HTTPS with it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import httpx
 from cryptography import x509
@@ -66,7 +66,7 @@ class Client:
         self.enrol_port, self.marti_port = enrol_port, marti_port
         self.key: Key = ec.generate_private_key(ec.SECP256R1())
         self.host = self.name = self.token = ""
-        self.trust = ssl.create_default_context()
+        self.trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self.https: httpx.AsyncClient
         self.settings: dict[str, str] = {}
 
@@ -81,15 +81,14 @@ class Client:
         """The data package in its stead: manifest, preferences, trust store."""
         with zipfile.ZipFile(io.BytesIO(zipped)) as found:
             listed = [
-                each.get("zipEntry")
-                for each in ElementTree.fromstring(found.read("MANIFEST/manifest.xml")).iter("Content")
+                each.get("zipEntry") for each in ET.fromstring(found.read("MANIFEST/manifest.xml")).iter("Content")
             ]
             for entry in listed:
                 assert entry is not None
                 if entry.endswith(".p12"):
                     self._trust(found.read(entry))
                 else:
-                    prefs = ElementTree.fromstring(found.read(entry))
+                    prefs = ET.fromstring(found.read(entry))
                     self.settings |= {str(each.get("key")): each.text or "" for each in prefs.iter("entry")}
         self.host = self.settings["connectString0"].split(":")[0]
         self.name, self.token = self.settings["username0"], self.settings["password0"]
@@ -112,11 +111,7 @@ class Client:
         async with self.enrolling() as https:
             names = await https.get("/Marti/api/tls/config")
             assert names.status_code == 200, names.text
-            assert [
-                each.get("name")
-                for each in ElementTree.fromstring(names.content).iter()
-                if each.tag.endswith("nameEntry")
-            ]
+            assert [each.get("name") for each in ET.fromstring(names.content).iter() if each.tag.endswith("nameEntry")]
             signed = await https.post(
                 "/Marti/api/tls/signClient/v2", params={"clientUid": self.uid, "version": "5.1"}, content=request(self.key),
                 headers={"accept": "application/json"},

@@ -11,7 +11,7 @@ from egide.app import build
 from egide.gateways.tak import TakPorts
 from egide.kernel.identity import Principal
 from egide.operations.tak.ports import Contact, OnEvent
-from tests.operations.tak.marti_client import Client
+from tests.operations.tak.marti.client import Client
 from tests.world import World
 
 
