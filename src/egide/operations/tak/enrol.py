@@ -225,7 +225,9 @@ def _code(url: str) -> str:
     import segno  # noqa: PLC0415 — 0.1 s at every start, for a picture drawn now and then
 
     drawn = io.BytesIO()
-    segno.make(url, micro=False, error="m").save(drawn, kind="svg", xmldecl=False, svgns=True, scale=4, border=4)
+    segno.make(url, micro=False, error="m").save(
+        drawn, kind="svg", xmldecl=False, svgns=True, scale=4, border=4, light="#fff"
+    )
     return drawn.getvalue().decode()
 
 

@@ -34,8 +34,8 @@ _TABLE = tables.peer
 
 
 class NewPeer(Input):
-    """A partner: name, where it is called (empty: it calls us), TAK authority (PEM), which groups' events go there, in which groups
-    what comes from there is shown, and why.
+    """A partner: name, where it is called (empty: it calls us), TAK authority (PEM), which groups' events go there, in which
+    groups what comes from there is shown, and why.
     """
 
     name: str

@@ -141,6 +141,11 @@ class Links:
             self._server.close()
         await self.seal()
 
+    @property
+    def listening(self) -> bool:
+        """Whether partners may call."""
+        return self._server is not None
+
     def heard(self, event: bytes, origin: str, groups: frozenset[str]) -> None:
         """An event of the router: goes to the partners who may have one of its groups, if one of our own clients sent it."""
         wanted = [link for link in self._links.values() if groups & set(link.peer.sends.split())]
