@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, MetaData, inspect, text
 from egide.engines.sqlite import SqliteStore
 from egide.kernel import migrate, tables
 from egide.kernel.migrate import HEAD, upgrade
-from egide.operations import tables as operations
+from egide.operations.tak import tables as operations  # all of operations', TAK's among them
 from tests.plugins import works
 
 OURS = (tables.metadata, operations.metadata)

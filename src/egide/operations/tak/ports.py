@@ -1,0 +1,74 @@
+"""What the rest of TAK asks of its neighbours: the streaming router, and the video output. Either may be absent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from egide.kernel.door import Kernel
+
+OnEvent = Callable[[bytes, str, frozenset[str]], None]  # the event as XML, who sent it, in which groups
+
+
+class Contact(Protocol):
+    """A client that streams now, or did lately."""
+
+    @property
+    def uid(self) -> str:
+        """What its application calls itself."""
+
+    @property
+    def callsign(self) -> str:
+        """How others see it."""
+
+    @property
+    def team(self) -> str:
+        """Its colour."""
+
+    @property
+    def role(self) -> str:
+        """Its part in the team."""
+
+    @property
+    def takv(self) -> str:
+        """Application and version."""
+
+    @property
+    def last_heard_us(self) -> int:
+        """µs; when it was last heard."""
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """Its groups."""
+
+
+class Router(Protocol):
+    """The streaming router (`kernel.things["tak"]`)."""
+
+    on_event: list[OnEvent]
+
+    def contacts(self) -> list[Contact]:
+        """Who streams."""
+
+    def publish(self, event: bytes, *, groups: frozenset[str], origin: str = "") -> None:
+        """Hands an event to every client of these groups."""
+
+
+class VideoOut(Protocol):
+    """Where players fetch live video (`kernel.things["video-out"]`)."""
+
+    def address(self, deployment: str, person: str) -> str | None:
+        """The address of a camera in service for this person's player; None where it cannot be played."""
+
+
+def router(kernel: Kernel) -> Router | None:
+    """The router, where streaming is on."""
+    found: Router | None = kernel.things.get("tak")
+    return found
+
+
+def video_out(kernel: Kernel) -> VideoOut | None:
+    """The video output, where there is one."""
+    found: VideoOut | None = kernel.things.get("video-out")
+    return found
