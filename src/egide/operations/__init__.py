@@ -23,14 +23,43 @@ async def _stop(kernel: Kernel) -> None:
 
 def capability() -> Capability:
     """The capability."""
-    from egide.operations import alerts, archive, cameras, picture, recordings, rights, tables, watching  # noqa: PLC0415
+    from egide.operations import (  # noqa: PLC0415
+        alerts,
+        archive,
+        briefs,
+        cameras,
+        drawings,
+        erasing,
+        incidents,
+        picture,
+        recordings,
+        rights,
+        tables,
+        tasks,
+        watching,
+    )  # fmt: skip
 
     return Capability(
         name="operations",
         package="egide.operations",
-        acts=(*cameras.ACTS, *watching.ACTS, *recordings.ACTS, *picture.ACTS, *alerts.ACTS),
+        acts=(
+            *cameras.ACTS,
+            *watching.ACTS,
+            *recordings.ACTS,
+            *picture.ACTS,
+            *alerts.ACTS,
+            *incidents.ACTS,
+            *tasks.ACTS,
+            *drawings.ACTS,
+            *briefs.ACTS,
+        ),
         tables=tables.metadata,
-        erasers={archive.CATEGORY: archive.erase, alerts.CATEGORY: alerts.erase},
+        erasers={
+            archive.CATEGORY: archive.erase,
+            alerts.CATEGORY: alerts.erase,
+            incidents.CATEGORY: erasing.incident,
+            tasks.CATEGORY: erasing.mission_work,
+        },
         removers={archive.CATEGORY: archive.remove},
         rights=rights.check,
         start=_start,

@@ -10,6 +10,7 @@ import msgspec
 
 from egide.operations.board import Board
 from egide.operations.fleet import Fleet
+from egide.operations.incident_desk import Desk
 from egide.operations.map.build import describe
 from egide.operations.map.style import Theme, style
 from egide.operations.relay import Relay, push_picture
@@ -41,6 +42,9 @@ async def start(kernel: Kernel) -> None:
     board = Board(kernel)
     kernel.things["alerts"] = board
     board.start()
+    desk = Desk(kernel)
+    kernel.things["incidents"] = desk
+    desk.start()
     kernel.bus.watch(lambda name, _payload: push_picture(kernel) if name in CHANGES else None)
     fleet = Fleet(kernel, runtime)
     kernel.things["fleet"] = fleet
