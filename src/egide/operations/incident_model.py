@@ -108,6 +108,7 @@ class Kind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fr: str
     en: str
     symbol: str
+    sidc: str
     cap: str
     emsi: str
     procedure: Words

@@ -318,7 +318,7 @@ def _unlinked(ctx: Ctx, id_: str) -> Any:
 def _everything(ctx: Ctx) -> Board:
     shown = desk(ctx.kernel).shown(ctx.db, ctx.principal)
     named = [
-        {"id": each.id, "label": {"fr": each.fr, "en": each.en}, "symbol": each.symbol} for each in kinds().values()
+        {"id": each.id, "label": {"fr": each.fr, "en": each.en}, "symbol": each.symbol, "sidc": each.sidc} for each in kinds().values()
     ]
     unit = kernel_tables.unit.c
     units = ctx.db.execute(select(unit.id, unit.name)).all() if "command" in ctx.principal.roles else []
