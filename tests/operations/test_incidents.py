@@ -241,6 +241,26 @@ async def test_a_second_call_about_the_same(world: World) -> None:
 
 
 @ASYNC
+async def test_what_is_known_better_later(world: World) -> None:
+    incident = await reported(world, lat=None, lon=None, text="Quelque part")
+    await world.act("officer", "operations.incident.change", incident=incident, kind="theft", priority=1, **PLACE)
+    told = (await world.act("officer", "operations.incident.read", incident=incident))["incident"]
+    assert (told["kind"], told["priority"], told["lat"], told["text"], told["title"]) == (
+        "theft",
+        1,
+        INSIDE[0],
+        "Quelque part",
+        "Rixe devant la gare",
+    )
+    for wrong in ({"kind": "ufo"}, {"lat": 1.0}, {"title": ""}, {"radius": -1.0}):
+        with pytest.raises(BadInput):
+            await world.act("officer", "operations.incident.change", incident=incident, **wrong)
+    await step(world, "command", incident, "dismiss", reason="Sans objet")
+    with pytest.raises(Conflict):
+        await world.act("officer", "operations.incident.change", incident=incident, priority=2)
+
+
+@ASYNC
 async def test_what_is_no_incident(world: World) -> None:
     for wrong in (
         {"kind": "ufo"}, {"title": "  "}, {"title": "x" * 201}, {"text": "x" * 4001}, {"priority": 0}, {"lat": 91.0}, {"lon": None},

@@ -92,6 +92,14 @@ async def test_from_the_call_for_help_to_the_closed_mission(
     await panel.get_by_role("button", name="Confirmer").click()
     await expect(panel).to_have_attribute("data-state", "confirmed")
     incident = await panel.get_attribute("data-panel")
+    # A phone without JavaScript gives no place: the command post puts the incident where the caller says it is.
+    await console.locator("[data-map] canvas").click(position={"x": 260, "y": 300})
+    await panel.get_by_role("button", name="Préciser").click()
+    dialog = console.get_by_role("dialog")
+    await expect(dialog.get_by_label("Placer au dernier point marqué")).to_be_checked()
+    await dialog.get_by_label("Nature").select_option("theft")
+    await dialog.get_by_role("button", name="Enregistrer").click()
+    await expect(panel.get_by_role("button", name="Montrer sur la carte")).to_be_visible()
     await shot(console, "console", themes=("day", "night"))
 
     # The mission that flies under the order takes the incident: its drone is there already.

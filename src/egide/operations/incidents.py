@@ -82,6 +82,19 @@ class Attached(Input):
     incident: str
 
 
+class IncidentChange(FromClient):
+    """What is known better now of an incident; what is left out stays as it is. A place has both its degrees."""
+
+    incident: str
+    kind: str | None = None
+    priority: int | None = None
+    title: str | None = None
+    lat: float | None = None
+    lon: float | None = None
+    radius: float | None = None
+    address: str | None = None
+
+
 class IncidentRef(Input):
     """One incident."""
 
@@ -318,7 +331,8 @@ def _unlinked(ctx: Ctx, id_: str) -> Any:
 def _everything(ctx: Ctx) -> Board:
     shown = desk(ctx.kernel).shown(ctx.db, ctx.principal)
     named = [
-        {"id": each.id, "label": {"fr": each.fr, "en": each.en}, "symbol": each.symbol, "sidc": each.sidc} for each in kinds().values()
+        {"id": each.id, "label": {"fr": each.fr, "en": each.en}, "symbol": each.symbol, "sidc": each.sidc}
+        for each in kinds().values()
     ]
     unit = kernel_tables.unit.c
     units = ctx.db.execute(select(unit.id, unit.name)).all() if "command" in ctx.principal.roles else []
@@ -400,6 +414,46 @@ def note(ctx: Ctx, given: NewLine) -> Effect:
     return Effect(
         IncidentId(row.id, row.state), apply=once(ctx, key, row.id, lambda connection: insert_all(connection, [added])),
         events=changed(row.id), concerns=(incident_owner(row.id),),
+    )  # fmt: skip
+
+
+@act(
+    "operations.incident.change", verb="alter", activity=ACTIVITY, roles=CREW, duty=True, groups=NEED, gather=concerned,
+    input=IncidentChange, output=IncidentId, fr="Préciser un incident", en="Say better what an incident is",
+)  # fmt: skip
+def change(ctx: Ctx, given: IncidentChange) -> Effect:
+    row, key = incident_row(ctx, given.incident), key_of(ctx, given)
+    if done_before(ctx.db, key) is not None:
+        return Effect(IncidentId(row.id, row.state))
+    if row.state in OVER:
+        raise Conflict(Text("Cet incident est terminé.", "This incident is over."))
+    body = body_of(ctx.kernel, row)
+    before = f"{row.kind} {row.priority} {body.title} {body.lat} {body.lon} {body.address}"
+    lat, lon = place(given.lat, given.lon)
+    new = IncidentBody(
+        body.title if given.title is None else sentence(given.title, MAX_TITLE),
+        body.text,
+        body.lat if lat is None else lat,
+        body.lon if lon is None else lon,
+        body.radius if given.radius is None else given.radius,
+        body.address if given.address is None else sentence(given.address, MAX_TITLE, needed=False),
+    )
+    kind, priority = given.kind or row.kind, given.priority or row.priority
+    (_, values), _kept = opening(ctx, row.id, new, kind=kind, priority=priority, origin=row.origin)
+    added = line(ctx, row.id, "changed", LineBody(text=new.title, before=before, other=kind, made_at=given.made_at))
+
+    def apply(connection: Connection) -> None:
+        table = tables.incident
+        told = {name: values[name] for name in ("kind", "priority", "body")}
+        found = connection.execute(update(table).where(table.c.id == row.id, table.c.body == row.body).values(**told))
+        if found.rowcount != 1:
+            raise Conflict(
+                Text("Cet incident vient de changer.", "This incident has just changed."), Text("Relisez-le, puis recommencez.", "Read it again, then repeat.")
+            )  # fmt: skip
+        insert_all(connection, [added])
+
+    return Effect(
+        IncidentId(row.id, row.state), apply=once(ctx, key, row.id, apply), events=changed(row.id), concerns=(incident_owner(row.id),),
     )  # fmt: skip
 
 
@@ -549,5 +603,5 @@ def merge(ctx: Ctx, given: Merged) -> Effect:
 
 
 ACTS: tuple[Act, ...] = (
-    open_incident, from_alert, attach, list_incidents, follow, read, note, confirm, assign, arrive, resolve, close, dismiss, merge,
+    open_incident, from_alert, attach, list_incidents, follow, read, note, change, confirm, assign, arrive, resolve, close, dismiss, merge,
 )  # fmt: skip
