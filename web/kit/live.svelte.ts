@@ -28,10 +28,84 @@ export interface Alert {
   closed: boolean;
   /** Not in the ledger yet: the emergency journal holds it. */
   journal: boolean;
+  /** What was opened from it. */
+  incident: string | null;
   words: { id: string; at: string; officer: boolean; text: string }[];
 }
 
+/** One step of an incident or a task, and why it cannot be taken now; null: it can. */
+export interface NextStep {
+  name: string;
+  why: Text | null;
+}
+
+/** An incident, as `operations.incident.follow` and the push tell it. */
+export interface Incident {
+  id: string;
+  kind: string;
+  /** 1 at once … 4 when there is time. */
+  priority: number;
+  state: string;
+  opened: string;
+  closed: boolean;
+  origin: string;
+  mission: string | null;
+  merged: string | null;
+  /** Whether this person may see its log, its tasks and its drawings. */
+  concerned: boolean;
+  title: string;
+  text: string;
+  lat: number | null;
+  lon: number | null;
+  radius: number;
+  address: string;
+  alerts: string[];
+  steps: NextStep[];
+}
+
+export interface Task {
+  id: string;
+  mission: string;
+  incident: string | null;
+  state: string;
+  created: string;
+  changed: string;
+  deadline: string | null;
+  lat: number | null;
+  lon: number | null;
+  person: { id: string; name: string } | null;
+  unit: string | null;
+  title: string;
+  text: string;
+  answer: string;
+  made_at: string;
+  mine: boolean;
+  steps: NextStep[];
+}
+
+/** Something drawn on the map; places are [longitude, latitude]. */
+export interface Drawing {
+  id: string;
+  of: { kind: string; id: string };
+  shape: 'point' | 'line' | 'polygon' | 'circle' | 'text';
+  places: [number, number][];
+  role: string;
+  symbol: string;
+  label: string;
+  radius: number;
+  at: string;
+  expires: string | null;
+  author: string | null;
+}
+
 export interface Pushes {
+  incident: { push: 'incident'; incident: Incident };
+  'incident.gone': { push: 'incident.gone'; incident: string };
+  task: { push: 'task'; task: Task };
+  drawing: { push: 'drawing'; drawing: Drawing };
+  'drawing.gone': { push: 'drawing.gone'; drawing: string };
+  /** More, or less, may be seen: ask again. */
+  incidents: { push: 'incidents' };
   alert: { push: 'alert'; alert: Alert };
   act: { push: 'act'; entry: RiverEntry };
   watches: { push: 'watches' };

@@ -14,9 +14,13 @@ from egide.kernel.identity import new_id
 from egide.kernel.retention import keep, trigger
 from egide.operations import tables
 from egide.operations.archive import CATEGORY, recorder_for
-from egide.operations.facts import aerial, caps, deployment_row, mission_row, order_of, source_row
+from egide.operations.facts import aerial, caps, deployment_row, mission_row, source_row, under
+from egide.operations.incident_model import FromClient, incident_owner
+from egide.operations.incidents import assigning, changed, done_before, insert_all, key_of, once
 from egide.operations.relay import push_picture, relay
 from egide.operations.source import spec_of
+from egide.operations.tasks import CATEGORY as WORK
+from egide.operations.tasks import ending
 
 KINDS = ("file", "udp", "rtsp")
 SERVICES = ("police", "gendarmerie", "army", "customs", "municipal", "fire", "other")
@@ -60,12 +64,13 @@ class Checked(msgspec.Struct):
     codec: str
 
 
-class NewMission(Input):
-    """A mission under an order, and who conducts it."""
+class NewMission(FromClient):
+    """A mission, who conducts it, the order its cameras fly under (none: no camera), the incident it is for."""
 
     title: str
-    order: str
+    order: str = ""
     roster: list[str] = []
+    incident: str = ""
 
 
 class MissionRef(Input):
@@ -192,15 +197,19 @@ def check_source(ctx: Ctx, given: SourceRef) -> Effect:
     fr="Ouvrir une mission", en="Open a mission",
 )  # fmt: skip
 def open_mission(ctx: Ctx, given: NewMission) -> Effect:
-    order = ctx.kernel.orders.get(given.order, ctx.db)
-    id_ = new_id()
+    key = key_of(ctx, given)
+    if (before := done_before(ctx.db, key)) is not None:
+        return Effect(Id(before))
+    order = ctx.kernel.orders.get(given.order, ctx.db).body.id if given.order else ""
+    id_ = key[:16] or new_id()
+    assigned = assigning(ctx, given.incident, id_, given.made_at) if given.incident else None
     rows: list[tuple[Any, dict[str, Any]]] = [
         (
             tables.mission,
             {
                 "id": id_,
                 "title": given.title.strip()[:200],
-                "order_id": order.body.id,
+                "order_id": order,
                 "opened": ctx.now_us,
                 "closed": None,
             },
@@ -210,12 +219,18 @@ def open_mission(ctx: Ctx, given: NewMission) -> Effect:
         (tables.roster, {"mission": id_, "person": p, "since": ctx.now_us, "gone": None})
         for p in dict.fromkeys(given.roster)
     ]
+
+    def change(connection: Connection) -> None:
+        insert_all(connection, rows)
+        if assigned is not None:
+            assigned(connection)
+
     return Effect(
         Id(id_),
-        rows=rows,
-        order=order.body.id,
-        events=[("roster.changed", {"mission": id_})],
-        concerns=tuple(given.roster),
+        apply=once(ctx, key, id_, change),
+        order=order or None,
+        events=[("roster.changed", {"mission": id_}), *(changed(given.incident) if given.incident else [])],
+        concerns=(*given.roster, *((incident_owner(given.incident),) if given.incident else ())),
         after=lambda _r: push_picture(ctx.kernel),
     )
 
@@ -230,8 +245,12 @@ def close_mission(ctx: Ctx, given: MissionRef) -> Effect:
         select(tables.deployment).where(tables.deployment.c.mission == row.id, tables.deployment.c.ended.is_(None))
     ).all()
 
+    end_work, told = ending(ctx, row.id)
+
     def apply(connection: Connection) -> None:
         connection.execute(update(tables.mission).where(tables.mission.c.id == row.id).values(closed=ctx.now_us))
+        end_work(connection)
+        trigger(ctx.kernel, connection, WORK, row.id, ctx.now_us)
         for deployment in flying:
             _end(ctx, connection, deployment.id)
 
@@ -241,8 +260,8 @@ def close_mission(ctx: Ctx, given: MissionRef) -> Effect:
         push_picture(ctx.kernel)
 
     return Effect(
-        Nothing(), apply=apply, after=stop, order=row.order_id, rights_changed=True,
-        events=[("mission.closed", {"mission": row.id}), ("roster.changed", {"mission": row.id})],
+        Nothing(), apply=apply, after=stop, order=row.order_id or None, rights_changed=True,
+        events=[("mission.closed", {"mission": row.id}), ("roster.changed", {"mission": row.id}), *told],
     )  # fmt: skip
 
 
@@ -278,14 +297,14 @@ def change_roster(ctx: Ctx, given: RosterChange) -> Effect:
 
 def _start_facts(ctx: Ctx, given: Start) -> Facts:
     source, mission = source_row(ctx, given.source), mission_row(ctx, given.mission)
-    order = order_of(ctx, mission.order_id)
+    order = under(ctx, mission)
     return aerial(
         ctx, source, mission, order, since=None, starting=True, purpose=given.purpose, emergency=given.emergency
     )
 
 
 def _start_counters(ctx: Ctx, given: Start) -> Facts:
-    return caps(ctx, order_of(ctx, mission_row(ctx, given.mission).order_id), starting=True)
+    return caps(ctx, under(ctx, mission_row(ctx, given.mission)), starting=True)
 
 
 @act(

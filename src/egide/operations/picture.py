@@ -16,6 +16,8 @@ from egide.kernel.identity import new_id
 from egide.kernel.leases import Lease
 from egide.operations import tables
 from egide.operations.facts import order_of, order_of_mission
+from egide.operations.incident_model import FromClient
+from egide.operations.incidents import done_before, insert_all, key_of, once
 from egide.operations.relay import relay, words
 from egide.operations.shifts import shifts
 from egide.operations.watching import Watch
@@ -39,7 +41,7 @@ class TownMap(msgspec.Struct):
     map: dict[str, Any]
 
 
-class NewNote(Input):
+class NewNote(FromClient):
     """A field note at a place (WGS84 degrees)."""
 
     mission: str
@@ -101,7 +103,7 @@ def picture(ctx: Ctx, _given: Nothing) -> Effect:
             {
                 "id": row.id,
                 "title": row.title,
-                "order": shown.get(order_of(ctx, row.order_id).body.id),
+                "order": shown.get(order_of(ctx, row.order_id).body.id) if row.order_id else None,
                 "state": "open",
                 "roster": roster,
                 "cameras": cameras,
@@ -162,13 +164,21 @@ def add_note(ctx: Ctx, given: NewNote) -> Effect:
                 "Note vide, trop longue, ou lieu hors de la Terre.", "Empty or too long note, or a place off the Earth."
             )
         )
-    id_ = new_id()
+    key = key_of(ctx, given)
+    if (before := done_before(ctx.db, key)) is not None:
+        return Effect(NoteId(before))
+    id_ = key[:16] or new_id()
     sealed = ctx.kernel.vault.seal(ctx.principal.id, "field-notes", given.text.encode(), id_.encode())
     row = {
         "id": id_, "mission": given.mission, "person": ctx.principal.id, "at": ctx.now_us, "lat": given.lat, "lon": given.lon, "body": sealed,
+        "made": given.made_at,
     }  # fmt: skip
     order = order_of_mission(ctx, given.mission)
-    return Effect(NoteId(id_), rows=[(tables.note, row)], order=order)
+    if not key:
+        return Effect(NoteId(id_), rows=[(tables.note, row)], order=order or None)
+    return Effect(
+        NoteId(id_), apply=once(ctx, key, id_, lambda connection: insert_all(connection, [(tables.note, row)])), order=order or None
+    )  # fmt: skip
 
 
 @act(

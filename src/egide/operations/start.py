@@ -12,6 +12,7 @@ from egide.operations import vehicles
 from egide.operations.board import Board
 from egide.operations.fences import Fences
 from egide.operations.fleet import Fleet
+from egide.operations.incident_desk import Desk
 from egide.operations.map.build import describe
 from egide.operations.map.style import Theme, style
 from egide.operations.relay import Relay, push_picture
@@ -44,6 +45,9 @@ async def start(kernel: Kernel) -> None:
     board = Board(kernel)
     kernel.things["alerts"] = board
     board.start()
+    desk = Desk(kernel)
+    kernel.things["incidents"] = desk
+    desk.start()
     kernel.bus.watch(lambda name, _payload: push_picture(kernel) if name in CHANGES else None)
     kernel.things["shifts"] = Shifts(kernel)
     kernel.things["shifts"].start()
