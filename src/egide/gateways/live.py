@@ -31,6 +31,7 @@ log = logging.getLogger("egide.live")
 MAX_MESSAGE = 64 * 1024  # bytes of one text frame
 MAX_UNDER_WAY = 16  # acts of one terminal at once
 MAX_BACKLOG = 8 * 1024 * 1024  # bytes; a terminal this far behind is disconnected
+SESSION_OVER = 4401  # close code of our own (RFC 6455 §7.4.2): sign in again
 WIRE = "egide.wire"  # our ASGI extension: the connection's own transport
 TEXT, BINARY = 0x81, 0x82  # FIN and opcode of a whole message, RFC 6455 §5.2
 
@@ -104,6 +105,7 @@ class Channel:
         self._bytes = 0
         self._wake = asyncio.Event()
         self._closing: list[Callable[[], None]] = []
+        self._ending: asyncio.Task[None] | None = None
         self.closed = False
 
     def send(self, data: bytes) -> None:
@@ -157,6 +159,11 @@ class Channel:
             self.closed = True
         self._wake.set()
 
+    def end(self) -> None:
+        """Closes the socket: its session is over."""
+        if not self.closed:
+            self._ending = self._loop.create_task(self._websocket.close(SESSION_OVER))
+
     async def drain(self) -> None:
         """Sends what is queued until the terminal goes."""
         send = self._websocket.send
@@ -187,6 +194,14 @@ class Live:
         self._kernel = kernel
         self._doorkeeper = doorkeeper
         self.channels: set[Channel] = set()
+        kernel.bus.watch(lambda name, _told: self._end_over() if name == "session.ended" else None)
+
+    def _end_over(self) -> None:
+        """A terminal was revoked, here or in another process: the sockets of sessions that are over close."""
+        for channel in tuple(self.channels):
+            principal = channel.principal
+            if principal.kind == "person" and self._kernel.identity.still(principal).kind == "anonymous":
+                channel.end()
 
     async def endpoint(self, websocket: WebSocket) -> None:
         """Serves one terminal until it goes."""

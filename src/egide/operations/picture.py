@@ -14,6 +14,7 @@ from egide.kernel.door import reasons
 from egide.kernel.errors import BadInput, Text
 from egide.kernel.identity import new_id
 from egide.kernel.leases import Lease
+from egide.kernel.times import parse
 from egide.operations import tables
 from egide.operations.facts import order_of, order_of_mission
 from egide.operations.relay import relay, words
@@ -38,12 +39,14 @@ class TownMap(msgspec.Struct):
 
 
 class NewNote(Input):
-    """A field note at a place (WGS84 degrees)."""
+    """A field note at a place (WGS84 degrees); `made_at`: the device's own time where it could not be sent at once."""
 
     mission: str
     text: str
     lat: float
     lon: float
+    client_id: str = ""
+    made_at: str = ""
 
 
 class NoteId(msgspec.Struct):
@@ -158,6 +161,7 @@ def add_note(ctx: Ctx, given: NewNote) -> Effect:
     sealed = ctx.kernel.vault.seal(ctx.principal.id, "field-notes", given.text.encode(), id_.encode())
     row = {
         "id": id_, "mission": given.mission, "person": ctx.principal.id, "at": ctx.now_us, "lat": given.lat, "lon": given.lon, "body": sealed,
+        "made": parse(given.made_at) if given.made_at else None,
     }  # fmt: skip
     order = order_of_mission(ctx, given.mission)
     return Effect(NoteId(id_), rows=[(tables.note, row)], order=order)

@@ -108,6 +108,7 @@ note = Table(
     Column("lat", Float, nullable=False),
     Column("lon", Float, nullable=False),
     Column("body", LargeBinary, nullable=False, info={"sealed": ("{person}", "field-notes", "{id}")}),
+    Column("made", BIG),  # µs; the device's own time, where it was made without network: shown, never ordered by
 )
 
 register = Table(
