@@ -6,6 +6,7 @@
  * Source: W3C Service Workers; W3C Web Application Manifest.
  */
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { build, type Plugin, type Rollup } from 'vite';
 import { icon } from './icon.ts';
@@ -110,6 +111,7 @@ export function pocket(root: string): Plugin {
           const content = item?.type === 'chunk' ? item.code : (item?.source ?? '');
           return [name === PAGE ? ADDRESS : `/${name}`, digest(content, 'base64')];
         });
+        shell.push(['/favicon.svg', digest(readFileSync(resolve(root, 'public/favicon.svg')), 'base64')]);
         this.emitFile({ type: 'asset', fileName: WORKER, source: await worker(root, shell) });
       },
     },

@@ -35,6 +35,7 @@ def capability() -> Capability:
         terminals,
         watching,
     )
+    from egide.operations.map import pieces  # noqa: PLC0415 — as above
 
     return Capability(
         name="operations",
@@ -47,6 +48,7 @@ def capability() -> Capability:
             *alerts.ACTS,
             *terminals.ACTS,
             *procedure.ACTS,
+            *pieces.ACTS,
         ),
         tables=tables.metadata,
         erasers={archive.CATEGORY: archive.erase, alerts.CATEGORY: alerts.erase},
