@@ -30,6 +30,13 @@ export class Room {
   interrupted = $state<string | null>(null);
   watch = new Watch();
 
+  /** A pocket terminal has no use for the list of recordings: it is not asked for over a weak network. */
+  readonly #light: boolean;
+
+  constructor({ light = false } = {}) {
+    this.#light = light;
+  }
+
   #names = new Map<number, EntityName>();
   #positions = new Map<number, Entity>();
   #reload: ReturnType<typeof setTimeout> | undefined;
@@ -99,7 +106,7 @@ export class Room {
       this.failure = asFailure(error);
       return;
     }
-    await this.refreshRecordings();
+    if (!this.#light) await this.refreshRecordings();
   }
 
   async refreshRecordings(): Promise<void> {

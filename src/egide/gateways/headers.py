@@ -9,8 +9,10 @@ PAGES = {
     "/desk": "desk.html",
     "/oversight": "oversight.html",
     "/administration": "administration.html",
+    "/terminal": "terminal.html",
 }
-_MAPPED = ("/operations", "/desk")  # pages with a map: MapLibre's worker, blobs for its sprites
+WORKER = "/terminal-worker.js"  # the terminal's service worker; its scope is /terminal
+_MAPPED = ("/operations", "/desk", "/terminal")  # pages with a map: MapLibre's worker, blobs for its sprites
 
 
 def csp(path: str) -> str:
@@ -42,6 +44,19 @@ def plain_csp() -> str:
         "default-src 'none'; style-src 'self'; font-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
         "frame-ancestors 'none'; report-uri /api/csp"
     )
+
+
+def worker_csp() -> str:
+    """The policy of the service worker: it asks this site for files, and nothing else."""
+    return "default-src 'none'; connect-src 'self'; report-uri /api/csp"
+
+
+def for_terminal(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The same for the officer's terminal: it may ask the device where it is."""
+    return [
+        (name, value.replace(b"geolocation=()", b"geolocation=(self)") if name == b"permissions-policy" else value)
+        for name, value in headers
+    ]
 
 
 def for_alerts(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
