@@ -50,6 +50,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     department_cap: int = 4
     acts_per_s: int = 200
     town: str = ""
+    # Where TAK clients connect over mutual TLS (8089 by custom); 0: nowhere.
+    tak_port: int = 0
     # What stands behind the kernel (docs/decisions/0015). Empty: everything lies in the data folder, one process suffices.
     store: str = ""  # postgresql://… : the acts, the ledger, the rows
     vault: str = ""  # postgresql://… of another database than `store`: the wrapped data keys

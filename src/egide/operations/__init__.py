@@ -17,6 +17,9 @@ async def _start(kernel: Kernel) -> None:
 
 
 async def _stop(kernel: Kernel) -> None:
+    from egide.operations.tak.running import stop  # noqa: PLC0415 — loaded with `start`
+
+    await stop(kernel)
     await kernel.things["fleet"].stop()
     await kernel.things["relay"].close()
 
@@ -24,11 +27,12 @@ async def _stop(kernel: Kernel) -> None:
 def capability() -> Capability:
     """The capability."""
     from egide.operations import alerts, archive, cameras, picture, recordings, rights, tables, watching  # noqa: PLC0415
+    from egide.operations.tak import acts as tak  # noqa: PLC0415 — as above
 
     return Capability(
         name="operations",
         package="egide.operations",
-        acts=(*cameras.ACTS, *watching.ACTS, *recordings.ACTS, *picture.ACTS, *alerts.ACTS),
+        acts=(*cameras.ACTS, *watching.ACTS, *recordings.ACTS, *picture.ACTS, *alerts.ACTS, *tak.ACTS),
         tables=tables.metadata,
         erasers={archive.CATEGORY: archive.erase, alerts.CATEGORY: alerts.erase},
         removers={archive.CATEGORY: archive.remove},

@@ -13,6 +13,7 @@ from egide.operations.fleet import Fleet
 from egide.operations.map.build import describe
 from egide.operations.map.style import Theme, style
 from egide.operations.relay import Relay, push_picture
+from egide.operations.tak.running import start as start_tak
 
 if TYPE_CHECKING:
     from egide.kernel.door import Kernel
@@ -46,6 +47,7 @@ async def start(kernel: Kernel) -> None:
     kernel.things["fleet"] = fleet
     await fleet.start()
     kernel.on_leaving.append(fleet.release)
+    await start_tak(kernel)
     publish_map(kernel, kernel.settings.folder / "map" / ARCHIVE)
 
 
