@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator
 
 import pytest
@@ -19,7 +20,7 @@ def anyio_backend() -> str:
 async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[World, Authority]]:
     """Starting a platform takes longer than a test here: they share one, as officers do."""
     folder = tmp_path_factory.mktemp("tak")
-    made = World(folder / "data")
+    made = World(folder / "data", department_cap=100)
     await made.start()
     yield made, Authority(folder / "pki")
     await made.stop()
@@ -29,3 +30,10 @@ async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tupl
 async def tak(shared: tuple[World, Authority]) -> AsyncIterator[Field]:
     async with deployed(*shared) as found:
         yield found
+
+
+@pytest.fixture
+def unused_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -28,7 +28,7 @@ class Batch:
         self._data = b"".join(parts)
 
     def deliver(self, to: Subscriber) -> int:
-        """Sends to one of the audience; how many events."""
+        """Sends to one of the audience, or keeps for it; how many events were sent."""
         count = len(self._routed)
         if not count:
             return 0
@@ -39,7 +39,8 @@ class Batch:
                 return 0
         if to.slow:
             to.keep(each for each in self._routed if each.source is not to)
-        elif own is None:
+            return 0
+        if own is None:
             to.write(self._data, count)
         else:
             to.write(_without(self._data, own), count)

@@ -350,7 +350,7 @@ class Router:
                     target.keep([each])
                 else:
                     target.write(each.data(proto=target.proto), 1)
-                self._deliveries += 1
+                    self._deliveries += 1
         took = self._loop.time() - began
         self._free_at = began + min(TICK_S, took * SHARE)
 
