@@ -39,6 +39,10 @@ ABOUT: dict[str, Text] = {
         "Actes par seconde qu’une même personne peut demander", "Acts a second that one person may ask for"
     ),
     "town": Text("Extrait OpenStreetMap de l’exercice", "OpenStreetMap extract of the exercise"),
+    "tak_port": Text(
+        "Port des clients TAK en TLS mutuel (8089 d’ordinaire), avec tak/server.pem et tak/clients.pem ; 0 : aucun",
+        "Port of TAK clients over mutual TLS (8089 by custom), with tak/server.pem and tak/clients.pem; 0: none",
+    ),
     "store": Text(
         "Base PostgreSQL : postgresql:///egide?host=/run/postgresql ; vide : SQLite dans ce dossier",
         "PostgreSQL database: postgresql:///egide?host=/run/postgresql; empty: SQLite in this folder",
