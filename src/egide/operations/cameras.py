@@ -18,13 +18,13 @@ from egide.operations.facts import aerial, caps, deployment_row, mission_row, or
 from egide.operations.relay import push_picture, relay
 from egide.operations.source import spec_of
 
-KINDS = ("file", "udp", "rtsp")
+KINDS = ("file", "udp", "rtsp", "tcp", "srt", "rtmp")
 SERVICES = ("police", "gendarmerie", "army", "customs", "municipal", "fire", "other")
 TAGS = ("face-recognition", "off-board-face-recognition", "interconnection", "permanent", "sensitive-selection", "loop")
 
 
 class NewSource(Input):
-    """A source: one line of configuration. `url` is a path, udp://host:port or rtsp://…; lat, lon the take-off point."""
+    """A source: one line of configuration. `url` is a path, or udp, tcp, rtsp, srt or rtmp://…; lat, lon the take-off point."""
 
     name: str
     kind: str
