@@ -60,11 +60,13 @@ class ChildReader:
 
     def __init__(self, kind: str, url: str, timeout_s: float) -> None:
         self._listing = listing(kind, url)
+        self.container = "MPEG-TS / SRT" if kind == "srt" else "FLV / RTMP"
         self.received = 0
         self._demuxer = TsDemuxer()
         self._sound: Track | None = None
         self._line = b""
         self._reason = ""
+        self._corrupt = 0
         self._heard = time.monotonic()
         self._patience = self._heard + timeout_s
         self._process = _started(self._listing)
@@ -86,6 +88,11 @@ class ChildReader:
     def has_audio(self) -> bool:
         """True as soon as ffmpeg names a sound track, or one hides in the data."""
         return self._sound is not None or self._demuxer.has_audio
+
+    @property
+    def lost(self) -> int:
+        """Packets damaged on the way, as ffmpeg tells; what it writes has counters of its own, which miss nothing."""
+        return self._demuxer.lost + self._corrupt
 
     def read(self) -> list[Sample] | None:
         """Wait up to 0.2 s for bytes.  Raises SourceError lost, silent, unreachable, refused and what ts.py raises."""
@@ -138,8 +145,9 @@ class ChildReader:
         found = _TRACK.search(line)
         if found is not None:
             self._sound = self._sound or Track("audio", (found[1] or b"audio").decode())
+        low = line.lower()
+        self._corrupt += b"corrupt input packet" in low
         if not self._reason:
-            low = line.lower()
             self._reason = next((code for words, code in _REASONS if words in low), "")
 
     def _ended(self) -> SourceError:

@@ -24,6 +24,16 @@ class Reader(Protocol):
     received: int
 
     @property
+    def container(self) -> str:
+        """What pictures and metadata travel in, for people."""
+        ...
+
+    @property
+    def lost(self) -> int:
+        """Packets known to be missing so far."""
+        ...
+
+    @property
     def tracks(self) -> tuple[Track, ...]:
         """Tracks known so far."""
         ...

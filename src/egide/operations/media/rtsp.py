@@ -223,6 +223,16 @@ class RtspReader:
         """True when sound is declared, here or inside."""
         return any(track.kind == "audio" for track in self.tracks) or bool(self._ts and self._ts.has_audio)
 
+    @property
+    def container(self) -> str:
+        """What the pictures travel in."""
+        return "MPEG-TS / RTP / RTSP" if self._ts else "RTP / RTSP"
+
+    @property
+    def lost(self) -> int:
+        """Packets missing so far, by their numbers."""
+        return sum(track.lost for track in self._channels.values())
+
     def _open(self) -> list[sdp.Media]:
         answer = self._talk.ask("DESCRIBE", self._url, {"Accept": "application/sdp"})
         media = sdp.parse(answer.body.decode("utf-8", "replace"))

@@ -28,6 +28,8 @@ _CHUNK: Final = 64 * 1024
 class TcpReader:
     """MPEG-TS over TCP.  Opening raises SourceError address, port, unreachable."""
 
+    container = "MPEG-TS / TCP"
+
     def __init__(self, url: str, timeout_s: float, cancel: threading.Event) -> None:
         host, port, listen = _address(url)
         self.received = 0
@@ -46,6 +48,11 @@ class TcpReader:
     def has_audio(self) -> bool:
         """True as soon as sound is declared or seen."""
         return self._demuxer.has_audio
+
+    @property
+    def lost(self) -> int:
+        """Transport packets missing so far, as far as this link tells."""
+        return self._demuxer.lost
 
     def read(self) -> list[Sample] | None:
         """Wait up to 0.2 s for bytes, or for a sender.  Raises SourceError silent, lost, codec, encrypted, hostile."""
