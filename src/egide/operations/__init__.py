@@ -23,12 +23,12 @@ async def _stop(kernel: Kernel) -> None:
 
 def capability() -> Capability:
     """The capability."""
-    from egide.operations import alerts, archive, cameras, picture, recordings, rights, tables, watching  # noqa: PLC0415
+    from egide.operations import alerts, archive, cameras, drones, picture, recordings, rights, tables, watching  # noqa: PLC0415
 
     return Capability(
         name="operations",
         package="egide.operations",
-        acts=(*cameras.ACTS, *watching.ACTS, *recordings.ACTS, *picture.ACTS, *alerts.ACTS),
+        acts=(*cameras.ACTS, *watching.ACTS, *recordings.ACTS, *picture.ACTS, *alerts.ACTS, *drones.ACTS),
         tables=tables.metadata,
         erasers={archive.CATEGORY: archive.erase, alerts.CATEGORY: alerts.erase},
         removers={archive.CATEGORY: archive.remove},

@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+from sqlalchemy import select
 
+from egide.operations import tables
 from egide.operations.board import Board
 from egide.operations.fleet import Fleet
 from egide.operations.map.build import describe
 from egide.operations.map.style import Theme, style
 from egide.operations.relay import Relay, push_picture
+from egide.operations.source import spec_of
+from egide.operations.telemetry import RECEIVER
 
 if TYPE_CHECKING:
     from egide.kernel.door import Kernel
@@ -38,6 +42,7 @@ async def start(kernel: Kernel) -> None:
     runtime = Relay(kernel)
     kernel.things["relay"] = runtime
     runtime.positions.start()
+    listen(kernel, runtime)
     board = Board(kernel)
     kernel.things["alerts"] = board
     board.start()
@@ -47,6 +52,15 @@ async def start(kernel: Kernel) -> None:
     await fleet.start()
     kernel.on_leaving.append(fleet.release)
     publish_map(kernel, kernel.settings.folder / "map" / ARCHIVE)
+
+
+def listen(kernel: Kernel, runtime: Relay) -> None:
+    """Opens the declared receivers of remote identification."""
+    table = tables.source
+    declared = select(table).where(table.c.kind == RECEIVER, table.c.removed.is_(None))
+    for row in kernel.store.reader().execute(declared).all():
+        spec = spec_of(kernel, row)
+        runtime.telemetry.receive(spec.id, spec.url, spec.secret)
 
 
 def publish_map(kernel: Kernel, archive: Path) -> None:

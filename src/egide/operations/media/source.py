@@ -27,7 +27,8 @@ class SourceSpec:
     """One line of configuration: `url` is a path (kind file), udp://host:port to listen on, rtsp://…, tcp://… (tcp.py), or
     srt://… and rtmp://… (listing.py).
 
-    `loop` plays a file again from its start, for exercises. `secret` is what processes that share a UDP port know.
+    `loop` plays a file again from its start, for exercises. `secret` is what processes that share a UDP port know. `mavlink` is
+    where the aircraft's autopilot speaks, if it does: (UDP port, system or 0).
     """
 
     id: str
@@ -35,6 +36,7 @@ class SourceSpec:
     url: str
     loop: bool = False
     secret: bytes = field(default=b"", repr=False)
+    mavlink: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
