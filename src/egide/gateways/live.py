@@ -43,7 +43,15 @@ class Call(msgspec.Struct, forbid_unknown_fields=True):
     input: msgspec.Raw = msgspec.Raw(b"{}")
 
 
+class Ping(msgspec.Struct, forbid_unknown_fields=True):
+    """Asks for an answer and nothing else: a page cannot send WebSocket pings, and must know how long a round trip takes."""
+
+    ping: int
+
+
 _decode = msgspec.json.Decoder(Call).decode
+_ping = msgspec.json.Decoder(Ping).decode
+PING = '{"ping":'
 _encode = msgspec.json.Encoder().encode
 
 
@@ -209,6 +217,8 @@ class Live:
                 if text is None or len(text) > MAX_MESSAGE or len(tasks) >= MAX_UNDER_WAY:
                     channel.push({"id": None, "error": problem(_too_much)})
                     continue
+                if text.startswith(PING) and self._pong(channel, text):
+                    continue
                 task = asyncio.create_task(self._perform(channel, websocket, text))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
@@ -224,6 +234,15 @@ class Live:
                 and websocket.client_state is not WebSocketState.DISCONNECTED
             ):
                 await websocket.close(1001)
+
+    @staticmethod
+    def _pong(channel: Channel, text: str) -> bool:
+        """Whether it was a ping; anything else is answered as the unreadable act that it is."""
+        try:
+            channel.push({"pong": _ping(text).ping})
+        except msgspec.DecodeError:
+            return False
+        return True
 
     async def _perform(self, channel: Channel, websocket: WebSocket, text: str) -> None:
         call: Call | None = None
