@@ -157,9 +157,9 @@ export class Delivery {
   }
 
   async #lookAtPeer(peer: Peer): Promise<void> {
-    const { packets, lost } = await peer.health();
+    const { packets, lost, again } = await peer.health();
     if (peer !== this.#peer) return;
-    const verdict = this.#link.peer(performance.now(), packets, lost);
+    const verdict = this.#link.peer(performance.now(), packets, lost, again);
     if (verdict) this.#decided(verdict);
   }
 

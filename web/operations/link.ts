@@ -92,8 +92,8 @@ export class Link {
   }
 
   /** What passed over WebRTC in the last second; the verdict if something has to change. */
-  peer(at: number, packets: number, lost: number): Verdict | null {
-    if (lost > 0 || packets === 0) this.#goodSince = null;
+  peer(at: number, packets: number, lost: number, again: number): Verdict | null {
+    if (lost > 0 || again > 0 || packets === 0) this.#goodSince = null;
     else this.#goodSince ??= at;
     if (at - this.#shown > NO_PICTURE_MS) return this.peerFailed(at);
     if (this.mode === 'normal' && this.#weak(at, lost > packets * LOSSY_SHARE)) return this.#lower(at);

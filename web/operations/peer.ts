@@ -18,8 +18,10 @@ const RTP_WRAP = 2 ** 32;
 /** What passed over the peer since it was asked last. */
 export interface PeerHealth {
   packets: number;
-  /** Packets that had to be asked for again, or never came. */
+  /** Packets that did not come. */
   lost: number;
+  /** Packets that were asked for again: those, and some that were only late. */
+  again: number;
 }
 
 /** Whether this browser has WebRTC with H.264, and can tell which picture it shows. */
@@ -44,7 +46,7 @@ export class Peer implements Player {
   #zero: number | null = null;
   /** The stream's newest time that the socket told, to place a 32-bit RTP time in it. */
   #newest = 0;
-  #before = { packets: 0, lost: 0 };
+  #before: PeerHealth = { packets: 0, lost: 0, again: 0 };
   #closed = false;
 
   constructor(canvas: HTMLCanvasElement, events: PlayerEvents) {
@@ -89,17 +91,17 @@ export class Peer implements Player {
 
   /** What passed since the last call. */
   async health(): Promise<PeerHealth> {
-    let packets = 0;
-    let lost = 0;
+    const now: PeerHealth = { packets: 0, lost: 0, again: 0 };
     const stats = this.#closed ? new Map<string, Record<string, unknown>>() : await this.#connection.getStats();
     stats.forEach((one: Record<string, unknown>) => {
       if (one['type'] !== 'inbound-rtp') return;
-      packets += Number(one['packetsReceived'] ?? 0);
-      lost += Math.max(Number(one['packetsLost'] ?? 0), Number(one['retransmittedPacketsReceived'] ?? 0));
+      now.packets += Number(one['packetsReceived'] ?? 0);
+      now.lost += Number(one['packetsLost'] ?? 0);
+      now.again += Number(one['retransmittedPacketsReceived'] ?? 0);
     });
-    const since = { packets: packets - this.#before.packets, lost: Math.max(0, lost - this.#before.lost) };
-    this.#before = { packets, lost };
-    return since;
+    const before = this.#before;
+    this.#before = now;
+    return { packets: now.packets - before.packets, lost: Math.max(0, now.lost - before.lost), again: now.again - before.again };
   }
 
   close(): void {

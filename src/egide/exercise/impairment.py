@@ -22,6 +22,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import random
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -34,8 +35,8 @@ LONGEST_RTO_S = 10.0
 FIRST_WINDOW = 10
 QUEUE_S = 0.5
 """Seconds of traffic that a link with a rate holds before it drops."""
-UNREAD = 64 * 1024
-"""Bytes read ahead of what the window lets pass."""
+UNREAD = 16 * 1024
+"""Bytes read ahead of what the window lets pass; as many again wait in the system, which would take megabytes unasked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +223,7 @@ class ConnectionRelay:
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
         """Listens; the port."""
-        self._server = await asyncio.start_server(self._accept, host, port)
+        self._server = await asyncio.start_server(self._accept, host, port, limit=UNREAD)
         return int(self._server.sockets[0].getsockname()[1])
 
     async def close(self) -> None:
@@ -239,7 +240,7 @@ class ConnectionRelay:
             return
         self._tasks.add(task)
         try:
-            there, back = await asyncio.open_connection(*self._target, limit=UNREAD)
+            there, back = await _connect(self._target)
         except OSError:
             writer.close()
             return
@@ -286,3 +287,16 @@ class ConnectionRelay:
                     )  # three duplicate acknowledgements make a fast retransmit
                     await waiting.put((line.send(loop.time(), len(segment), followed=followed), segment))
             await waiting.put((loop.time() + self._impairment.delay_s, b""))
+
+
+async def _connect(target: tuple[str, int]) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection whose receive buffer is small: what the line does not carry must stay with the sender."""
+    taking = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        taking.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, UNREAD)
+        taking.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(taking, target)
+        return await asyncio.open_connection(sock=taking, limit=UNREAD)
+    except BaseException:
+        taking.close()
+        raise

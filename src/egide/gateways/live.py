@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import struct
 from collections import deque
 from collections.abc import Callable
@@ -31,6 +32,9 @@ log = logging.getLogger("egide.live")
 MAX_MESSAGE = 64 * 1024  # bytes of one text frame
 MAX_UNDER_WAY = 16  # acts of one terminal at once
 MAX_BACKLOG = 8 * 1024 * 1024  # bytes; a terminal this far behind is disconnected
+# Bytes that the system may hold and has not sent: without a bound it takes megabytes, a picture waits behind them for seconds,
+# and `pending()` says that nothing waits.
+UNSENT = 64 * 1024
 WIRE = "egide.wire"  # our ASGI extension: the connection's own transport
 TEXT, BINARY = 0x81, 0x82  # FIN and opcode of a whole message, RFC 6455 §5.2
 
@@ -66,6 +70,9 @@ class LiveProtocol(WebSocketsSansIOProtocol):
         """The handshake; the endpoint starts after this."""
         super().handle_connect(event)
         if self.response.status_code == 101:
+            wire = self.transport.get_extra_info("socket")
+            if wire is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+                wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
             self.scope["extensions"][WIRE] = self.transport  # type: ignore[assignment]  # ASGI leaves the form of extensions open
 
 

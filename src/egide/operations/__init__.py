@@ -17,18 +17,21 @@ async def _start(kernel: Kernel) -> None:
 
 
 async def _stop(kernel: Kernel) -> None:
+    from egide.operations import rtsp_out  # noqa: PLC0415 — as above
+
+    await rtsp_out.stop(kernel)
     await kernel.things["fleet"].stop()
     await kernel.things["relay"].close()
 
 
 def capability() -> Capability:
     """The capability."""
-    from egide.operations import alerts, archive, cameras, picture, recordings, rights, tables, watching  # noqa: PLC0415
+    from egide.operations import alerts, archive, cameras, picture, recordings, rights, rtsp_out, tables, watching  # noqa: PLC0415
 
     return Capability(
         name="operations",
         package="egide.operations",
-        acts=(*cameras.ACTS, *watching.ACTS, *recordings.ACTS, *picture.ACTS, *alerts.ACTS),
+        acts=(*cameras.ACTS, *watching.ACTS, *recordings.ACTS, *picture.ACTS, *alerts.ACTS, *rtsp_out.ACTS),
         tables=tables.metadata,
         erasers={archive.CATEGORY: archive.erase, alerts.CATEGORY: alerts.erase},
         removers={archive.CATEGORY: archive.remove},

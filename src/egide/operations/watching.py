@@ -55,7 +55,7 @@ class WatchRef(Input):
     watch: str
 
 
-def watch_facts(ctx: Ctx, given: Watch) -> Facts:
+def watch_facts(ctx: Ctx, given: Any) -> Facts:
     """The facts of looking through a camera: its own, and whether the one who looks conducts the mission."""
     key = ("watch", given.deployment, given.purpose, given.emergency)
     known: tuple[str, Facts] = ctx.once(key, lambda: _camera_facts(ctx, given))
@@ -63,7 +63,7 @@ def watch_facts(ctx: Ctx, given: Watch) -> Facts:
     return found | {"on_roster": on_roster(ctx, mission)}
 
 
-def _camera_facts(ctx: Ctx, given: Watch) -> tuple[str, Facts]:
+def _camera_facts(ctx: Ctx, given: Any) -> tuple[str, Facts]:
     """(mission, the facts that are the same for everyone who looks through this camera)."""
     deployment = deployment_row(ctx, given.deployment)
     source, mission = source_row(ctx, deployment.source), mission_row(ctx, deployment.mission)
@@ -82,14 +82,15 @@ def _camera_facts(ctx: Ctx, given: Watch) -> tuple[str, Facts]:
     return mission.id, found
 
 
-def _counters(ctx: Ctx, given: Watch) -> Facts:
+def counters(ctx: Ctx, given: Any) -> Facts:
+    """Those of the facts that another act may change meanwhile."""
     deployment = deployment_row(ctx, given.deployment)
     return caps(ctx, order_of(ctx, deployment.order_id), starting=False)
 
 
 @act(
     "operations.watch.open", verb="view", activity="aerial-surveillance", roles=["officer", "command", "pilot"], duty=True, live=True,
-    groups=["aerial-camera", "aerial-view"], gather=watch_facts, recheck=_counters, input=Watch, output=Watching,
+    groups=["aerial-camera", "aerial-view"], gather=watch_facts, recheck=counters, input=Watch, output=Watching,
     fr="Regarder une caméra aéroportée en direct", en="Watch an airborne camera live",
 )  # fmt: skip
 def open_watch(ctx: Ctx, given: Watch) -> Effect:

@@ -26,8 +26,12 @@ from egide.protocols.fmp4 import Fmp4Error
 
 _log = logging.getLogger(__name__)
 
-Form = Literal["units", "fmp4", "ticks"]
-"""Access units for WebCodecs; fMP4 for Media Source Extensions; ticks for who sees the picture by another way."""
+Form = Literal["units", "fmp4", "ticks", "raw"]
+"""Access units for WebCodecs; fMP4 for Media Source Extensions; ticks for who sees the picture by another way; raw: access
+units and telemetry as they were received, to pass on.
+"""
+OWN_FORM: Final = {frames.VIDEO: ("fmp4", "ticks"), frames.KLV: ("raw",)}
+"""Kinds of frame that a form changes; all others are the same for everyone."""
 Mode = Literal["normal", "low", "minimal"]
 """Everything; key frames only; no picture at all, telemetry now and then."""
 KLV_EVERY_US: Final[dict[str, int]] = {"normal": 0, "low": 1_000_000, "minimal": 2_000_000}
@@ -70,6 +74,7 @@ class Encoded:
     number: int = 0  # of the picture, from 1
     timing: tuple[int, int] = (0, 0)  # decoding time and duration for fMP4, µs
     pts_us: int = 0
+    raw: bytes = b""  # telemetry as received
     _made: dict[str, bytes] = field(default_factory=dict)
 
     @property
@@ -79,9 +84,8 @@ class Encoded:
 
     def message(self, form: str, wire: bool) -> bytes:
         """This frame in a viewer's form, with its envelope or without.  Raises Fmp4Error."""
-        if self.kind != frames.VIDEO:
-            form = "units"  # configuration, telemetry and the end are the same for all
-        return self._once(form, wire)
+        own = form in OWN_FORM.get(self.kind, ())
+        return self._once(form if own else "units", wire)
 
     def segment(self, wire: bool) -> bytes:
         """The initialisation segment before this key frame.  Raises Fmp4Error."""
@@ -100,7 +104,9 @@ class Encoded:
     def _make(self, form: str) -> bytes:
         header, payload = frames.unpack(self.data)
         kind, body = frames.TICK, b""
-        if form == "segment" and self.config is not None:
+        if form == "raw":
+            kind, body = frames.KLV, self.raw
+        elif form == "segment" and self.config is not None:
             kind, body = frames.SEGMENT, fragments.initialisation(bytes(payload), self.config)
         elif form == "fmp4":
             kind = frames.FRAGMENT
@@ -283,7 +289,7 @@ class MediaHub:
                 return
             payload = klv.to_json(item.frame)
             data = frames.pack_json(frames.KLV, intake.stream, item.pts_us, item.capture_us, payload)
-            self._post(source_id, Encoded(frames.KLV, False, data, pts_us=item.pts_us))
+            self._post(source_id, Encoded(frames.KLV, False, data, pts_us=item.pts_us, raw=item.raw))
             return
         timing = intake.cadence(item)
         if intake.dropping:
