@@ -120,7 +120,14 @@ async def test_refusals_and_problems_have_the_same_form_as_elsewhere(served: Ser
         assert (await socket.act("works.item.list"))["error"]["code"] == "signed-out"
 
 
+async def test_a_page_can_measure_the_round_trip(served: Served) -> None:
+    async with served.socket("officer") as socket:
+        assert await socket.say('{"ping":7}') == {"pong": 7}
+
+
 NO_MESSAGES = [
+    '{"ping":',
+    '{"ping":"x"}',
     "",
     "{",
     "[]",

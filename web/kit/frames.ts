@@ -1,6 +1,6 @@
 /** The binary frames of the live link: a header of 20 bytes, little endian, then the payload. */
 
-export const FRAME = { config: 1, video: 2, klv: 3, positions: 4, end: 5 } as const;
+export const FRAME = { config: 1, video: 2, klv: 3, positions: 4, end: 5, segment: 6, fragment: 7, tick: 8 } as const;
 
 const HEADER_BYTES = 20;
 const POSITION_BYTES = 16;

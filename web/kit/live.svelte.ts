@@ -112,6 +112,10 @@ export interface Pushes {
   'watch.ended': { push: 'watch.ended'; watch: string; stream: number; refusal: RefusalBody };
   /** The same refusal, once its place in the ledger is known. */
   'watch.receipt': { push: 'watch.receipt'; watch: string; refusal: RefusalBody };
+  /** The RTP time of the stream's moment 0, of a picture that comes over WebRTC. */
+  'watch.clock': { push: 'watch.clock'; watch: string; zero: number };
+  /** The way over WebRTC is gone: the picture comes over the socket again. */
+  'watch.delivery': { push: 'watch.delivery'; watch: string; transport: 'socket' | 'fmp4' };
   picture: { push: 'picture' };
   source: { push: 'source'; source: string; state: string; detail: Text | null };
   entities: { push: 'entities'; entities: EntityName[] };
@@ -153,6 +157,7 @@ class Live {
   #pushes = new Map<string, Set<(push: never) => void>>();
   #frames = new Set<(frame: Frame) => void>();
   #streams = new Map<number, Set<(frame: Frame) => void>>();
+  #pings = new Map<number, (at: number) => void>();
   #opening: Promise<void> | null = null;
   #leaving = false;
 
@@ -178,6 +183,25 @@ class Live {
         },
       });
       socket.send(JSON.stringify({ id, act: name, input }));
+    });
+  }
+
+  /** Milliseconds to the server and back, behind whatever waits in between; null when no answer came within `within` ms. */
+  async ping(within: number): Promise<number | null> {
+    const socket = this.#socket;
+    if (!socket || socket.readyState !== WebSocket.OPEN) return null;
+    const id = this.#next++;
+    const sent = performance.now();
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        this.#pings.delete(id);
+        resolve(null);
+      }, within);
+      this.#pings.set(id, (at) => {
+        clearTimeout(timer);
+        resolve(at - sent);
+      });
+      socket.send(`{"ping":${id}}`);
     });
   }
 
@@ -307,11 +331,16 @@ class Live {
       for (const listener of this.#streams.get(frame.stream) ?? []) listener(frame);
       return;
     }
-    let message: { id?: number; push?: string; result?: unknown; receipt?: Receipt | null; error?: unknown };
+    let message: { id?: number; pong?: number; push?: string; result?: unknown; receipt?: Receipt | null; error?: unknown };
     try {
       message = JSON.parse(data);
     } catch {
       console.warn('live: a message could not be read');
+      return;
+    }
+    if (typeof message.pong === 'number') {
+      this.#pings.get(message.pong)?.(performance.now());
+      this.#pings.delete(message.pong);
       return;
     }
     if (message.push === 'moving') {

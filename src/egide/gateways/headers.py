@@ -35,6 +35,7 @@ def csp(path: str) -> str:
     }
     if maps:
         rules["worker-src"] = "'self'"
+        rules["media-src"] = "blob:"  # a picture as fMP4, handed to the player by the page itself
     return "; ".join(f"{name} {value}" for name, value in rules.items())
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import struct
 from collections import deque
 from collections.abc import Callable
@@ -35,6 +36,9 @@ MAX_UNDER_WAY = 16  # acts of one terminal at once
 MAX_INLET = 16 * 1024  # bytes of one binary frame from a terminal
 INLET_PER_S, INLET_BURST = 20, 60  # binary frames of one terminal
 MAX_BACKLOG = 8 * 1024 * 1024  # bytes; a terminal this far behind is disconnected
+# Bytes that the system may hold and has not sent: without a bound it takes megabytes, a picture waits behind them for seconds,
+# and `pending()` says that nothing waits.
+UNSENT = 64 * 1024
 WIRE = "egide.wire"  # our ASGI extension: the connection's own transport
 TEXT, BINARY = 0x81, 0x82  # FIN and opcode of a whole message, RFC 6455 §5.2
 
@@ -47,7 +51,15 @@ class Call(msgspec.Struct, forbid_unknown_fields=True):
     input: msgspec.Raw = msgspec.Raw(b"{}")
 
 
+class Ping(msgspec.Struct, forbid_unknown_fields=True):
+    """Asks for an answer and nothing else: a page cannot send WebSocket pings, and must know how long a round trip takes."""
+
+    ping: int
+
+
 _decode = msgspec.json.Decoder(Call).decode
+_ping = msgspec.json.Decoder(Ping).decode
+PING = '{"ping":'
 _encode = msgspec.json.Encoder().encode
 
 
@@ -62,6 +74,9 @@ class LiveProtocol(WebSocketsSansIOProtocol):
         """The handshake; the endpoint starts after this."""
         super().handle_connect(event)
         if self.response.status_code == 101:
+            wire = self.transport.get_extra_info("socket")
+            if wire is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+                wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
             self.scope["extensions"][WIRE] = self.transport  # type: ignore[assignment]  # ASGI leaves the form of extensions open
 
 
@@ -240,6 +255,8 @@ class Live:
                 if text is None or len(text) > MAX_MESSAGE or len(tasks) >= MAX_UNDER_WAY:
                     channel.push({"id": None, "error": problem(_too_much)})
                     continue
+                if text.startswith(PING) and self._pong(channel, text):
+                    continue
                 task = asyncio.create_task(self._perform(channel, websocket, text))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
@@ -255,6 +272,15 @@ class Live:
                 and websocket.client_state is not WebSocketState.DISCONNECTED
             ):
                 await websocket.close(1001)
+
+    @staticmethod
+    def _pong(channel: Channel, text: str) -> bool:
+        """Whether it was a ping; anything else is answered as the unreadable act that it is."""
+        try:
+            channel.push({"pong": _ping(text).ping})
+        except msgspec.DecodeError:
+            return False
+        return True
 
     async def _perform(self, channel: Channel, websocket: WebSocket, text: str) -> None:
         call: Call | None = None

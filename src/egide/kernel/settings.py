@@ -49,6 +49,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     # Cameras in the air at once, all services of the department together (annex of the order of 19 April 2023).
     department_cap: int = 4
     acts_per_s: int = 200
+    rtsp_port: int = 0  # video for ATAK; 0: none. Several processes take the ports after it, one each
     town: str = ""
     # Where TAK clients connect over mutual TLS (8089 by custom); 0: nowhere.
     tak_port: int = 0

@@ -33,6 +33,7 @@ class Picture(msgspec.Struct):
     purposes: list[dict[str, Any]]
     orders: list[dict[str, Any]]
     map: dict[str, Any]
+    rtsp: bool  # whether a picture can be had over RTSP
 
 
 class TownMap(msgspec.Struct):
@@ -132,7 +133,17 @@ def picture(ctx: Ctx, _given: Nothing) -> Effect:
         else []
     )
     signed = [order for order in shown.values() if order["state"] in ("in_force", "signed")] if command else []
-    return Effect(Picture(missions, sources, people, purposes, signed, kernel.things.get("map", {"pmtiles": None})))
+    return Effect(
+        Picture(
+            missions,
+            sources,
+            people,
+            purposes,
+            signed,
+            kernel.things.get("map", {"pmtiles": None}),
+            "rtsp" in kernel.things,
+        )
+    )
 
 
 def _can_watch(ctx: Ctx, deployment: str) -> dict[str, Any]:

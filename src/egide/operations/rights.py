@@ -93,7 +93,7 @@ def _made(acts: Acts) -> Iterator[Fault]:
         lambda row: (row.mission, row.source, row.order_id), lambda act: (*_of(act, "mission", "source"), act.order), "started",
     )  # fmt: skip
     yield from made(
-        acts, tables.watch, ("operations.watch.open",),
+        acts, tables.watch, ("operations.watch.open", "operations.watch.rtsp"),
         lambda row: (row.deployment, row.person, row.order_id), lambda act: (*_of(act, "deployment"), act.actor, act.order), "opened",
     )  # fmt: skip
     yield from made(
