@@ -39,6 +39,7 @@ MAX_BACKLOG = 8 * 1024 * 1024  # bytes; a terminal this far behind is disconnect
 # Bytes that the system may hold and has not sent: without a bound it takes megabytes, a picture waits behind them for seconds,
 # and `pending()` says that nothing waits.
 UNSENT = 64 * 1024
+SESSION_OVER = 4401  # close code of our own (RFC 6455 §7.4.2): sign in again
 WIRE = "egide.wire"  # our ASGI extension: the connection's own transport
 TEXT, BINARY = 0x81, 0x82  # FIN and opcode of a whole message, RFC 6455 §5.2
 
@@ -126,6 +127,7 @@ class Channel:
         self._inlets: dict[int, Callable[[bytes], None]] = {}
         self._pace = Buckets(INLET_PER_S, INLET_BURST)
         self._complaints = Buckets(1, 1)
+        self._ending: asyncio.Task[None] | None = None
         self.closed = False
 
     def send(self, data: bytes) -> None:
@@ -200,6 +202,11 @@ class Channel:
             self.closed = True
         self._wake.set()
 
+    def end(self) -> None:
+        """Closes the socket: its session is over."""
+        if not self.closed:
+            self._ending = self._loop.create_task(self._websocket.close(SESSION_OVER))
+
     async def drain(self) -> None:
         """Sends what is queued until the terminal goes."""
         send = self._websocket.send
@@ -230,6 +237,14 @@ class Live:
         self._kernel = kernel
         self._doorkeeper = doorkeeper
         self.channels: set[Channel] = set()
+        kernel.bus.watch(lambda name, _told: self._end_over() if name == "session.ended" else None)
+
+    def _end_over(self) -> None:
+        """A terminal was revoked, here or in another process: the sockets of sessions that are over close."""
+        for channel in tuple(self.channels):
+            principal = channel.principal
+            if principal.kind == "person" and self._kernel.identity.still(principal).kind == "anonymous":
+                channel.end()
 
     async def endpoint(self, websocket: WebSocket) -> None:
         """Serves one terminal until it goes."""

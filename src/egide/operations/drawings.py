@@ -21,7 +21,7 @@ from egide.operations import incident_tables as tables
 from egide.operations.facts import one
 from egide.operations.incident_desk import DRAWING_CHANGED, DRAWINGS, circle
 from egide.operations.incident_model import MAX_TITLE, OVER, FromClient, incident_owner, mission_owner, sentence
-from egide.operations.incidents import done_before, incident_row, key_of, once
+from egide.operations.incidents import incident_row
 from egide.operations.tasks import NEED, kept, open_mission_row
 
 ACTIVITY = "mission-work"
@@ -156,9 +156,7 @@ def _event(id_: str, scope: str) -> list[tuple[str, dict[str, Any]]]:
     output=DrawingId, max_bytes=MAX_BYTES, fr="Dessiner sur la carte", en="Draw on the map",
 )  # fmt: skip
 def add(ctx: Ctx, given: NewDrawing) -> Effect:
-    key, scope = key_of(ctx, given), _scope(given)
-    if (before := done_before(ctx.db, key)) is not None:
-        return Effect(DrawingId(before))
+    scope = _scope(given)
     if given.mission:
         open_mission_row(ctx, given.mission)
     elif incident_row(ctx, given.incident).state in OVER:
@@ -171,7 +169,7 @@ def add(ctx: Ctx, given: NewDrawing) -> Effect:
         raise Conflict(
             Text("Il y a trop de dessins ici.", "There are too many drawings here."), Text("Retirez ceux qui ne servent plus.", "Remove those of no more use.")
         )  # fmt: skip
-    id_ = key[:16] or new_id()
+    id_ = new_id()
     row = {
         "id": id_, "scope": scope, "at": ctx.now_us, "expires": _expires(ctx, given.expires), "removed": False, "person": ctx.principal.id,
         "body": _sealed(ctx, scope, id_, _body(given.shape, given)),
@@ -182,7 +180,7 @@ def add(ctx: Ctx, given: NewDrawing) -> Effect:
             kept(connection, given.mission)
         connection.execute(insert(table), row)
 
-    return Effect(DrawingId(id_), apply=once(ctx, key, id_, change), events=_event(id_, scope), concerns=(scope,))
+    return Effect(DrawingId(id_), apply=change, events=_event(id_, scope), concerns=(scope,))
 
 
 @act(
@@ -190,11 +188,11 @@ def add(ctx: Ctx, given: NewDrawing) -> Effect:
     output=DrawingId, max_bytes=MAX_BYTES, fr="Modifier un dessin", en="Change a drawing",
 )  # fmt: skip
 def change(ctx: Ctx, given: ChangedDrawing) -> Effect:
-    row, key = _standing(ctx, given.drawing), key_of(ctx, given)
+    row = _standing(ctx, given.drawing)
     sealed = ctx.kernel.vault.open_(row.scope, DRAWINGS, bytes(row.body), row.id.encode())
     body = _body(msgspec.json.decode(sealed)["shape"], given)
     values = {"body": _sealed(ctx, row.scope, row.id, body), "expires": _expires(ctx, given.expires)}
-    return _altered(ctx, row, key, values)
+    return _altered(row, values)
 
 
 @act(
@@ -202,10 +200,7 @@ def change(ctx: Ctx, given: ChangedDrawing) -> Effect:
     output=DrawingId, fr="Retirer un dessin", en="Remove a drawing",
 )  # fmt: skip
 def remove(ctx: Ctx, given: DrawingRef) -> Effect:
-    key = key_of(ctx, given)
-    if done_before(ctx.db, key) is not None:
-        return Effect(DrawingId(given.drawing))
-    return _altered(ctx, _standing(ctx, given.drawing), key, {"removed": True})
+    return _altered(_standing(ctx, given.drawing), {"removed": True})
 
 
 def _standing(ctx: Ctx, id_: str) -> Any:
@@ -215,12 +210,12 @@ def _standing(ctx: Ctx, id_: str) -> Any:
     return row
 
 
-def _altered(ctx: Ctx, row: Any, key: str, values: dict[str, Any]) -> Effect:
+def _altered(row: Any, values: dict[str, Any]) -> Effect:
     def apply(connection: Connection) -> None:
         connection.execute(update(tables.drawing).where(tables.drawing.c.id == row.id).values(**values))
 
     return Effect(
-        DrawingId(row.id), apply=once(ctx, key, row.id, apply), events=_event(row.id, row.scope), concerns=(row.scope,)
+        DrawingId(row.id), apply=apply, events=_event(row.id, row.scope), concerns=(row.scope,)
     )
 
 

@@ -156,30 +156,15 @@ class TaskBody(msgspec.Struct):
 
 
 class FromClient(Input, kw_only=True):
-    """What a terminal's outbox may send twice: its own id of the act, and when it was made by the device's clock."""
+    """What a terminal's outbox may send twice: its own id of the act (kernel/repeats.py), and when it was made by its clock."""
 
     client_id: str = ""
     made_at: str = ""
 
-
-def checked_client(given: FromClient) -> None:
-    """Raises `BadInput` for an id or a moment that no terminal of ours sends."""
-    wrong = len(given.client_id) > 64 or not given.client_id.isprintable()
-    if given.made_at and not wrong:
-        try:
-            wrong = len(given.made_at) > 40 or datetime.fromisoformat(given.made_at).tzinfo is None
-        except ValueError:
-            wrong = True
-    if wrong:
-        raise BadInput(
-            Text("Identifiant ou heure de l’appareil illisible.", "Unreadable id or time of the device."),
-            Text("Mettez l’application à jour.", "Update the application."),
-        )
-
-
-def client_key(person: str, act: str, client_id: str) -> str:
-    """The key under which an act of a terminal is known: the same person, act and id give the same."""
-    return hashlib.sha256(msgspec.json.encode([person, act, client_id])).hexdigest()
+    def __post_init__(self) -> None:
+        """The moment is shown, never trusted: it need only be one."""
+        if self.made_at and (len(self.made_at) > 40 or datetime.fromisoformat(self.made_at).tzinfo is None):
+            raise ValueError("`made_at` is a moment with its zone, ISO 8601")
 
 
 def sentence(text: str, longest: int, *, needed: bool = True) -> str:

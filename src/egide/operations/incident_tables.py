@@ -89,13 +89,3 @@ drawing = Table(
     Column("body", LargeBinary, nullable=False, info={"sealed": ("{scope}", "drawings", "{id}")}),
     Index("drawing_of", "scope", "removed"),
 )
-
-# What a terminal has had done already, by the id its outbox gave it: the same again does nothing. Holds no person.
-client_act = Table(
-    "client_act",
-    metadata,
-    Column("id", String(64), primary_key=True),  # SHA-256 of who, which act, and the terminal's own id
-    Column("at", BIG, nullable=False),
-    Column("made", String(40), nullable=False),  # the id of what it made, or ""
-    Index("client_act_at", "at"),
-)

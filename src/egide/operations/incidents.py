@@ -1,7 +1,7 @@
 """Incidents: opened from a call for help or by hand, led from state to state by people, told line by line, closed.
 
 Each way from state to state is an act of its own (incident_model.STEPS), so that each is decided, and stands in the ledger. What
-an outbox may send twice is done once: the terminal's own id of the act is kept, and the same again gives the same answer.
+an outbox sends twice is done once (kernel/repeats.py).
 """
 
 from __future__ import annotations
@@ -37,8 +37,6 @@ from egide.operations.incident_model import (
     IncidentBody,
     LineBody,
     Step,
-    checked_client,
-    client_key,
     incident_owner,
     kinds,
     next_state,
@@ -50,7 +48,6 @@ CATEGORY = "incident"
 ACTIVITY = "incidents"
 CREW = ("officer", "command", "pilot")
 NEED = ("need-to-know",)
-KEPT_US = 30 * 86_400_000_000  # µs an outbox may be late: far longer than a terminal may be away (24 h)
 MAX_RADIUS_M = 50_000.0
 
 
@@ -169,35 +166,6 @@ def concerned(ctx: Ctx, given: Any) -> Facts:
     return {"concerned": circle(ctx.db, incident_row(ctx, given.incident).mission).holds(ctx.principal)}
 
 
-def done_before(db: Connection, key: str) -> str | None:
-    """What an act of a terminal made when it was done the first time; None where it was not."""
-    if not key:
-        return None
-    found = db.execute(select(tables.client_act.c.made).where(tables.client_act.c.id == key)).scalar()
-    return None if found is None else str(found)
-
-
-def key_of(ctx: Ctx, given: FromClient) -> str:
-    """Under which key this act of a terminal is known; "" where it gave no id. Raises `BadInput`."""
-    checked_client(given)
-    return client_key(ctx.principal.id, ctx.act.name, given.client_id) if given.client_id else ""
-
-
-def once(ctx: Ctx, key: str, made: str, change: Callable[[Connection], None]) -> Callable[[Connection], None]:
-    """The change, done once however often the terminal sends it."""
-
-    def apply(connection: Connection) -> None:
-        if key:
-            if done_before(connection, key) is not None:
-                return
-            known = tables.client_act
-            connection.execute(delete(known).where(known.c.at < ctx.now_us - KEPT_US))
-            connection.execute(insert(known).values(id=key, at=ctx.now_us, made=made))
-        change(connection)
-
-    return apply
-
-
 def line(ctx: Ctx, incident: str, kind: str, body: LineBody) -> tuple[Any, dict[str, Any]]:
     """A row of the log."""
     id_ = new_id()
@@ -251,15 +219,12 @@ def body_from(given: NewIncident) -> IncidentBody:
     fr="Ouvrir un incident", en="Open an incident",
 )  # fmt: skip
 def open_incident(ctx: Ctx, given: NewIncident) -> Effect:
-    key = key_of(ctx, given)
-    if (before := done_before(ctx.db, key)) is not None:
-        return Effect(IncidentId(before, incident_row(ctx, before).state))
-    id_ = key[:16] or new_id()
+    id_ = new_id()
     rows = opening(ctx, id_, body_from(given), kind=given.kind, priority=given.priority, origin="hand")
     rows.append(line(ctx, id_, "state", LineBody(after="reported", made_at=given.made_at)))
     return Effect(
         IncidentId(id_, "reported"),
-        apply=once(ctx, key, id_, lambda connection: insert_all(connection, rows)),
+        apply=lambda connection: insert_all(connection, rows),
         events=[("incident.opened", {"incident": id_}), *changed(id_)],
         concerns=(incident_owner(id_),),
     )
@@ -270,11 +235,8 @@ def open_incident(ctx: Ctx, given: NewIncident) -> Effect:
     output=IncidentId, fr="Ouvrir un incident depuis un appel à l’aide", en="Open an incident from a call for help",
 )  # fmt: skip
 def from_alert(ctx: Ctx, given: FromAlert) -> Effect:
-    key = key_of(ctx, given)
-    if (before := done_before(ctx.db, key)) is not None:
-        return Effect(IncidentId(before, incident_row(ctx, before).state))
     alert = _unlinked(ctx, given.alert)
-    id_ = key[:16] or new_id()
+    id_ = new_id()
     said = alert.body
     title = said.text.strip().splitlines()[0][:MAX_TITLE]
     body = IncidentBody(title, said.text, said.lat, said.lon)
@@ -283,7 +245,7 @@ def from_alert(ctx: Ctx, given: FromAlert) -> Effect:
     rows.append(line(ctx, id_, "alert", LineBody(after="reported", other=alert.id, made_at=given.made_at)))
     return Effect(
         IncidentId(id_, "reported"),
-        apply=once(ctx, key, id_, lambda connection: insert_all(connection, rows)),
+        apply=lambda connection: insert_all(connection, rows),
         events=[("incident.opened", {"incident": id_}), *changed(id_)],
         concerns=(incident_owner(id_), alert_owner(alert.id)),
     )
@@ -406,13 +368,11 @@ def _line(ctx: Ctx, row: Any) -> dict[str, Any]:
     input=NewLine, output=IncidentId, fr="Écrire dans le journal d’un incident", en="Write in an incident’s log",
 )  # fmt: skip
 def note(ctx: Ctx, given: NewLine) -> Effect:
-    row, key = incident_row(ctx, given.incident), key_of(ctx, given)
+    row = incident_row(ctx, given.incident)
     text = sentence(given.text, MAX_TEXT)
-    if done_before(ctx.db, key) is not None:
-        return Effect(IncidentId(row.id, row.state))
     added = line(ctx, row.id, "note", LineBody(text=text, made_at=given.made_at))
     return Effect(
-        IncidentId(row.id, row.state), apply=once(ctx, key, row.id, lambda connection: insert_all(connection, [added])),
+        IncidentId(row.id, row.state), rows=[added],
         events=changed(row.id), concerns=(incident_owner(row.id),),
     )  # fmt: skip
 
@@ -422,9 +382,7 @@ def note(ctx: Ctx, given: NewLine) -> Effect:
     input=IncidentChange, output=IncidentId, fr="Préciser un incident", en="Say better what an incident is",
 )  # fmt: skip
 def change(ctx: Ctx, given: IncidentChange) -> Effect:
-    row, key = incident_row(ctx, given.incident), key_of(ctx, given)
-    if done_before(ctx.db, key) is not None:
-        return Effect(IncidentId(row.id, row.state))
+    row = incident_row(ctx, given.incident)
     if row.state in OVER:
         raise Conflict(Text("Cet incident est terminé.", "This incident is over."))
     body = body_of(ctx.kernel, row)
@@ -453,7 +411,7 @@ def change(ctx: Ctx, given: IncidentChange) -> Effect:
         insert_all(connection, [added])
 
     return Effect(
-        IncidentId(row.id, row.state), apply=once(ctx, key, row.id, apply), events=changed(row.id), concerns=(incident_owner(row.id),),
+        IncidentId(row.id, row.state), apply=apply, events=changed(row.id), concerns=(incident_owner(row.id),),
     )  # fmt: skip
 
 
@@ -486,13 +444,11 @@ def moving(ctx: Ctx, row: Any, step: Step, body: LineBody, **values: Any) -> tup
 
 def _step(ctx: Ctx, given: IncidentStep) -> Effect:
     step = STEPS[ctx.act.name.rpartition(".")[2]]
-    row, key = incident_row(ctx, given.incident), key_of(ctx, given)
-    if done_before(ctx.db, key) is not None:
-        return Effect(IncidentId(row.id, row.state))
+    row = incident_row(ctx, given.incident)
     reason = sentence(given.reason, MAX_TEXT, needed=step.reason)
     change, after = moving(ctx, row, step, LineBody(text=reason, made_at=given.made_at))
     return Effect(
-        IncidentId(row.id, after), apply=once(ctx, key, row.id, change), events=changed(row.id), concerns=(incident_owner(row.id),),
+        IncidentId(row.id, after), apply=change, events=changed(row.id), concerns=(incident_owner(row.id),),
     )  # fmt: skip
 
 
@@ -549,9 +505,7 @@ def assigning(ctx: Ctx, incident: str, mission: str, made_at: str = "") -> Calla
     input=Assigned, output=IncidentId, fr=STEPS["assign"].fr, en=STEPS["assign"].en,
 )  # fmt: skip
 def assign(ctx: Ctx, given: Assigned) -> Effect:
-    row, key, mission = incident_row(ctx, given.incident), key_of(ctx, given), mission_row(ctx, given.mission)
-    if done_before(ctx.db, key) is not None:
-        return Effect(IncidentId(row.id, row.state))
+    row, mission = incident_row(ctx, given.incident), mission_row(ctx, given.mission)
     if mission.closed is not None:
         raise Conflict(
             Text("Cette mission est close.", "This mission is closed."),
@@ -559,7 +513,7 @@ def assign(ctx: Ctx, given: Assigned) -> Effect:
         )
     change = assigning(ctx, row.id, mission.id, given.made_at)
     return Effect(
-        IncidentId(row.id, "assigned"), apply=once(ctx, key, row.id, change), order=mission.order_id or None, events=changed(row.id),
+        IncidentId(row.id, "assigned"), apply=change, order=mission.order_id or None, events=changed(row.id),
         concerns=(incident_owner(row.id),),
     )  # fmt: skip
 
@@ -570,9 +524,7 @@ def assign(ctx: Ctx, given: Assigned) -> Effect:
 )  # fmt: skip
 def merge(ctx: Ctx, given: Merged) -> Effect:
     """The duplicate ends; its calls for help, its tasks and, where the other has none, its mission go over."""
-    row, into, key = incident_row(ctx, given.incident), incident_row(ctx, given.into), key_of(ctx, given)
-    if done_before(ctx.db, key) is not None:
-        return Effect(IncidentId(row.id, row.state))
+    row, into = incident_row(ctx, given.incident), incident_row(ctx, given.into)
     if row.id == into.id or into.state in OVER:
         raise Conflict(
             Text(
@@ -597,7 +549,7 @@ def merge(ctx: Ctx, given: Merged) -> Effect:
         insert_all(connection, [added])
 
     return Effect(
-        IncidentId(row.id, after), apply=once(ctx, key, row.id, both), events=changed(row.id, into.id),
+        IncidentId(row.id, after), apply=both, events=changed(row.id, into.id),
         concerns=(incident_owner(row.id), incident_owner(into.id)),
     )  # fmt: skip
 

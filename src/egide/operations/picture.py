@@ -14,10 +14,10 @@ from egide.kernel.door import reasons
 from egide.kernel.errors import BadInput, Text
 from egide.kernel.identity import new_id
 from egide.kernel.leases import Lease
+from egide.kernel.times import parse
 from egide.operations import tables
 from egide.operations.facts import order_of, order_of_mission
 from egide.operations.incident_model import FromClient
-from egide.operations.incidents import done_before, insert_all, key_of, once
 from egide.operations.relay import relay, words
 from egide.operations.shifts import shifts
 from egide.operations.watching import Watch
@@ -43,7 +43,7 @@ class TownMap(msgspec.Struct):
 
 
 class NewNote(FromClient):
-    """A field note at a place (WGS84 degrees)."""
+    """A field note at a place (WGS84 degrees); `made_at`: the device's own time where it could not be sent at once."""
 
     mission: str
     text: str
@@ -175,21 +175,14 @@ def add_note(ctx: Ctx, given: NewNote) -> Effect:
                 "Note vide, trop longue, ou lieu hors de la Terre.", "Empty or too long note, or a place off the Earth."
             )
         )
-    key = key_of(ctx, given)
-    if (before := done_before(ctx.db, key)) is not None:
-        return Effect(NoteId(before))
-    id_ = key[:16] or new_id()
+    id_ = new_id()
     sealed = ctx.kernel.vault.seal(ctx.principal.id, "field-notes", given.text.encode(), id_.encode())
     row = {
         "id": id_, "mission": given.mission, "person": ctx.principal.id, "at": ctx.now_us, "lat": given.lat, "lon": given.lon, "body": sealed,
-        "made": given.made_at,
+        "made": parse(given.made_at) if given.made_at else None,
     }  # fmt: skip
     order = order_of_mission(ctx, given.mission)
-    if not key:
-        return Effect(NoteId(id_), rows=[(tables.note, row)], order=order or None)
-    return Effect(
-        NoteId(id_), apply=once(ctx, key, id_, lambda connection: insert_all(connection, [(tables.note, row)])), order=order or None
-    )  # fmt: skip
+    return Effect(NoteId(id_), rows=[(tables.note, row)], order=order or None)
 
 
 @act(

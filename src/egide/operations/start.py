@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+from sqlalchemy import select
 
-from egide.operations import vehicles
+from egide.operations import rtsp_out, tables, vehicles
 from egide.operations.board import Board
 from egide.operations.fences import Fences
 from egide.operations.fleet import Fleet
@@ -17,6 +18,10 @@ from egide.operations.map.build import describe
 from egide.operations.map.style import Theme, style
 from egide.operations.relay import Relay, push_picture
 from egide.operations.shifts import Shifts
+from egide.operations.source import spec_of
+from egide.operations.tak import data as tak_data
+from egide.operations.tak import running as tak_stream
+from egide.operations.telemetry import RECEIVER
 
 if TYPE_CHECKING:
     from egide.kernel.door import Kernel
@@ -60,6 +65,30 @@ async def start(kernel: Kernel) -> None:
     await fleet.start()
     kernel.on_leaving.append(fleet.release)
     publish_map(kernel, kernel.settings.folder / "map" / ARCHIVE)
+    listen(kernel, runtime)
+    await rtsp_out.start(kernel)
+    await tak_stream.start(kernel)
+    await tak_data.start(kernel)  # after the router that its events come from
+
+
+async def stop(kernel: Kernel) -> None:
+    """Stops it, in the reverse order."""
+    await tak_data.stop(kernel)
+    await tak_stream.stop(kernel)
+    await rtsp_out.stop(kernel)
+    await kernel.things["fleet"].stop()
+    await kernel.things["fences"].stop()
+    await kernel.things["shifts"].stop()
+    await kernel.things["relay"].close()
+
+
+def listen(kernel: Kernel, runtime: Relay) -> None:
+    """Opens the declared receivers of remote identification."""
+    table = tables.source
+    declared = select(table).where(table.c.kind == RECEIVER, table.c.removed.is_(None))
+    for row in kernel.store.reader().execute(declared).all():
+        spec = spec_of(kernel, row)
+        runtime.telemetry.receive(spec.id, spec.url, spec.secret)
 
 
 def publish_map(kernel: Kernel, archive: Path) -> None:

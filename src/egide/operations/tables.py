@@ -108,8 +108,7 @@ note = Table(
     Column("lat", Float, nullable=False),
     Column("lon", Float, nullable=False),
     Column("body", LargeBinary, nullable=False, info={"sealed": ("{person}", "field-notes", "{id}")}),
-    # what the device's clock said where it was written offline: shown as such
-    Column("made", String(40), nullable=False, server_default=""),
+    Column("made", BIG),  # µs; the device's own time, where it was made without network: shown, never ordered by
 )
 
 register = Table(

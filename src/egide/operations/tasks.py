@@ -37,7 +37,7 @@ from egide.operations.incident_model import (
     place,
     sentence,
 )
-from egide.operations.incidents import done_before, incident_row, insert_all, key_of, line, once
+from egide.operations.incidents import incident_row, insert_all, line
 
 CATEGORY = "mission-work"  # a mission's tasks and drawings
 ACTIVITY = "mission-work"
@@ -129,14 +129,11 @@ def _given_to(ctx: Ctx, given: NewTask) -> None:
     fr="Proposer une tâche", en="Propose a task",
 )  # fmt: skip
 def propose(ctx: Ctx, given: NewTask) -> Effect:
-    key = key_of(ctx, given)
-    if (before := done_before(ctx.db, key)) is not None:
-        return Effect(TaskId(before, task_row(ctx, before).state))
     mission = open_mission_row(ctx, given.mission)
     _given_to(ctx, given)
     if given.incident and incident_row(ctx, given.incident).mission != mission.id:
         raise BadInput(Text("Cet incident n’est pas de cette mission.", "This incident is not of this mission."))
-    id_ = key[:16] or new_id()
+    id_ = new_id()
     lat, lon = place(given.lat, given.lon)
     body = TaskBody(
         sentence(given.title, MAX_TITLE), sentence(given.text, MAX_TEXT, needed=False), made_at=given.made_at
@@ -153,7 +150,7 @@ def propose(ctx: Ctx, given: NewTask) -> Effect:
         insert_all(connection, [(tables.task, row), *told])
 
     return Effect(
-        TaskId(id_, "proposed"), apply=once(ctx, key, id_, change), order=mission.order_id or None, events=[(TASK_CHANGED, {"task": id_})],
+        TaskId(id_, "proposed"), apply=change, order=mission.order_id or None, events=[(TASK_CHANGED, {"task": id_})],
         concerns=(mission_owner(mission.id), *((given.person,) if given.person else ()), *_of(given.incident)),
     )  # fmt: skip
 
@@ -170,9 +167,7 @@ def _theirs(ctx: Ctx, given: TaskStep) -> Facts:
 
 def _step(ctx: Ctx, given: TaskStep) -> Effect:
     step = TASK_STEPS[ctx.act.name.rpartition(".")[2]]
-    row, key = task_row(ctx, given.task), key_of(ctx, given)
-    if done_before(ctx.db, key) is not None:
-        return Effect(TaskId(row.id, row.state))
+    row = task_row(ctx, given.task)
     after = next_state(TASK_STEPS, TASK_WORDS, step.name, row.state)
     reason = sentence(given.reason, MAX_TEXT, needed=step.reason)
     sealed = bytes(row.body)
@@ -199,7 +194,7 @@ def _step(ctx: Ctx, given: TaskStep) -> Effect:
         insert_all(connection, told)
 
     return Effect(
-        TaskId(row.id, after), apply=once(ctx, key, row.id, change), events=[(TASK_CHANGED, {"task": row.id})],
+        TaskId(row.id, after), apply=change, events=[(TASK_CHANGED, {"task": row.id})],
         concerns=(mission_owner(row.mission), *((row.person,) if row.person and row.person != ctx.principal.id else ()), *_of(row.incident)),
     )  # fmt: skip
 

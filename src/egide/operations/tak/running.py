@@ -4,32 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from egide.operations.tak.authority import Authority
+from egide.operations.tak.identity import device_of
 from egide.operations.tak.picture import Bridge
 from egide.operations.tak.router import Router
-from egide.operations.tak.server import DeviceOf, TakServer, context
+from egide.operations.tak.server import TakServer
 
 if TYPE_CHECKING:
     from egide.kernel.door import Kernel
-    from egide.operations.tak.identity import TakDevice
-
-FOLDER = "tak"  # in the data folder: certificates
-
-
-def nobody(_kernel: Kernel, _certificate: bytes) -> TakDevice | None:
-    """As long as no devices are enrolled, no certificate is anybody's."""
-    return None
 
 
 async def start(kernel: Kernel) -> None:
-    """Starts it; who a certificate belongs to is asked of `kernel.things["tak-devices"]`. Raises `StartupError`."""
+    """Starts it. Raises `StartupError`."""
     router = Router(lambda: kernel.clock.latest_us() // 1000)
     bridge = Bridge(kernel, router)
     kernel.things["tak"], kernel.things["tak-bridge"] = router, bridge
     bridge.start()
-    device_of: DeviceOf = kernel.things.get("tak-devices", nobody)
     settings = kernel.settings
     if settings.tak_port:
-        tls = context(settings.folder / FOLDER)
+        tls = Authority.of(kernel).server_context(clients=True)
         server = TakServer(kernel, router, device_of, port=settings.tak_port, tls=tls, host=settings.host)
         kernel.things["tak-server"] = server
         await server.start()

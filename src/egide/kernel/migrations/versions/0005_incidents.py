@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0005"
-down_revision = "0002"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
@@ -85,13 +85,3 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("drawing_of", "drawing", ["scope", "removed"])
-    op.create_table(
-        "client_act",
-        sa.Column("id", sa.String(length=64), nullable=False),
-        sa.Column("at", BIG, nullable=False),
-        sa.Column("made", sa.String(length=40), nullable=False),
-        sa.PrimaryKeyConstraint("id"),
-    )
-    op.create_index("client_act_at", "client_act", ["at"])
-    with op.batch_alter_table("note", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("made", sa.String(length=40), server_default="", nullable=False))
