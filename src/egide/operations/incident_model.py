@@ -7,7 +7,6 @@ command and control (proposed, accepted, under way, done), where the one it is g
 
 from __future__ import annotations
 
-import hashlib
 import math
 import tomllib
 from dataclasses import dataclass
