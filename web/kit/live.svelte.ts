@@ -31,7 +31,26 @@ export interface Alert {
   words: { id: string; at: string; officer: boolean; text: string }[];
 }
 
+/** A geofence that somebody or something crossed. */
+export interface Crossing {
+  id: string;
+  geofence: string;
+  name: string;
+  kind: string;
+  way: 'in' | 'out';
+  mission: string;
+  at: string;
+  person: string | null;
+  who: string;
+  acknowledged: string | null;
+  by: string | null;
+}
+
 export interface Pushes {
+  crossing: { push: 'crossing'; crossing: Crossing };
+  geofences: { push: 'geofences' };
+  'position.ended': { push: 'position.ended'; refusal: RefusalBody };
+  'position.refused': { push: 'position.refused'; problem: { code: string; title: Text } };
   alert: { push: 'alert'; alert: Alert };
   act: { push: 'act'; entry: RiverEntry };
   watches: { push: 'watches' };
@@ -105,6 +124,13 @@ class Live {
       });
       socket.send(JSON.stringify({ id, act: name, input }));
     });
+  }
+
+  /** Send bytes to the stream an act has opened; false when there is no link just now. */
+  send(data: DataView<ArrayBuffer>): boolean {
+    if (this.#socket?.readyState !== WebSocket.OPEN) return false;
+    this.#socket.send(data);
+    return true;
   }
 
   /** Perform a subscription now and again after every reconnection, until the returned function is called. */
