@@ -98,6 +98,21 @@ export interface Drawing {
   author: string | null;
 }
 
+/** A geofence that somebody or something crossed. */
+export interface Crossing {
+  id: string;
+  geofence: string;
+  name: string;
+  kind: string;
+  way: 'in' | 'out';
+  mission: string;
+  at: string;
+  person: string | null;
+  who: string;
+  acknowledged: string | null;
+  by: string | null;
+}
+
 export interface Pushes {
   incident: { push: 'incident'; incident: Incident };
   'incident.gone': { push: 'incident.gone'; incident: string };
@@ -106,6 +121,10 @@ export interface Pushes {
   'drawing.gone': { push: 'drawing.gone'; drawing: string };
   /** More, or less, may be seen: ask again. */
   incidents: { push: 'incidents' };
+  crossing: { push: 'crossing'; crossing: Crossing };
+  geofences: { push: 'geofences' };
+  'position.ended': { push: 'position.ended'; refusal: RefusalBody };
+  'position.refused': { push: 'position.refused'; problem: { code: string; title: Text } };
   alert: { push: 'alert'; alert: Alert };
   act: { push: 'act'; entry: RiverEntry };
   watches: { push: 'watches' };
@@ -203,6 +222,13 @@ class Live {
       });
       socket.send(`{"ping":${id}}`);
     });
+  }
+
+  /** Send bytes to the stream an act has opened; false when there is no link just now. */
+  send(data: DataView<ArrayBuffer>): boolean {
+    if (this.#socket?.readyState !== WebSocket.OPEN) return false;
+    this.#socket.send(data);
+    return true;
   }
 
   /** Perform a subscription now and again after every reconnection, until the returned function is called. */

@@ -4,16 +4,21 @@
  * One object for the page, so that the list, the map, the video and the time line always speak of the same thing.
  */
 import { act, asFailure, type Problem, type Refusal } from '../kit/api';
-import { FRAME, parsePositions } from '../kit/frames';
+import { FRAME, namesMessage, viewMessage, type View } from '../kit/frames';
 import { live, type EntityName } from '../kit/live.svelte';
 import { now } from '../kit/time.svelte';
+import { Moving } from './moving';
 import type { Camera, Entity, LatLon, Mark, Mission, Order, Picture, Recording, Source } from './types';
 import { Watch } from './watch.svelte';
 
 /** Changes come in bursts; the picture is asked for once after them. */
 const SETTLE_MS = 120;
-/** Positions are drawn at most this often. */
-const DRAW_EVERY_MS = 200;
+/** Symbols and the list follow positions at most this often; the points of the map follow each frame. */
+const DRAW_EVERY_MS = 250;
+/** More in view than this are points and counts; fewer are symbols with names. */
+export const SYMBOLS = 500;
+/** Without a map (it could not be drawn) everything is followed, for the list. */
+const FOLLOW_WITHIN_MS = 3000;
 const MARKS_KEPT = 20;
 
 export class Room {
@@ -23,7 +28,11 @@ export class Room {
   failure = $state<Refusal | Problem | null>(null);
   recordings = $state.raw<Recording[]>([]);
   recordingsFailure = $state<Refusal | Problem | null>(null);
+  /** What is in the map's view, where that can be told apart: at most `SYMBOLS`. */
   entities = $state.raw<Entity[]>([]);
+  /** How many there are in the map's view. */
+  crowd = $state(0);
+  moving = new Moving();
   marks = $state<Mark[]>([]);
   selected = $state<string | null>(null);
   /** The source whose view was taken away, so that it can be offered again. */
@@ -38,7 +47,10 @@ export class Room {
   }
 
   #names = new Map<number, EntityName>();
-  #positions = new Map<number, Entity>();
+  #view: View = [-90, -180, 90, 180];
+  #follow: { view?: View } = {};
+  #following: (() => void) | null = null;
+  #wait: ReturnType<typeof setTimeout> | undefined;
   #reload: ReturnType<typeof setTimeout> | undefined;
   #draw: ReturnType<typeof setTimeout> | undefined;
   #mark = 1;
@@ -63,25 +75,27 @@ export class Room {
         this.refreshSoon();
       }),
       live.on('entities', (push) => {
-        for (const one of push.entities) this.#names.set(one.number, one);
+        for (const one of push.entities) {
+          this.#names.set(one.number, one);
+          this.moving.kind(one.number, one.kind);
+        }
         this.#drawSoon();
       }),
       live.onFrame((frame) => {
         if (frame.kind !== FRAME.positions) return;
-        const at = Date.now();
-        for (const p of parsePositions(frame)) {
-          const named = this.#names.get(p.number);
-          this.#positions.set(p.number, { ...p, id: named?.id ?? String(p.number), name: named?.name ?? '', kind: named?.kind ?? '', at });
-        }
+        this.moving.take(frame);
         this.#drawSoon();
       }),
-      live.keep('operations.track.subscribe', {}, (error) => console.info('track.subscribe:', error)),
     ];
+    this.#wait = setTimeout(() => this.#subscribe(), FOLLOW_WITHIN_MS);
     void this.refresh();
     return () => {
       for (const off of offs) off();
       clearTimeout(this.#reload);
       clearTimeout(this.#draw);
+      clearTimeout(this.#wait);
+      this.#following?.();
+      this.#following = null;
       void this.watch.close();
     };
   }
@@ -158,12 +172,35 @@ export class Room {
     this.marks = this.marks.filter((m) => m.id !== id);
   }
 
+  /** The map looks there: positions are followed there, and nowhere else. */
+  face(view: View): void {
+    this.#view = view;
+    this.#follow.view = view;
+    clearTimeout(this.#wait);
+    if (this.#following) live.send(viewMessage(view));
+    else this.#subscribe();
+    this.#drawSoon();
+  }
+
+  /** What an entity is called; null while that is asked for. */
+  name(number: number): EntityName | null {
+    return this.#names.get(number) ?? null;
+  }
+
+  #subscribe(): void {
+    this.#following ??= live.keep('operations.track.subscribe', this.#follow, (error) => console.info('track.subscribe:', error));
+  }
+
   #drawSoon(): void {
     this.#draw ??= setTimeout(() => {
       this.#draw = undefined;
-      this.entities = [...this.#positions.values()].map((e) => {
-        const named = this.#names.get(e.number);
-        return named ? { ...e, id: named.id, name: named.name, kind: named.kind } : e;
+      const { numbers, count } = this.moving.within(this.#view, SYMBOLS);
+      const unknown = numbers.filter((n) => !this.#names.has(n));
+      if (unknown.length > 0 && this.#follow.view) live.send(namesMessage(unknown));
+      this.crowd = count;
+      this.entities = numbers.map((number) => {
+        const named = this.#names.get(number);
+        return { ...this.moving.one(number), number, id: named?.id ?? String(number), name: named?.name ?? '', kind: named?.kind ?? '' };
       });
     }, DRAW_EVERY_MS);
   }

@@ -121,8 +121,19 @@ export interface Entity extends LatLon {
   name: string;
   kind: string;
   heading: number;
-  /** When the position came, milliseconds since 1970. */
+  /** When the position was measured, milliseconds since 1970. */
   at: number;
+}
+
+/** A geofence that stands. */
+export interface Geofence {
+  id: string;
+  mission: string;
+  name: string;
+  kind: 'enter' | 'leave' | 'no-go';
+  until: string;
+  /** [longitude, latitude] */
+  ring: [number, number][];
 }
 
 export type { Named, Order, Permission, Polygon, Text };
