@@ -14,7 +14,7 @@ import { builtManifest } from './build/manifest.ts';
 const root = import.meta.dirname;
 
 /** Pages whose folder holds a `main.ts`: a page that is not there is left out, not broken. */
-const pages = ['portal', 'sign-in', 'operations', 'desk', 'oversight', 'administration']
+const pages = ['portal', 'sign-in', 'operations', 'desk', 'oversight', 'devices', 'administration']
   .filter((page) => existsSync(resolve(root, page, 'main.ts')))
   .map((page) => resolve(root, page === 'portal' ? 'index.html' : `${page}.html`));
 

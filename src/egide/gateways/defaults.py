@@ -39,6 +39,15 @@ ABOUT: dict[str, Text] = {
         "Actes par seconde qu’une même personne peut demander", "Acts a second that one person may ask for"
     ),
     "town": Text("Extrait OpenStreetMap de l’exercice", "OpenStreetMap extract of the exercise"),
+    "tak_port": Text("Flux TAK, TLS (8089) ; 0 : éteint", "TAK stream, TLS (8089); 0: off"),
+    "tak_marti_port": Text(
+        "TAK, HTTPS des appareils enrôlés (8443) ; 0 : éteint", "TAK, HTTPS for enrolled devices (8443); 0: off"
+    ),
+    "tak_enrol_port": Text("TAK, enrôlement (8446) ; 0 : éteint", "TAK, enrolment (8446); 0: off"),
+    "tak_federation_port": Text(
+        "TAK, services partenaires (9001) ; 0 : éteint", "TAK, partner services (9001); 0: off"
+    ),
+    "tak_package_max_mib": Text("TAK, taille d’un fichier partagé, en Mio", "TAK, size of a shared file, in MiB"),
     "store": Text(
         "Base PostgreSQL : postgresql:///egide?host=/run/postgresql ; vide : SQLite dans ce dossier",
         "PostgreSQL database: postgresql:///egide?host=/run/postgresql; empty: SQLite in this folder",

@@ -8,6 +8,7 @@ PAGES = {
     "/operations": "operations.html",
     "/desk": "desk.html",
     "/oversight": "oversight.html",
+    "/devices": "devices.html",
     "/administration": "administration.html",
 }
 _MAPPED = ("/operations", "/desk")  # pages with a map: MapLibre's worker, blobs for its sprites
