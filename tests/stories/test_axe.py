@@ -78,6 +78,7 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Window], Awaitable[None]]]] = 
     "oversight, watches": ("dpo", "/oversight#watches", nothing),
     "oversight, record": ("dpo", "/oversight#record", nothing),
     "oversight, proofs": ("dpo", "/oversight#ledger", with_a_proof),
+    "devices, switched off": ("officer", "/devices", nothing),
     "administration": ("administrator", "/administration", nothing),
     "administration, an officer": ("administrator", "/administration#person=officer", nothing),
 }

@@ -39,10 +39,15 @@ ABOUT: dict[str, Text] = {
         "Actes par seconde qu’une même personne peut demander", "Acts a second that one person may ask for"
     ),
     "town": Text("Extrait OpenStreetMap de l’exercice", "OpenStreetMap extract of the exercise"),
-    "tak_port": Text(
-        "Port des clients TAK en TLS mutuel (8089 d’ordinaire), avec tak/server.pem et tak/clients.pem ; 0 : aucun",
-        "Port of TAK clients over mutual TLS (8089 by custom), with tak/server.pem and tak/clients.pem; 0: none",
+    "tak_port": Text("Flux TAK, TLS (8089) ; 0 : éteint", "TAK stream, TLS (8089); 0: off"),
+    "tak_marti_port": Text(
+        "TAK, HTTPS des appareils enrôlés (8443) ; 0 : éteint", "TAK, HTTPS for enrolled devices (8443); 0: off"
     ),
+    "tak_enrol_port": Text("TAK, enrôlement (8446) ; 0 : éteint", "TAK, enrolment (8446); 0: off"),
+    "tak_federation_port": Text(
+        "TAK, services partenaires (9001) ; 0 : éteint", "TAK, partner services (9001); 0: off"
+    ),
+    "tak_package_max_mib": Text("TAK, taille d’un fichier partagé, en Mio", "TAK, size of a shared file, in MiB"),
     "store": Text(
         "Base PostgreSQL : postgresql:///egide?host=/run/postgresql ; vide : SQLite dans ce dossier",
         "PostgreSQL database: postgresql:///egide?host=/run/postgresql; empty: SQLite in this folder",

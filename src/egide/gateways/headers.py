@@ -8,6 +8,7 @@ PAGES = {
     "/operations": "operations.html",
     "/desk": "desk.html",
     "/oversight": "oversight.html",
+    "/devices": "devices.html",
     "/administration": "administration.html",
     "/terminal": "terminal.html",
 }
