@@ -30,6 +30,7 @@ def capability() -> Capability:
         cameras,
         drawings,
         erasing,
+        exchange,
         incidents,
         picture,
         recordings,
@@ -52,6 +53,7 @@ def capability() -> Capability:
             *tasks.ACTS,
             *drawings.ACTS,
             *briefs.ACTS,
+            *exchange.ACTS,
         ),
         tables=tables.metadata,
         erasers={
