@@ -276,7 +276,7 @@ def as_emsi(ctx: Ctx, row: Any, body: IncidentBody, recipient: str, earlier: lis
                 text=told.text,
             )
         )
-    told = emsi.message(
+    content = emsi.message(
         emsi.Message(
             id=identifier, mode="EXERCS" if demo else "ACTUAL", kind="UPDATE" if earlier else "ALERT", created=iso(ctx.now_us),
             organisation=ctx.kernel.settings.realm, sender=_sender(ctx), event=row.id, name=body.title, categories=(kinds()[row.kind].emsi,),
@@ -288,7 +288,7 @@ def as_emsi(ctx: Ctx, row: Any, body: IncidentBody, recipient: str, earlier: lis
     return edxl.seal(
         edxl.Envelope(
             id=identifier, sender=f"{ctx.kernel.settings.realm}@egide", sent=_stamp(ctx.now_us), status="Exercise" if demo else "Actual",
-            kind="Update" if earlier else "Report", confidentiality="RESTRICTED", content=told, description="EMSI", language="fr-FR",
+            kind="Update" if earlier else "Report", confidentiality="RESTRICTED", content=content, description="EMSI", language="fr-FR",
             recipients=(("name", recipient),), references=tuple(earlier),
         )
     )  # fmt: skip

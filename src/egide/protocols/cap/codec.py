@@ -91,11 +91,14 @@ def _name(text: str) -> str:
 
 def _time(text: str) -> str:
     try:
-        if _TIME.fullmatch(text) and datetime.fromisoformat(text):
-            return text
-    except ValueError:
-        pass  # a day or an hour that does not exist: said below like the rest
-    raise _WrongError("une date comme 2026-11-26T10:00:00+01:00", "a date like 2026-11-26T10:00:00+01:00")
+        if not _TIME.fullmatch(text):
+            raise ValueError(text)
+        datetime.fromisoformat(text)
+    except ValueError as error:  # also a day or an hour that does not exist
+        raise _WrongError(
+            "une date comme 2026-11-26T10:00:00+01:00", "a date like 2026-11-26T10:00:00+01:00"
+        ) from error
+    return text
 
 
 def _one_of(*words: str) -> Callable[[str], str]:
