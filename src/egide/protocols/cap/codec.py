@@ -90,14 +90,13 @@ def _name(text: str) -> str:
 
 
 def _time(text: str) -> str:
+    wrong = _WrongError("une date comme 2026-11-26T10:00:00+01:00", "a date like 2026-11-26T10:00:00+01:00")
+    if not _TIME.fullmatch(text):
+        raise wrong
     try:
-        if not _TIME.fullmatch(text):
-            raise ValueError(text)
         datetime.fromisoformat(text)
-    except ValueError as error:  # also a day or an hour that does not exist
-        raise _WrongError(
-            "une date comme 2026-11-26T10:00:00+01:00", "a date like 2026-11-26T10:00:00+01:00"
-        ) from error
+    except ValueError as error:  # a day or an hour that does not exist
+        raise wrong from error
     return text
 
 
