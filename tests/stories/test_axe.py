@@ -58,6 +58,19 @@ async def with_a_refusal(window: Window) -> None:
     await expect(window.page.locator("[data-video]")).to_contain_text("L242-2")
 
 
+async def with_an_incident(window: Window) -> None:
+    page = window.page
+    await page.get_by_role("button", name="Ouvrir un incident").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("Nature").select_option("crowd")
+    await dialog.get_by_label("En une ligne").fill("Foule devant la gare")
+    await dialog.get_by_role("button", name="Ouvrir un incident").click()
+    panel = page.locator("[data-panel]")
+    await panel.get_by_text("Dessins").click()
+    await panel.get_by_text("Premiers gestes").click()
+    await expect(panel.locator("[data-log] li")).to_have_count(1)
+
+
 async def with_a_proof(window: Window) -> None:
     await window.page.get_by_role("button", name="Vérifier", exact=True).click()
     await expect(window.page.get_by_text("Preuve vérifiée dans ce navigateur").last).to_be_visible()
@@ -71,6 +84,7 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Window], Awaitable[None]]]] = 
     "operations, live video": ("officer", "/operations", with_video),
     "operations, refused": ("other-officer", "/operations", with_a_refusal),
     "operations, command": ("command", "/operations", nothing),
+    "operations, an incident": ("command", "/operations", with_an_incident),
     "desk": ("prefect", "/desk", nothing),
     "desk, a draft": ("prefect", "/desk#new", nothing),
     "desk, a paper order": ("prefect", "/desk#paper", nothing),

@@ -100,6 +100,9 @@ async def test_from_the_call_for_help_to_the_closed_mission(
     await dialog.get_by_label("Nature").select_option("theft")
     await dialog.get_by_role("button", name="Enregistrer").click()
     await expect(panel.get_by_role("button", name="Montrer sur la carte")).to_be_visible()
+    await panel.get_by_text("Dessins").click()
+    await panel.locator("[data-drawing]").get_by_role("button", name="Dessiner").click()
+    await expect(panel.locator("[data-drawings] li")).to_contain_text("Cercle · Danger")
     await shot(console, "console", themes=("day", "night"))
 
     # The mission that flies under the order takes the incident: its drone is there already.

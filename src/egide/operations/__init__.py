@@ -33,6 +33,7 @@ def capability() -> Capability:
         drones,
         duty,
         erasing,
+        exchange,
         geofences,
         incidents,
         picture,
@@ -52,7 +53,7 @@ def capability() -> Capability:
     from egide.operations.tak import data as tak_data  # noqa: PLC0415 — as above
 
     rooms = (
-        cameras, watching, recordings, picture, alerts, incidents, tasks, drawings, briefs, duty, vehicles, geofences, terminals,
+        cameras, watching, recordings, picture, alerts, incidents, tasks, drawings, briefs, exchange, duty, vehicles, geofences, terminals,
         procedure, pieces, drones, rtsp_out, tak_stream, tak_data,
     )  # fmt: skip
     return Capability(

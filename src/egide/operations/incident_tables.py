@@ -48,7 +48,7 @@ incident_line = Table(
     Column("id", String(40), primary_key=True),
     Column("incident", String(40), nullable=False),
     Column("at", BIG, nullable=False),
-    Column("kind", String(12), nullable=False),  # note, state, changed, alert, merged, task, export
+    Column("kind", String(12), nullable=False),  # note, state, changed, alert, merged, task, cap, export
     Column("person", String(40), info={"person": "null"}),
     Column("body", LargeBinary, nullable=False, info={"sealed": ("incident:{incident}", "incidents", "{id}")}),
     Index("incident_line_of", "incident", "at"),
