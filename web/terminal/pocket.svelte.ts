@@ -5,6 +5,7 @@
  * kept; one whose lease is over deletes the picture and keeps the outbox sealed until the next contact.
  */
 import { act, asFailure, Problem, Refusal } from '../kit/api';
+import { live } from '../kit/live.svelte';
 import { session } from '../kit/session.svelte';
 import { now } from '../kit/time.svelte';
 import type { Text } from '../kit/types';
@@ -205,6 +206,7 @@ export class Pocket {
     await session.load();
     if (session.error) return;
     this.contactAt = now();
+    if (live.state === 'lost') void live.open().catch(() => undefined); // it answers: the link need not wait for its next try
     const person = session.person?.id ?? null;
     if (this.state === 'unable' || this.state === 'starting') return;
     if (person !== null && person !== this.person && this.person !== null) await this.#change(person);

@@ -61,6 +61,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     stamps: str = ""  # address of the time-stamping authority; its certificate: keys/stamp-authority.pem
     witness_every_s: int = 10
     stamp_every_s: int = 3600
+    # Push services that may be asked to wake terminals, by host, space-separated; empty: none is (docs/decisions/0046).
+    push: str = ""
     backups: str = ""  # where `egide backup` writes unless told otherwise; erasure reaches there
     logs: str = ""  # json or plain; empty: plain on a terminal, JSON lines elsewhere
     # Accepted plug-ins: "entry point name" = "sha256 of its distribution".

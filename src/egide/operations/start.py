@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from egide.operations import pushes
 from egide.operations.board import Board
 from egide.operations.fleet import Fleet
 from egide.operations.map.build import describe
@@ -46,6 +47,7 @@ async def start(kernel: Kernel) -> None:
     kernel.things["fleet"] = fleet
     await fleet.start()
     kernel.on_leaving.append(fleet.release)
+    await pushes.start(kernel)
     publish_map(kernel, kernel.settings.folder / "map" / ARCHIVE)
 
 
