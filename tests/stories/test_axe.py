@@ -58,6 +58,12 @@ async def with_a_refusal(window: Window) -> None:
     await expect(window.page.locator("[data-video]")).to_contain_text("L242-2")
 
 
+async def with_a_terminal(window: Window) -> None:
+    await window.page.get_by_role("button", name="Préparer ce terminal").click()
+    await expect(window.page.locator("[data-terminal]")).to_have_attribute("data-terminal", "open")
+    await expect(window.page.locator("[data-map]")).to_have_attribute("data-map", "idle")
+
+
 async def with_a_proof(window: Window) -> None:
     await window.page.get_by_role("button", name="Vérifier", exact=True).click()
     await expect(window.page.get_by_text("Preuve vérifiée dans ce navigateur").last).to_be_visible()
@@ -71,6 +77,8 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Window], Awaitable[None]]]] = 
     "operations, live video": ("officer", "/operations", with_video),
     "operations, refused": ("other-officer", "/operations", with_a_refusal),
     "operations, command": ("command", "/operations", nothing),
+    "terminal, not prepared": ("officer", "/terminal", nothing),
+    "terminal, its mission": ("officer", "/terminal", with_a_terminal),
     "desk": ("prefect", "/desk", nothing),
     "desk, a draft": ("prefect", "/desk#new", nothing),
     "desk, a paper order": ("prefect", "/desk#paper", nothing),

@@ -60,6 +60,12 @@ def pocket(page: Page) -> Any:
 async def carried(window: Opener, persona: str = "officer", **how: Any) -> Window:
     """A phone on which an officer has opened and prepared the terminal; its worker holds the page."""
     phone = await window(persona, size=PHONE, touch=True, **how)
+    await prepared(phone)
+    return phone
+
+
+async def prepared(phone: Window) -> None:
+    """The terminal, filled; the page is its worker's from now on."""
     await phone.context.grant_permissions(["geolocation"])
     await phone.context.set_geolocation({"latitude": 60.1699, "longitude": 24.9525, "accuracy": 12})
     page = phone.page
@@ -70,7 +76,6 @@ async def carried(window: Opener, persona: str = "officer", **how: Any) -> Windo
     await expect(pocket(page)).to_have_attribute("data-map-kept", "true")
     await page.wait_for_function("navigator.serviceWorker.ready.then((one) => one.active?.state === 'activated')")
     await expect(page.get_by_role("heading", name="Place du Sénat")).to_be_visible()
-    return phone
 
 
 async def note(page: Page, text: str, button: str) -> None:
