@@ -71,6 +71,12 @@ async def with_an_incident(window: Window) -> None:
     await expect(panel.locator("[data-log] li")).to_have_count(1)
 
 
+async def with_a_terminal(window: Window) -> None:
+    await window.page.get_by_role("button", name="Préparer ce terminal").click()
+    await expect(window.page.locator("[data-terminal]")).to_have_attribute("data-terminal", "open")
+    await expect(window.page.locator("[data-map]")).to_have_attribute("data-map", "idle")
+
+
 async def with_a_proof(window: Window) -> None:
     await window.page.get_by_role("button", name="Vérifier", exact=True).click()
     await expect(window.page.get_by_text("Preuve vérifiée dans ce navigateur").last).to_be_visible()
@@ -85,6 +91,8 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Window], Awaitable[None]]]] = 
     "operations, refused": ("other-officer", "/operations", with_a_refusal),
     "operations, command": ("command", "/operations", nothing),
     "operations, an incident": ("command", "/operations", with_an_incident),
+    "terminal, not prepared": ("officer", "/terminal", nothing),
+    "terminal, its mission": ("officer", "/terminal", with_a_terminal),
     "desk": ("prefect", "/desk", nothing),
     "desk, a draft": ("prefect", "/desk#new", nothing),
     "desk, a paper order": ("prefect", "/desk#paper", nothing),

@@ -34,6 +34,7 @@ const SHOWN_DONE = 30;
 const DAY_MS = 86_400_000;
 /** Past this the server may have forgotten that it did it (it remembers 90 days): the person decides. */
 const TOO_OLD_MS = 60 * DAY_MS;
+const ANSWER_WITHIN_MS = 20_000;
 const FIRST_WAIT_MS = 1000;
 const LONGEST_WAIT_MS = 60_000;
 /** Nothing was done, or nobody knows: asked again later. */
@@ -142,13 +143,19 @@ export class Outbox {
       return true;
     }
     try {
-      const done = await act(entry.act, { ...entry.input, client_id: id, made_at: entry.made });
+      const done = await act(entry.act, { ...entry.input, client_id: id, made_at: entry.made }, AbortSignal.timeout(ANSWER_WITHIN_MS));
       await this.#vault.settle(seq, id, { ...value, state: 'done', receipt: done.receipt } satisfies Entry);
       this.stopped = null;
       this.#wait = FIRST_WAIT_MS;
       this.#onsent({ ...entry, state: 'done', receipt: done.receipt });
       return true;
     } catch (error) {
+      if (error instanceof DOMException) {
+        // No answer in time: whether it was done nobody knows, so it is asked again under the same number.
+        this.stopped = 'network';
+        this.#later();
+        return false;
+      }
       if (!(error instanceof Refusal || error instanceof Problem)) throw error;
       if (error.code === 'signed-out') {
         this.stopped = 'signed-out';

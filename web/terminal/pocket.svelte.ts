@@ -5,6 +5,7 @@
  * kept; one whose lease is over deletes the picture and keeps the outbox sealed until the next contact.
  */
 import { act, asFailure, Problem, Refusal } from '../kit/api';
+import { live } from '../kit/live.svelte';
 import { session } from '../kit/session.svelte';
 import { now } from '../kit/time.svelte';
 import type { Text } from '../kit/types';
@@ -48,6 +49,8 @@ const RENEW_EVERY_MS = 2 * 3600_000;
 /** At a new start or a new contact, a lease younger than this is not asked for again. */
 const FRESH_MS = 10 * 60_000;
 const LOOK_EVERY_MS = 15_000;
+/** An answer that takes longer comes from a network one cannot count on. */
+const ANSWER_MS = 6000;
 
 export class Pocket {
   state = $state<PocketState>('starting');
@@ -65,6 +68,8 @@ export class Pocket {
   /** The last time that the platform answered, by the server's clock. */
   contactAt = $state<number | null>(null);
   preparing = $state(false);
+  /** The network takes what is sent and nothing comes back: no browser tells that by itself. */
+  silent = $state(false);
   /** Of which moment the picture kept here is, by the server's clock. */
   keptAt = $state<number | null>(null);
 
@@ -202,9 +207,11 @@ export class Pocket {
   }
 
   async #contact(): Promise<void> {
+    if (!(await this.#answers())) return;
     await session.load();
     if (session.error) return;
     this.contactAt = now();
+    if (live.state === 'lost') void live.open().catch(() => undefined); // it answers: the link need not wait for its next try
     const person = session.person?.id ?? null;
     if (this.state === 'unable' || this.state === 'starting') return;
     if (person !== null && person !== this.person && this.person !== null) await this.#change(person);
@@ -225,6 +232,17 @@ export class Pocket {
     } catch (error) {
       await this.#refused(error);
     }
+  }
+
+  /** Whether the platform answers, and in time. */
+  async #answers(): Promise<boolean> {
+    try {
+      await fetch('/healthz', { cache: 'no-store', signal: AbortSignal.timeout(ANSWER_MS) });
+      this.silent = false;
+    } catch {
+      this.silent = true;
+    }
+    return !this.silent;
   }
 
   /** Someone else signed in on this device: what the other kept stays sealed and apart. */
@@ -303,6 +321,7 @@ export class Pocket {
 
   async #look(): Promise<void> {
     if (this.state === 'open' && (await this.#vault?.over())) await this.#lock();
+    if (document.visibilityState === 'visible' && navigator.onLine && !this.#contacting) await this.#answers();
     if (navigator.onLine && this.#leasedAt > 0 && Date.now() - this.#leasedAt > RENEW_EVERY_MS) await this.contact();
   }
 }

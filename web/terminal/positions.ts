@@ -2,10 +2,10 @@
  * Where this terminal is: asked of the device only while on duty, and told no more often than it moves.
  *
  * Still: once a minute; walking: every 10 s; in a vehicle: every 2 s (the battery pays for each fix and each message). A
- * battery under 20 % halves the rate; none is told off duty. What the platform takes is asked once: where it has no act for it,
- * the place only serves this device (the place of a note).
+ * battery under 20 % halves the rate. Off duty, or where the platform knows no duty, nothing is told: the place only serves
+ * this device (the place of a note).
  */
-import { act, Problem } from '../kit/api';
+import { act, Problem, Refusal } from '../kit/api';
 
 export interface Fix {
   lat: number;
@@ -19,7 +19,8 @@ export interface Fix {
   at: number;
 }
 
-export const ACT = 'operations.position.report';
+const REPORT = 'operations.position.report';
+const DUTY = 'operations.duty.show';
 const STILL_S = 60;
 const WALK_S = 10;
 const VEHICLE_S = 2;
@@ -49,8 +50,7 @@ export class Positions {
   #toldAt = 0;
   #watch: number | null = null;
   #battery: number | null = null;
-  /** Whether the platform has an act for it. */
-  #taken = true;
+  #onDuty = false;
   readonly #onfix: (fix: Fix) => void;
 
   constructor(onfix: (fix: Fix) => void) {
@@ -61,7 +61,18 @@ export class Positions {
     return this.#watch !== null;
   }
 
-  /** On duty. False where the device gives no place, or the person has said no. */
+  /** Whether the person is on duty, and the platform has a word for it: only then is their place told to anybody. */
+  async duty(): Promise<boolean> {
+    try {
+      this.#onDuty = (await act<{ duty: object | null }>(DUTY)).result.duty !== null;
+    } catch (error) {
+      if (!(error instanceof Problem || error instanceof Refusal)) throw error;
+      if (error.code !== 'unreachable') this.#onDuty = false;
+    }
+    return this.#onDuty;
+  }
+
+  /** Begin to ask the device. False where it gives no place. */
   begin(onrefused: () => void): boolean {
     if (!('geolocation' in navigator)) return false;
     if (this.#watch !== null) return true;
@@ -81,7 +92,7 @@ export class Positions {
     return true;
   }
 
-  /** Off duty, or the screen is off: nothing is asked of the device any more. */
+  /** Off duty, the screen off, the note written: nothing is asked of the device any more. */
   end(): void {
     if (this.#watch !== null) navigator.geolocation.clearWatch(this.#watch);
     this.#watch = null;
@@ -96,15 +107,14 @@ export class Positions {
     if (Date.now() - this.#toldAt >= interval(fix.speed, this.#battery) * 1000) void this.#tell(fix);
   }
 
-  async #tell(fix: Fix): Promise<void> {
-    if (!this.#taken) return;
+  async #tell({ lat, lon, accuracy, heading, at }: Fix): Promise<void> {
+    if (!this.#onDuty) return;
     this.#toldAt = Date.now();
     try {
-      const { lat, lon, accuracy, speed, heading } = fix;
-      await act(ACT, { lat, lon, accuracy, speed, heading, made_at: new Date(fix.at).toISOString() });
+      await act(REPORT, { fixes: [{ lat, lon, accuracy, heading: heading ?? 0, at: Math.round(at) }] });
     } catch (error) {
       // A place that could not be told is old by the time it could be: the next one is told instead.
-      if (error instanceof Problem && error.code === 'not-found') this.#taken = false;
+      if (error instanceof Refusal) this.#onDuty = false;
     }
   }
 }

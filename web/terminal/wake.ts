@@ -35,8 +35,7 @@ export async function wakeable(terminal: string): Promise<Wake | null> {
         await held.unsubscribe();
       } else {
         const made = await registration.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: bytes(key) });
-        const { endpoint, keys } = made.toJSON();
-        await act('operations.push.subscribe', { terminal, endpoint, p256dh: keys?.['p256dh'] ?? '', auth: keys?.['auth'] ?? '' });
+        await act('operations.push.subscribe', { terminal, endpoint: made.endpoint });
       }
       return wakeable(terminal);
     },

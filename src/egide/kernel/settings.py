@@ -64,6 +64,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     stamps: str = ""  # address of the time-stamping authority; its certificate: keys/stamp-authority.pem
     witness_every_s: int = 10
     stamp_every_s: int = 3600
+    # Push services that may be asked to wake terminals, by host, space-separated; empty: none is (docs/decisions/0046).
+    push: str = ""
     backups: str = ""  # where `egide backup` writes unless told otherwise; erasure reaches there
     # The rest of TAK; 0: switched off. By custom:
     tak_marti_port: int = 0  # 8443, HTTPS for enrolled devices

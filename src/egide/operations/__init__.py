@@ -38,6 +38,7 @@ def capability() -> Capability:
         incidents,
         picture,
         procedure,
+        pushes,
         recordings,
         rights,
         rtsp_out,
@@ -54,13 +55,14 @@ def capability() -> Capability:
 
     rooms = (
         cameras, watching, recordings, picture, alerts, incidents, tasks, drawings, briefs, exchange, duty, vehicles, geofences, terminals,
-        procedure, pieces, drones, rtsp_out, tak_stream, tak_data,
+        procedure, pieces, pushes, drones, rtsp_out, tak_stream, tak_data,
     )  # fmt: skip
     return Capability(
         name="operations",
         package="egide.operations",
         acts=tuple(declared for room in rooms for declared in room.ACTS),
         tables=tables.metadata,
+        listeners=pushes.LISTENERS,
         erasers={
             archive.CATEGORY: archive.erase,
             alerts.CATEGORY: alerts.erase,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from sqlalchemy import select
 
-from egide.operations import rtsp_out, tables, vehicles
+from egide.operations import pushes, rtsp_out, tables, vehicles
 from egide.operations.board import Board
 from egide.operations.fences import Fences
 from egide.operations.fleet import Fleet
@@ -64,6 +64,7 @@ async def start(kernel: Kernel) -> None:
     kernel.things["fleet"] = fleet
     await fleet.start()
     kernel.on_leaving.append(fleet.release)
+    await pushes.start(kernel)
     publish_map(kernel, kernel.settings.folder / "map" / ARCHIVE)
     listen(kernel, runtime)
     await rtsp_out.start(kernel)

@@ -28,8 +28,16 @@ push_subscription = Table(
     metadata,
     Column("terminal", String(40), primary_key=True),
     Column("person", String(40), nullable=False, info={"person": "delete"}),
-    # endpoint and keys (RFC 8030, RFC 8291), JSON: the endpoint is an address of the device
+    # its address at its push service (RFC 8030); no keys: a wake-up has no content
     Column("place", LargeBinary, nullable=False, info={"sealed": ("{person}", "terminals", "{terminal}")}),
     Column("added", BIG, nullable=False),
     Index("push_by_person", "person"),
+)
+
+push_key = Table(
+    "push_key",
+    metadata,
+    Column("id", String(8), primary_key=True),
+    # the platform's private key towards push services (RFC 8292), drawn at the first start with wake-ups on
+    Column("key", LargeBinary, nullable=False, info={"sealed": ("system:push", "terminals", "{id}")}),
 )

@@ -56,5 +56,11 @@ def upgrade() -> None:
     with op.batch_alter_table("push_subscription", schema=None) as batch_op:
         batch_op.create_index("push_by_person", ["person"], unique=False)
 
+    op.create_table(
+        "push_key",
+        sa.Column("id", sa.String(length=8), nullable=False),
+        sa.Column("key", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
     with op.batch_alter_table("note", schema=None) as batch_op:
         batch_op.add_column(sa.Column("made", BIG, nullable=True))
