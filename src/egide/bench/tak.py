@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -66,7 +66,9 @@ def exchange(bench: Bench) -> None:
         "cot: the generator samples: bytes of all clients are counted, events of every tenth are read for their number, size and age; "
         "deliveries are bytes over the size of an event. It shares the machine with the server, so ages hold its own delays too."
     )
-    bench.note(f"cot: {PEER} is measured on its own TLS server; it knows no groups, no leases and no record of what passed.")
+    bench.note(
+        f"cot: {PEER} is measured on its own TLS server; it knows no groups, no leases and no record of what passed."
+    )
 
 
 @contextmanager
@@ -76,7 +78,9 @@ def _ours(folder: Path) -> Iterator[tuple[int, int]]:
     words = [sys.executable, "-m", "egide.bench.tak_server", str(folder), str(port), str(tak_port)]
     with (
         (folder / "serve.log").open("ab") as log,
-        child(words, stdout=log, stderr=log, stdin=subprocess.DEVNULL, environment={"PYTHONUNBUFFERED": "1"}) as process,
+        child(
+            words, stdout=log, stderr=log, stdin=subprocess.DEVNULL, environment={"PYTHONUNBUFFERED": "1"}
+        ) as process,
     ):
         wait_for(lambda: _listens(tak_port, process), "the TAK server")
         yield process.pid, tak_port
@@ -122,14 +126,14 @@ def _beside(bench: Bench, clients: int, folder: Path) -> Seen | None:
 
 
 def _measured(
-    bench: Bench, clients: int, server: Callable[[], object], *, repeats: int = REPEATS, certificates: Path | None = None
+    bench: Bench, clients: int, server: Callable[[], AbstractContextManager[tuple[int, int]]], *, repeats: int = REPEATS, certificates: Path | None = None
 ) -> Seen:  # fmt: skip
     """The median of a few windows of load."""
     bench.say(f"{clients} TAK clients connect")
     windows: list[Seen] = []
     words = [sys.executable, "-m", "egide.bench.tak_load"]
     with (
-        server() as (pid, port),  # type: ignore[attr-defined]  # a context manager made by the caller
+        server() as (pid, port),
         child(words, stdout=subprocess.PIPE, stdin=subprocess.PIPE) as load,
     ):
         told = {"port": port, "folder": str(certificates or bench.folder / "tak" / "tak"), "clients": clients}
@@ -140,9 +144,11 @@ def _measured(
             windows.append(_window(pid, load, bench.seconds(6, 3)))
     if any(window.lost for window in windows):
         raise BenchError(f"{max(window.lost for window in windows)} of {clients} clients were let go")
-    return Seen(
-        *(median(getattr(window, name) for window in windows) for name in ("per_cpu_s", "per_s", "p50", "p99", "cpu_share")), 0
-    )  # fmt: skip
+
+    def middle(name: str) -> float:
+        return float(median(getattr(window, name) for window in windows))
+
+    return Seen(middle("per_cpu_s"), middle("per_s"), middle("p50"), middle("p99"), middle("cpu_share"), 0)
 
 
 def _window(pid: int, load: subprocess.Popen[bytes], seconds: float) -> Seen:

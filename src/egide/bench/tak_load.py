@@ -3,8 +3,8 @@
     python -m egide.bench.tak_load      reads one JSON line: {port, folder, clients}; prints {"open": n} when all are connected,
                                         then for each line it reads what came since the last one: {"bytes", "events", "ages"}
 
-It samples: the bytes of every client are counted and dropped; the events of every tenth are read, for their number, their size and
-their age (milliseconds between the `time` that the sender wrote and the moment the bytes were here). Deliveries to all are the
+It samples: the bytes of every client are counted and dropped; the events of every tenth are read, for their number, size and age
+(milliseconds between the `time` that the sender wrote and the moment the bytes were here). Deliveries to all are the
 bytes of all over the size of an event, which is the same for all by construction.
 """
 

@@ -2,8 +2,8 @@
 
 python -m egide.bench.tak_server DATA PORT TAK_PORT
 
-Everything of a connection is as for an operator, one act and one lease each; only the enrolment is made up: every certificate of the
-bench's authority is a device of the same person.
+Everything of a connection is as for an operator, one act and one lease each; only the enrolment is made up: every certificate of
+the bench's authority is a device of the same person.
 """
 
 from __future__ import annotations

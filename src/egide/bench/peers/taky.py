@@ -1,6 +1,6 @@
 """Peer: taky, a TAK server in Python, as it is published; TLS with client certificates, nothing kept on disk but its socket.
 
-    python -m egide.bench.peers.taky PORT FOLDER      serves until told to end; FOLDER holds server.pem and clients.pem
+python -m egide.bench.peers.taky PORT FOLDER      serves until told to end; FOLDER holds server.pem and clients.pem
 """
 
 from __future__ import annotations
