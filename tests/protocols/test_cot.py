@@ -19,7 +19,7 @@ from egide.protocols.cot import CotError, CotEvent, Splitter, canonical, from_pa
 from egide.protocols.cot.event import milliseconds, number
 from egide.protocols.cot.message import TYPED
 
-FUZZ = settings(max_examples=int(os.environ.get("EGIDE_FUZZ", "200")), deadline=None)
+FUZZ = settings(max_examples=int(os.environ.get("EGIDE_FUZZ", "100")), deadline=None)
 FILES = 21  # events of the shared data
 
 

@@ -37,7 +37,7 @@ class Batch:
             count -= len(own)
             if not count:
                 return 0
-        if to.slow:
+        if to.waits:
             to.keep(each for each in self._routed if each.source is not to)
             return 0
         if own is None:

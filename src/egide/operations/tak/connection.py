@@ -128,10 +128,14 @@ class Connection(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Bytes for the client, while its lease lives."""
-        if not self.closed and (self.lease is None or self.lease.alive()):
+        if not self.closed and self.may_write():
             self._transport.write(data)
 
     send = write
+
+    def may_write(self) -> bool:
+        """Whether its lease lives."""
+        return self.lease is None or self.lease.alive()
 
     def push(self, told: dict[str, Any]) -> None:
         """A message for the person; a TAK client shows words only."""
@@ -225,7 +229,8 @@ class Connection(asyncio.Protocol):
         if event is None:
             return
         if event.type == cot.PING:
-            self.write(self._event(cot.pong(self._now_ms())))
+            if not self.subscriber.slow:  # who does not read gets no answers piled up
+                self.write(self._event(cot.pong(self._now_ms())))
         elif event.type == cot.REQUEST:
             self._switch(event)
         elif not event.type.startswith("t-x-takp") and event.type != cot.PONG:

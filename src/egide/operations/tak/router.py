@@ -19,6 +19,7 @@ from egide.operations.tak.plausible import Places
 from egide.operations.tak.subscriber import Routed, Subscriber
 from egide.protocols import cot
 from egide.protocols.cot import CotEvent
+from egide.protocols.cot.stream import trim
 
 log = logging.getLogger("egide.tak")
 
@@ -26,7 +27,6 @@ TICK_S = 0.05  # s between ticks when there is much to do
 SHARE = 4.0  # a tick is followed by a pause of so many times what it took: the loop stays free for the rest
 EVERYONE = "everyone"  # the platform's own group: heard by every connection, sent to by none
 PICTURE = 20_000  # things kept for who connects later; the least recently heard is forgotten
-REMEMBERED = 40_000  # uids whose owner is known; more than are kept
 KEPT_MS = 24 * 3_600_000  # ms a thing is kept at most, however late it says it goes stale
 # What is shown to who connects later; chats, receipts and file transfers are for those who were there.
 REPLAYED = ("a-", "b-m-", "b-a-", "u-")
@@ -117,14 +117,15 @@ class Router:
     def publish(self, event: bytes | CotEvent, *, groups: frozenset[str], origin: str = "") -> None:
         """Sends an event that the platform made (or brought from `origin`) to these groups; raises `CotError`, `Refusal`.
 
-        A uid that the platform publishes is the platform's: no client may speak for it from then on.
+        A thing that the platform puts on the map is the platform's: no client may speak for it while it is there.
         """
         if isinstance(event, bytes):
-            event = cot.read(event)
+            event = cot.read(trim(event))
         owner = f"origin:{origin}"
         if self._owners.get(event.uid, owner) != owner:
             raise Refusal("spoofed")
-        self._own(event.uid, owner)
+        if event.type.startswith(REPLAYED):
+            self._owners[event.uid] = owner
         self._pass(event, self.mask(groups), None)
 
     def send(self, uid: str, event: CotEvent) -> bool:
@@ -200,8 +201,11 @@ class Router:
             self._pass(event, subscriber.send, subscriber)
 
     def sweep(self) -> None:
-        """What is stale goes."""
+        """What is stale goes; what waited for a lease goes on."""
         now = self._now_ms()
+        for subscriber in tuple(self._subscribers):
+            if subscriber.waiting and not subscriber.waits:
+                self.resume(subscriber)
         for uid in [uid for uid, kept in self._last.items() if kept.until_ms <= now]:
             self._forget(uid)
 
@@ -234,7 +238,7 @@ class Router:
     def _introduce(self, subscriber: Subscriber, event: CotEvent) -> None:
         """It says who it is: while its report stands, only its person may speak for it."""
         if not subscriber.uid:
-            self._own(event.uid, subscriber.device.person)
+            self._owners[event.uid] = subscriber.device.person
             self._by_uid[event.uid] = subscriber
         subscriber.uid = event.uid
         subscriber.callsign = event.callsign or subscriber.device.callsign
@@ -244,12 +248,6 @@ class Router:
             subscriber.takv = " ".join(
                 filter(None, (takv.attributes.get(n) for n in ("platform", "version", "device")))
             )
-
-    def _own(self, uid: str, owner: str) -> None:
-        self._owners.pop(uid, None)
-        self._owners[uid] = owner
-        if len(self._owners) > REMEMBERED:
-            del self._owners[next(iter(self._owners))]
 
     def _address(self, event: CotEvent, people: list[dict[str, str]], source: Subscriber) -> None:
         """To those named, and among them to those who share a group with the sender."""
@@ -346,7 +344,7 @@ class Router:
             self._deliveries += batch.deliver(subscriber)
         for each, targets in direct:
             for target in targets:
-                if target.slow:
+                if target.waits:
                     target.keep([each])
                 else:
                     target.write(each.data(proto=target.proto), 1)

@@ -26,6 +26,8 @@ async def start(kernel: Kernel) -> None:
         server = TakServer(kernel, router, device_of, port=settings.tak_port, tls=tls, host=settings.host)
         kernel.things["tak-server"] = server
         await server.start()
+        # The process that takes over gets the port; clients connect again by themselves.
+        kernel.on_leaving.append(server.stop)
 
 
 async def stop(kernel: Kernel) -> None:

@@ -26,6 +26,9 @@ class Outlet(Protocol):
     def write(self, data: bytes) -> None:
         """Takes bytes; never blocks."""
 
+    def may_write(self) -> bool:
+        """Whether its right to hear stands at this moment."""
+
     def cut(self, why: str) -> None:
         """Ends the connection; `why` is a key of `words.CUTS`."""
 
@@ -80,6 +83,11 @@ class Subscriber:
         """Sends what holds so many events."""
         self.delivered += count
         self.outlet.write(data)
+
+    @property
+    def waits(self) -> bool:
+        """Whether what is due must wait: its socket is full, or its lease is about to be decided again."""
+        return self.slow or not self.outlet.may_write()
 
     def keep(self, many: Iterable[Routed]) -> None:
         """Keeps for later; lets the client go when it is too far behind."""
