@@ -23,12 +23,31 @@ async def _stop(kernel: Kernel) -> None:
 
 def capability() -> Capability:
     """The capability."""
-    from egide.operations import alerts, archive, cameras, drones, picture, recordings, rights, tables, watching  # noqa: PLC0415
+    from egide.operations import (  # noqa: PLC0415  # noqa: PLC0415
+        alerts,
+        archive,
+        cameras,
+        drones,
+        picture,
+        recordings,
+        rights,
+        steering,
+        tables,
+        watching,
+    )
 
     return Capability(
         name="operations",
         package="egide.operations",
-        acts=(*cameras.ACTS, *watching.ACTS, *recordings.ACTS, *picture.ACTS, *alerts.ACTS, *drones.ACTS),
+        acts=(
+            *cameras.ACTS,
+            *watching.ACTS,
+            *recordings.ACTS,
+            *picture.ACTS,
+            *alerts.ACTS,
+            *drones.ACTS,
+            *steering.ACTS,
+        ),
         tables=tables.metadata,
         erasers={archive.CATEGORY: archive.erase, alerts.CATEGORY: alerts.erase},
         removers={archive.CATEGORY: archive.remove},

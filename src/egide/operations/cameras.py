@@ -20,13 +20,13 @@ from egide.operations.relay import push_picture, relay, words
 from egide.operations.source import house_secret, spec_of
 from egide.operations.telemetry import RECEIVER, mavlink_of, receiver_address
 
-KINDS = ("file", "udp", "rtsp", "tcp", "srt", "rtmp", RECEIVER)
+KINDS = ("file", "udp", "rtsp", "tcp", "srt", "rtmp", "onvif", RECEIVER)
 SERVICES = ("police", "gendarmerie", "army", "customs", "municipal", "fire", "other")
 TAGS = ("face-recognition", "off-board-face-recognition", "interconnection", "permanent", "sensitive-selection", "loop")
 
 
 class NewSource(Input):
-    """A source: one line of configuration. `url` is a path, or udp, tcp, rtsp, srt or rtmp://…; lat, lon the take-off point.
+    """A source: one line of configuration. `url` is a path, or udp, tcp, rtsp, srt, rtmp, onvif://…; lat, lon the take-off place.
 
     The tag `mavlink:PORT` or `mavlink:PORT:SYSTEM` tells where its autopilot speaks; the kind `remoteid` is no camera but a
     receiver of what aircraft signal of themselves (`udp://host:port`).
