@@ -161,7 +161,9 @@ def test_what_is_no_camera(answer: bytes, code: str) -> None:
         def serve() -> None:
             connection, _ = server.accept()
             with connection:
-                connection.recv(65_536)
+                asked = b""
+                while b"</s:Envelope>" not in asked:
+                    asked += connection.recv(65_536)
                 connection.sendall(answer)
 
         thread = threading.Thread(target=serve)

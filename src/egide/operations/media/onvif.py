@@ -124,8 +124,8 @@ class Camera:
         headers = {"Content-Type": "application/soap+xml; charset=utf-8", "Connection": "close"}
         try:
             connection.request("POST", path, request, headers)
-            answer = connection.getresponse()
-            data = answer.read(MAX_BYTES + 1)
+            with connection.getresponse() as answer:
+                data = answer.read(MAX_BYTES + 1)
         except (OSError, http.client.HTTPException, ValueError) as problem:
             raise source_error("unreachable") from problem
         finally:
