@@ -223,7 +223,7 @@ def check_source(ctx: Ctx, given: SourceRef) -> Effect:
     state, telemetry = runtime.state(given.source), runtime.telemetry
     facts = state.facts
     receives = source_row(ctx, given.source).kind == RECEIVER
-    detail = state.detail or telemetry.problems.get(given.source)
+    detail = state.detail or telemetry.problem(given.source)
     word = ("failed" if detail else "receiving") if receives else state.state
     refused = telemetry.refused(given.source) if receives or given.source in telemetry.autopilots else {}
     for fault, count in state.track.refused.items():
