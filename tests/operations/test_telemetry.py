@@ -152,6 +152,7 @@ async def test_an_autopilot_feeds_the_map_and_the_perimeter_of_a_silent_video(wo
     mission = await world.mission(await world.order())
     started = await world.act("command", "operations.camera.start", source=source, mission=mission)
     state = relay(world.kernel).state(source)
+    await world.until(lambda: relay(world.kernel).telemetry.listening(source))
     send(port, mavlink(*INSIDE))
     await world.until(lambda: state.place == INSIDE)
     assert state.heard_us == 0, "the video says nothing of its place"
@@ -180,7 +181,7 @@ async def test_the_video_own_telemetry_comes_first(world: World) -> None:
     mission = await world.mission(await world.order())
     await world.act("command", "operations.camera.start", source=source, mission=mission)
     state = relay(world.kernel).state(source)
-    await world.until(lambda: state.heard_us > 0)
+    await world.until(lambda: state.heard_us > 0 and relay(world.kernel).telemetry.listening(source))
     send(port, mavlink(INSIDE[0] + 0.001, INSIDE[1]))
     await world.until(lambda: relay(world.kernel).telemetry.autopilots[source].counts.frames > 0)
     assert state.place is not None
@@ -194,9 +195,10 @@ async def test_the_video_own_telemetry_comes_first(world: World) -> None:
 async def heard(world: World) -> tuple[World, int, str]:
     """A receiver that hears one aircraft: (world, port, the aircraft's id)."""
     port = free_port()
-    await world.act(
+    added = await world.act(
         "command", "operations.source.add", name="Récepteur", kind="remoteid", url=f"udp://127.0.0.1:{port}"
     )
+    await world.until(lambda: relay(world.kernel).telemetry.listening(added["id"]))
     send(port, broadcast(*INSIDE))
     found = relay(world.kernel).telemetry.signals
     await world.until(lambda: len(found.drones()) == 1)
@@ -266,7 +268,17 @@ async def test_a_receiver_is_no_camera_and_ends_with_its_declaration(heard: tupl
 async def test_a_receiver_listens_again_after_a_restart(heard: tuple[World, int, str]) -> None:
     world, port, _drone = heard
     await world.stop()
-    await world.start()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rival:
+        rival.bind(("127.0.0.1", port))
+        await world.start()
+        source = next(
+            s["id"] for s in (await world.act("command", "operations.picture"))["sources"] if s["kind"] == "remoteid"
+        )
+        await world.until(lambda: relay(world.kernel).telemetry.problem(source) is not None)
+        checked = await world.act("command", "operations.source.check", source=source)
+        assert checked["state"] == "failed"
+        assert str(port) in checked["detail"]["en"]
+    await world.until(lambda: relay(world.kernel).telemetry.listening(source))
     send(port, broadcast(*INSIDE))
     await world.until(lambda: len(relay(world.kernel).telemetry.signals.drones()) == 1)
 

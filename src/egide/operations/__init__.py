@@ -42,6 +42,7 @@ def capability() -> Capability:
         recordings,
         rights,
         rtsp_out,
+        steering,
         tables,
         tasks,
         terminals,
@@ -55,7 +56,7 @@ def capability() -> Capability:
 
     rooms = (
         cameras, watching, recordings, picture, alerts, incidents, tasks, drawings, briefs, exchange, duty, vehicles, geofences, terminals,
-        procedure, pieces, pushes, drones, rtsp_out, tak_stream, tak_data,
+        procedure, pieces, pushes, drones, steering, rtsp_out, tak_stream, tak_data,
     )  # fmt: skip
     return Capability(
         name="operations",

@@ -24,13 +24,13 @@ from egide.operations.tasks import CATEGORY as WORK
 from egide.operations.tasks import ending
 from egide.operations.telemetry import RECEIVER, mavlink_of, receiver_address
 
-KINDS = ("file", "udp", "rtsp", "tcp", "srt", "rtmp", RECEIVER)
+KINDS = ("file", "udp", "rtsp", "tcp", "srt", "rtmp", "onvif", RECEIVER)
 SERVICES = ("police", "gendarmerie", "army", "customs", "municipal", "fire", "other")
 TAGS = ("face-recognition", "off-board-face-recognition", "interconnection", "permanent", "sensitive-selection", "loop")
 
 
 class NewSource(Input):
-    """A source: one line of configuration. `url` is a path, or udp, tcp, rtsp, srt or rtmp://…; lat, lon the take-off point.
+    """A source: one line of configuration. `url` is a path, or udp, tcp, rtsp, srt, rtmp, onvif://…; lat, lon the take-off place.
 
     The tag `mavlink:PORT` or `mavlink:PORT:SYSTEM` tells where its autopilot speaks; the kind `remoteid` is no camera but a
     receiver of what aircraft signal of themselves (`udp://host:port`).
@@ -228,7 +228,7 @@ def check_source(ctx: Ctx, given: SourceRef) -> Effect:
     state, telemetry = runtime.state(given.source), runtime.telemetry
     facts = state.facts
     receives = source_row(ctx, given.source).kind == RECEIVER
-    detail = state.detail or telemetry.problems.get(given.source)
+    detail = state.detail or telemetry.problem(given.source)
     word = ("failed" if detail else "receiving") if receives else state.state
     refused = telemetry.refused(given.source) if receives or given.source in telemetry.autopilots else {}
     for fault, count in state.track.refused.items():

@@ -26,6 +26,8 @@ TAG: Final = re.compile(r"^mavlink:(\d{1,5})(?::(\d{1,3}))?$")
 RECEIVER: Final = "remoteid"
 MAX_RATE: Final = 1_000
 """Datagrams in one second of a port; what is more is dropped and counted."""
+AGAIN_S: Final = 2.0
+"""Seconds until a port that could not be had is tried again."""
 SILENCE_S: Final = 5.0
 """Seconds after which another autopilot on the same port may be believed."""
 _DATAGRAM: Final = 4096
@@ -43,11 +45,13 @@ def mavlink_of(tags: list[str]) -> tuple[int, int] | None:
 
 
 class Listener:
-    """One port in a thread of its own, bounded in rate."""
+    """One port in a thread of its own, bounded in rate; a port that cannot be had is tried again, and told in `problem`."""
 
     def __init__(self, host: str, port: int, secret: bytes, take: Callable[[bytes, object], None]) -> None:
         self.dropped = 0
-        self._port = Port(host, port, secret)
+        self.problem: tuple[str, str] | None = None
+        self.listening = False
+        self._address = (host, port, secret)
         self._take = take
         self._stop = threading.Event()
         self._window = (0, 0)
@@ -55,24 +59,36 @@ class Listener:
         self._thread.start()
 
     def close(self) -> None:
-        """Ends within 0.2 s."""
+        """Ends within 0.2 s, or within the 1.5 s that sharing a port may take."""
         self._stop.set()
-        self._thread.join(1.0)
+        self._thread.join(2.0)
 
     def _run(self) -> None:
-        try:
-            while not self._stop.is_set():
-                try:
-                    data, sender = self._port.recvfrom(_DATAGRAM, 0)
-                except TimeoutError:
-                    continue
-                except OSError:
-                    return  # the interface went away
-                self._port.accepted(data)
-                if self._admits():
-                    self._take(data, sender)
-        finally:
-            self._port.close()
+        while not self._stop.is_set():
+            try:
+                port = Port(*self._address)
+            except SourceError as error:
+                self.problem = error.text
+                self._stop.wait(AGAIN_S)
+                continue
+            self.problem, self.listening = None, True
+            try:
+                self._receive(port)
+            finally:
+                self.listening = False
+                port.close()
+
+    def _receive(self, port: Port) -> None:
+        while not self._stop.is_set():
+            try:
+                data, sender = port.recvfrom(_DATAGRAM, 0)
+            except TimeoutError:
+                continue
+            except OSError:
+                return  # the interface went away: the port is opened again
+            port.accepted(data)
+            if self._admits():
+                self._take(data, sender)
 
     def _admits(self) -> bool:
         second, count = self._window
@@ -121,29 +137,23 @@ class Telemetry:
 
     def __init__(self, positions: Positions) -> None:
         self.signals = Signals(positions)
-        self.problems: dict[str, tuple[str, str]] = {}
         self.autopilots: dict[str, Autopilot] = {}
         self._listeners: dict[str, Listener] = {}
 
     def follow(
         self, source: str, port: int, system: int, secret: bytes, on_place: Callable[[float, float, float], None]
     ) -> None:
-        """Listens to the autopilot of a source; a port that cannot be had is told in `problems`."""
+        """Listens to the autopilot of a source; a port that cannot be had is told by `problem`."""
         pilot = self.autopilots[source] = Autopilot(system, on_place)
         self._listen(source, "", port, secret, pilot.take)
 
     def receive(self, source: str, url: str, secret: bytes) -> None:
-        """Listens to a receiver of remote identification."""
-        try:
-            host, port = receiver_address(url)
-        except SourceError as error:
-            self.problems[source] = error.text
-            return
+        """Listens to a receiver of remote identification.  Raises SourceError address."""
+        host, port = receiver_address(url)
         self._listen(source, host, port, secret, self.signals.take)
 
     def leave(self, source: str) -> None:
         """Listens no more."""
-        self.problems.pop(source, None)
         self.autopilots.pop(source, None)
         listener = self._listeners.pop(source, None)
         if listener is not None:
@@ -153,6 +163,16 @@ class Telemetry:
         """Ends every listener."""
         for source in list(self._listeners):
             self.leave(source)
+
+    def problem(self, source: str) -> tuple[str, str] | None:
+        """Why a source's positions cannot be listened to (French, English)."""
+        listener = self._listeners.get(source)
+        return listener.problem if listener is not None else None
+
+    def listening(self, source: str) -> bool:
+        """Whether a source's positions are listened to now."""
+        listener = self._listeners.get(source)
+        return listener is not None and listener.listening
 
     def refused(self, source: str) -> dict[str, int]:
         """What was refused of a source's positions, by fault."""
@@ -169,10 +189,7 @@ class Telemetry:
         old = self._listeners.pop(source, None)
         if old is not None:
             old.close()
-        try:
-            self._listeners[source] = Listener(host, port, secret, take)
-        except SourceError as error:
-            self.problems[source] = error.text
+        self._listeners[source] = Listener(host, port, secret, take)
 
 
 def receiver_address(url: str) -> tuple[str, int]:

@@ -36,6 +36,13 @@ def free_port(kind=socket.SOCK_DGRAM):
         return sock.getsockname()[1]
 
 
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """What waits in the field does not wait here."""
+    monkeypatch.setattr(ingest, "FIRST_BACKOFF_S", 0.1)
+    monkeypatch.setattr(child, "_GOODBYE_S", 0.1)
+
+
 class Sending:
     """Plays a clip over a link in real time until told to stop; begins again when the other side hangs up."""
 
@@ -214,8 +221,7 @@ def test_without_ffmpeg_it_says_what_to_install(monkeypatch):
     assert caught.value.final
 
 
-def test_a_child_that_dies_is_started_again(ffmpeg, synthetic, long, monkeypatch):
-    monkeypatch.setattr(ingest, "FIRST_BACKOFF_S", 0.1)
+def test_a_child_that_dies_is_started_again(ffmpeg, synthetic, long):
     port = free_port()
     with (
         Heard("srt", f"srt://127.0.0.1:{port}?mode=listener&latency=60") as heard,
@@ -271,7 +277,7 @@ def test_no_address_writes_a_second_entry(kind, text):
 @given(st.lists(st.binary(max_size=300), max_size=20))
 def test_whatever_the_child_says_is_bounded(said):
     reader = ChildReader.__new__(ChildReader)
-    reader._sound, reader._reason, reader._line = None, "", b""
+    reader._sound, reader._reason, reader._line, reader._corrupt = None, "", b"", 0
     for line in said:
         reader._learn(line)
     assert reader._reason in {"", *(code for _, code in child._REASONS)}

@@ -38,6 +38,18 @@ _SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "Il faut le programme ffmpeg (avec SRT et RTMP) pour cette source, et il n'est pas là. Installez-le : apt install ffmpeg.",
         "This source needs the program ffmpeg (with SRT and RTMP), and it is not there. Install it: apt install ffmpeg.",
     ),
+    "onvif": (
+        "La caméra répond, mais pas comme une caméra ONVIF. Vérifiez le port, et qu'ONVIF est activé dans ses réglages.",
+        "The camera answers, but not as an ONVIF camera does. Check the port, and that ONVIF is turned on in its settings.",
+    ),
+    "no_move": (
+        "Cette caméra ne se tourne pas à distance. Choisissez un flux (profil) qui a la commande PTZ.",
+        "This camera is not turned from afar. Choose a stream (profile) that has PTZ control.",
+    ),
+    "interface": (
+        "Cette adresse n'est celle d'aucune interface réseau de cette machine. Donnez l'adresse IPv4 de l'une d'elles.",
+        "This address is that of no network interface of this machine. Give the IPv4 address of one of them.",
+    ),
     "path": (
         "La caméra répond, mais ne connaît pas ce chemin. Vérifiez la fin de l'adresse dans la notice de la caméra.",
         "The camera answers but does not know this path. Check the end of the address in the camera's manual.",

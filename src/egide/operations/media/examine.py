@@ -27,7 +27,15 @@ MAX_KEY_GAP_S: Final = 2.0
 SLOW_FIRST_S: Final = 2.0
 CLOCK_OFF_S: Final = 5.0
 """Seconds between the telemetry's clock and this machine's, beyond which somebody's clock is wrong."""
-_KINDS: Final = {"udp": "udp", "tcp": "tcp", "rtsp": "rtsp", "srt": "srt", "rtmp": "rtmp", "rtmps": "rtmp"}
+_KINDS: Final = {
+    "udp": "udp",
+    "tcp": "tcp",
+    "rtsp": "rtsp",
+    "srt": "srt",
+    "rtmp": "rtmp",
+    "rtmps": "rtmp",
+    "onvif": "onvif",
+}
 
 Mark = Literal["good", "note", "wrong"]
 

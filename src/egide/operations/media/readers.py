@@ -11,6 +11,7 @@ from typing import Protocol
 from egide.operations.media.child import ChildReader
 from egide.operations.media.errors import source_error
 from egide.operations.media.files import open_file
+from egide.operations.media.onvif import stream_of
 from egide.operations.media.psi import Track
 from egide.operations.media.rtsp import RtspReader
 from egide.operations.media.tcp import TcpReader
@@ -63,6 +64,8 @@ def open_reader(
         return UdpReader(url, secret)
     if kind == "rtsp":
         return RtspReader(url, timeout_s, cancel or threading.Event())
+    if kind == "onvif":
+        return RtspReader(stream_of(url, timeout_s), timeout_s, cancel or threading.Event())
     if kind == "tcp":
         return TcpReader(url, timeout_s, cancel or threading.Event())
     if kind in ("srt", "rtmp"):

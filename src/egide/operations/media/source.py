@@ -16,7 +16,7 @@ from egide.operations.media.units import Unit
 
 __all__ = ["SourceError", "SourceFacts", "SourceSpec", "Track", "probe"]
 
-Kind = Literal["file", "udp", "rtsp", "tcp", "srt", "rtmp"]
+Kind = Literal["file", "udp", "rtsp", "tcp", "srt", "rtmp", "onvif"]
 
 _PICTURES: Final = 9
 """Pictures whose spacing gives the rate."""
@@ -24,8 +24,8 @@ _PICTURES: Final = 9
 
 @dataclass(frozen=True, slots=True)
 class SourceSpec:
-    """One line of configuration: `url` is a path (kind file), udp://host:port to listen on, rtsp://…, tcp://… (tcp.py), or
-    srt://… and rtmp://… (listing.py).
+    """One line of configuration: `url` is a path (kind file), udp://host:port to listen on, rtsp://…, tcp://… (tcp.py),
+    srt://… and rtmp://… (listing.py), or onvif://… (onvif.py).
 
     `loop` plays a file again from its start, for exercises. `secret` is what processes that share a UDP port know. `mavlink` is
     where the aircraft's autopilot speaks, if it does: (UDP port, system or 0).
