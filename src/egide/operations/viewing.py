@@ -30,6 +30,16 @@ class Sink:
         self._send = way.send
         self.pending = way.pending
 
+    def shared(self, channel: Any) -> Sink:
+        """The same for one of several pictures on a terminal: of what waits for it, each answers for its part."""
+        pending = self.pending
+
+        def part() -> int:
+            return int(pending() // max(1, sum(not view.over for view in getattr(channel, "watches", {}).values())))
+
+        self.pending = part
+        return self
+
     def send(self, data: bytes) -> None:
         """Pass one frame on, or not."""
         if self._lease.alive():
@@ -62,7 +72,7 @@ class View:
     def start(self) -> None:
         """The picture begins."""
         self._attachment = self._hub.attach(
-            self.source, Sink(self.lease, self.channel), on_end=lambda: self.close("ended"),
+            self.source, Sink(self.lease, self.channel).shared(self.channel), on_end=lambda: self.close("ended"),
             form=self._form, mode=self._mode,
         )  # fmt: skip
 

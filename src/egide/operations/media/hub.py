@@ -52,11 +52,12 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HubLimits:
-    """Bounds of memory.  A viewer may lag by `viewer_bytes` (4 s at 2 Mbit/s); a source keeps `ring_bytes` of its present
+    """Bounds of memory.  A viewer may lag by `viewer_bytes` (1.5 s at 2 Mbit/s: what waits longer is no live picture, and what
+    the page asks for waits behind it); a source keeps `ring_bytes` of its present
     group of pictures; `inbox_bytes` may wait for a busy event loop.
     """
 
-    viewer_bytes: int = 1 << 20
+    viewer_bytes: int = 384 << 10
     viewer_frames: int = 256
     ring_bytes: int = 8 << 20
     ring_frames: int = 1200
