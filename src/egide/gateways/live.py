@@ -34,7 +34,7 @@ MAX_UNDER_WAY = 16  # acts of one terminal at once
 MAX_BACKLOG = 8 * 1024 * 1024  # bytes; a terminal this far behind is disconnected
 # Bytes that the system may hold and has not sent: without a bound it takes megabytes, a picture waits behind them for seconds,
 # and `pending()` says that nothing waits.
-UNSENT = 64 * 1024
+UNSENT = 32 * 1024
 WIRE = "egide.wire"  # our ASGI extension: the connection's own transport
 TEXT, BINARY = 0x81, 0x82  # FIN and opcode of a whole message, RFC 6455 §5.2
 

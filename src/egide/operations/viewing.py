@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from egide.operations.media.webrtc import Peer
 
 Transport = Literal["socket", "fmp4", "webrtc"]
+SMALL = 64 * 1024  # bytes that are nobody's fault
 FORMS: dict[str, Form] = {"socket": "units", "fmp4": "fmp4"}
 
 
@@ -35,7 +36,8 @@ class Sink:
         pending = self.pending
 
         def part() -> int:
-            return int(pending() // max(1, sum(not view.over for view in getattr(channel, "watches", {}).values())))
+            waiting = int(pending())
+            return waiting if waiting < SMALL else waiting // max(1, len(getattr(channel, "watches", ())))
 
         self.pending = part
         return self
@@ -81,6 +83,7 @@ class View:
         if self.over:
             return
         self.over = True
+        getattr(self.channel, "watches", {}).pop(self.lease.id, None)
         if self._attachment is not None:
             self._attachment.close()
         self._drop_peer()
