@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
+from pathlib import Path
 from typing import Any
 
 import av
@@ -13,7 +15,8 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpReceiver, RTCSessi
 from egide.kernel.errors import BadInput, NotFound
 from egide.operations.media import frames, webrtc
 from egide.operations.viewing import view_of
-from tests.world import Terminal, World
+from tests.footage import footage
+from tests.world import INSIDE, Terminal, World
 
 pytestmark = pytest.mark.anyio
 
@@ -126,6 +129,33 @@ async def test_a_terminal_that_goes_takes_its_peer_with_it(world: World) -> None
     browser = await over_webrtc(world, terminal, watch)
     terminal.leave()
     await world.until(lambda: browser.connection.connectionState in ("closed", "failed"), 10)
+    await browser.close()
+
+
+def two_sizes(folder: Path) -> Path:
+    """A feed that changes its size, and with it its codec string, at every other second."""
+    small = footage(folder, at=INSIDE, seconds=1.0)
+    large = footage(folder, at=INSIDE, seconds=1.0, size=(640, 360))
+    both = folder / "two-sizes.ts"
+    both.write_bytes(small.read_bytes() + large.read_bytes())
+    return both
+
+
+async def test_a_feed_that_changes_its_size_goes_on_over_every_way(world: World) -> None:
+    mission = await world.mission(await world.order())
+    source = await world.source(url=str(two_sizes(world.folder)))
+    deployment = (await world.act("command", "operations.camera.start", source=source, mission=mission))["deployment"]
+    units, movie = Terminal(world.person("officer")), Terminal(world.person("command"))
+    watch = (await world.act("officer", "operations.watch.open", units, deployment=deployment))["watch"]
+    await world.act("command", "operations.watch.open", movie, deployment=deployment, form="fmp4")
+    await world.until(lambda: len(of(movie, frames.SEGMENT)) >= 2 and len(of(units, frames.CONFIG)) >= 2, 10)
+    told = [json.loads(frame[frames.HEADER.size :]) for frame in of(units, frames.CONFIG)]
+    assert {one["width"] for one in told} == {320, 640}
+    for frame in of(units, frames.CONFIG)[1:]:
+        after = units.frames[units.frames.index(frame) + 1]
+        assert frames.unpack(after)[0].key, "a decoder that is told anew starts at a key frame"
+    browser = await over_webrtc(world, units, watch)
+    await world.until(lambda: {320, 640} <= set(browser.pictures), 10)
     await browser.close()
 
 

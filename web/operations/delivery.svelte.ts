@@ -189,6 +189,8 @@ export class Delivery {
     const peer: Peer = new Peer(this.#canvas, { ...this.#events, shown: (picture) => this.#shownByPeer(peer, picture) });
     this.#peer = peer;
     await peer.open(watch, mode);
+    // Its time to show a picture begins with the answer, which may have waited behind what the socket holds.
+    this.#link.shown(performance.now());
   }
 
   async #toSocket(watch: string, mode: Mode): Promise<void> {

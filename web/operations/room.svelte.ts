@@ -9,6 +9,7 @@ import { live, type EntityName } from '../kit/live.svelte';
 import { now } from '../kit/time.svelte';
 import { Moving } from './moving';
 import type { Camera, Entity, LatLon, Mark, Mission, Order, Picture, Recording, Source } from './types';
+import { Wall } from './wall.svelte';
 import { Watch } from './watch.svelte';
 
 /** Changes come in bursts; the picture is asked for once after them. */
@@ -38,6 +39,7 @@ export class Room {
   /** The source whose view was taken away, so that it can be offered again. */
   interrupted = $state<string | null>(null);
   watch = new Watch();
+  wall = new Wall();
 
   /** A pocket terminal has no use for the list of recordings: it is not asked for over a weak network. */
   readonly #light: boolean;
@@ -97,6 +99,7 @@ export class Room {
       this.#following?.();
       this.#following = null;
       void this.watch.close();
+      void this.wall.clear();
     };
   }
 
@@ -113,6 +116,7 @@ export class Room {
       const { sources } = this.picture;
       const watched = sources.find((s) => s.id === this.watch.source);
       if (this.watch.on && watched?.deployment !== this.watch.deployment) this.watch.stopped();
+      this.wall.follow(new Map(sources.map((s) => [s.id, s.deployment])));
       if (!sources.some((s) => s.id === this.selected)) {
         this.selected = (sources.find((s) => s.deployment) ?? sources[0])?.id ?? null;
       }
@@ -152,6 +156,19 @@ export class Room {
     this.interrupted = null;
     this.selected = source.id;
     await this.watch.open(source.id, source.deployment, this.orderOf(source)?.purpose ?? null);
+  }
+
+  /** The wall in place of the map, or the map again: the pictures of one are given back before those of the other. */
+  async showWall(open: boolean): Promise<void> {
+    if (this.wall.open === open) return;
+    this.wall.open = open;
+    await (open ? this.watch.close() : this.wall.clear());
+  }
+
+  /** Put a camera on the wall, or take it off. */
+  async toggleOnWall(source: Source): Promise<void> {
+    if (this.wall.of(source.id)) await this.wall.remove(source.id);
+    else await this.wall.add(source, this.orderOf(source));
   }
 
   select(id: string): void {

@@ -54,6 +54,8 @@ export interface Picture {
   missions: Mission[];
   sources: Source[];
   map: TownMap;
+  /** Whether a picture can be had over RTSP. */
+  rtsp?: boolean;
 }
 
 export interface Recording {

@@ -35,7 +35,7 @@ LONGEST_RTO_S = 10.0
 FIRST_WINDOW = 10
 QUEUE_S = 0.5
 """Seconds of traffic that a link with a rate holds before it drops."""
-UNREAD = 16 * 1024
+UNREAD = 8 * 1024
 """Bytes read ahead of what the window lets pass; as many again wait in the system, which would take megabytes unasked."""
 
 
@@ -262,7 +262,7 @@ class ConnectionRelay:
         loop = asyncio.get_running_loop()
         line = Line(self._impairment, self._dice)
         self.lines.append(line)
-        waiting: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(UNREAD // MSS * 16)
+        waiting: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(256)
 
         async def hand_over() -> None:
             while True:

@@ -38,7 +38,7 @@ INLET_PER_S, INLET_BURST = 20, 60  # binary frames of one terminal
 MAX_BACKLOG = 8 * 1024 * 1024  # bytes; a terminal this far behind is disconnected
 # Bytes that the system may hold and has not sent: without a bound it takes megabytes, a picture waits behind them for seconds,
 # and `pending()` says that nothing waits.
-UNSENT = 64 * 1024
+UNSENT = 32 * 1024
 SESSION_OVER = 4401  # close code of our own (RFC 6455 §7.4.2): sign in again
 WIRE = "egide.wire"  # our ASGI extension: the connection's own transport
 TEXT, BINARY = 0x81, 0x82  # FIN and opcode of a whole message, RFC 6455 §5.2

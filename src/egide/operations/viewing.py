@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from egide.operations.media.webrtc import Peer
 
 Transport = Literal["socket", "fmp4", "webrtc"]
+SMALL = 64 * 1024  # bytes that are nobody's fault
 FORMS: dict[str, Form] = {"socket": "units", "fmp4": "fmp4"}
 
 
@@ -29,6 +30,17 @@ class Sink:
         self._lease = lease
         self._send = way.send
         self.pending = way.pending
+
+    def shared(self, channel: Any) -> Sink:
+        """The same for one of several pictures on a terminal: of what waits for it, each answers for its part."""
+        pending = self.pending
+
+        def part() -> int:
+            waiting = int(pending())
+            return waiting if waiting < SMALL else waiting // max(1, len(getattr(channel, "watches", ())))
+
+        self.pending = part
+        return self
 
     def send(self, data: bytes) -> None:
         """Pass one frame on, or not."""
@@ -62,7 +74,7 @@ class View:
     def start(self) -> None:
         """The picture begins."""
         self._attachment = self._hub.attach(
-            self.source, Sink(self.lease, self.channel), on_end=lambda: self.close("ended"),
+            self.source, Sink(self.lease, self.channel).shared(self.channel), on_end=lambda: self.close("ended"),
             form=self._form, mode=self._mode,
         )  # fmt: skip
 
@@ -71,6 +83,7 @@ class View:
         if self.over:
             return
         self.over = True
+        getattr(self.channel, "watches", {}).pop(self.lease.id, None)
         if self._attachment is not None:
             self._attachment.close()
         self._drop_peer()

@@ -134,6 +134,26 @@ def test_a_slow_viewer_skips_to_a_key_frame_and_disturbs_nobody():
     run(body)
 
 
+def test_a_queue_that_does_not_empty_is_let_empty():
+    async def body(hub):
+        narrow = Sink()
+        attachment = hub.attach("s", narrow)
+        hub.limits = replace(hub.limits, behind_s=0.05)
+        narrow.backlog = hub.limits.small_bytes + 1  # far from the most that may wait, but always there
+        hub.publish("s", unit(0))
+        await settle()
+        assert narrow.numbers == [0]
+        await asyncio.sleep(0.06)
+        for n in range(1, 15):
+            narrow.backlog = hub.limits.small_bytes + 1 if n < 5 else 0
+            hub.publish("s", unit(n))
+            await settle()
+        assert narrow.numbers == [0, 10, 11, 12, 13, 14], "from the next key frame on, once little waits"
+        assert attachment.skipped == 4
+
+    run(body)
+
+
 def test_a_broken_viewer_is_let_go_alone():
     async def body(hub):
         bad, good, ended = Sink(), Sink(), []

@@ -52,11 +52,14 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HubLimits:
-    """Bounds of memory.  A viewer may lag by `viewer_bytes` (4 s at 2 Mbit/s); a source keeps `ring_bytes` of its present
-    group of pictures; `inbox_bytes` may wait for a busy event loop.
+    """Bounds of memory and of delay.  A viewer may lag by `viewer_bytes`, and for no longer than `behind_s` by more than
+    `small_bytes`: a queue that does not empty is delay, and what the page asks for waits behind it.  A source keeps
+    `ring_bytes` of its present group of pictures; `inbox_bytes` may wait for a busy event loop.
     """
 
     viewer_bytes: int = 1 << 20
+    small_bytes: int = 48 << 10
+    behind_s: float = 1.0
     viewer_frames: int = 256
     ring_bytes: int = 8 << 20
     ring_frames: int = 1200
@@ -118,7 +121,7 @@ class Attachment:
     """One sink on one source.  `close` cuts it at once; `skipped` counts the frames it was too slow for."""
 
     __slots__ = (
-        "_channel", "_hub", "_on_end", "config", "form", "mode", "open", "pending", "send", "skipped", "told_us", "waiting", "wire",
+        "_channel", "_hub", "_on_end", "behind_since", "config", "form", "mode", "open", "pending", "send", "skipped", "told_us", "waiting", "wire",
     )  # fmt: skip
 
     def __init__(
@@ -128,6 +131,7 @@ class Attachment:
         self._channel = channel
         self._on_end = on_end
         self.form, self.mode = form, mode
+        self.behind_since: float | None = None  # loop time from which on more than a little waits for it
         self.told_us: int | None = None  # when telemetry went to it last, on the stream's clock
         self.send = sink.send
         self.pending = sink.pending
@@ -431,7 +435,7 @@ class MediaHub:
         if not to.open:
             return
         try:
-            if encoded.kind != frames.END and not catching_up and to.pending() > self.limits.viewer_bytes:
+            if encoded.kind != frames.END and not catching_up and self._late(to):
                 to.skipped += 1
                 to.waiting = True
                 return
@@ -457,6 +461,17 @@ class MediaHub:
         except Exception:  # noqa: BLE001 - one viewer's transport must never reach the source or the other viewers
             _log.info("a viewer of %s was let go: its transport failed", channel.source_id, exc_info=True)
             to.release()
+
+    def _late(self, to: Attachment) -> bool:
+        """Whether this viewer has to be let catch up: until little waits for it."""
+        behind = to.pending()
+        if behind <= self.limits.small_bytes:
+            to.behind_since = None
+            return False
+        now = self._loop.time()
+        if to.behind_since is None:
+            to.behind_since = now
+        return behind > self.limits.viewer_bytes or now - to.behind_since > self.limits.behind_s
 
     @staticmethod
     def _due(to: Attachment, encoded: Encoded) -> bool:

@@ -1,8 +1,8 @@
 """RTSP out, for ATAK and any player that speaks RTSP and no WebSocket: a lawful view at an address of its own.
 
 `rtsp://host:port/<ticket>`: the ticket is 128 random bits, made by an act for one watch and worth nothing when that watch ends;
-nothing else is served, nothing is listed.  H.264 as received in RTP (RFC 6184) and KLV as a second track (RFC 6597), interleaved in the
-connection or over UDP to the address the connection comes from, never to another.  Source: RFC 2326 (RTSP 1.0), RFC 3550.
+nothing else is served, nothing is listed.  H.264 as received in RTP (RFC 6184) and KLV as a second track (RFC 6597), interleaved
+in the connection or over UDP to the address the connection comes from, never to another.  Source: RFC 2326 (RTSP 1.0), RFC 3550.
 Bounds: MAX_CLIENTS connections, those of protocols/rtsp.py for what a client says, the hub's for what it does not take; who takes
 nothing for STUCK_S is cut.
 """
