@@ -9,7 +9,9 @@ the bench's authority is a device of the same person.
 from __future__ import annotations
 
 import hashlib
+import ssl
 import sys
+from pathlib import Path
 from typing import Any
 
 from egide.app import build, capabilities, engines
@@ -18,7 +20,7 @@ from egide.gateways.composition import Composition, compose
 from egide.gateways.serve import serving
 from egide.kernel.settings import load
 from egide.operations.tak.identity import TakDevice
-from egide.operations.tak.server import TakServer, context
+from egide.operations.tak.server import TakServer
 
 
 async def listen(kernel: Any, port: int) -> None:
@@ -27,10 +29,21 @@ async def listen(kernel: Any, port: int) -> None:
     def device_of(_kernel: Any, certificate: bytes) -> TakDevice:
         return TakDevice("bench", "officer", "BENCH", hashlib.sha256(certificate).hexdigest())
 
-    tls = context(kernel.settings.folder / "tak")
+    person = kernel.identity.person("officer", kernel.store.reader(), strong=True)
+    await kernel.perform("operations.duty.begin", b'{"hours": 8, "informed": true}', person)
+    tls = _tls(kernel.settings.folder / "tak")
     server = TakServer(kernel, kernel.things["tak"], device_of, port=port, tls=tls, host="127.0.0.1")
     await server.start()
     kernel.things["tak-server"] = server
+
+
+def _tls(folder: Path) -> ssl.SSLContext:
+    """TLS as the platform's own: a client certificate always."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.verify_mode = ssl.CERT_REQUIRED
+    made.load_cert_chain(folder / "server.pem")
+    made.load_verify_locations(folder / "clients.pem")
+    return made
 
 
 def main() -> None:

@@ -214,9 +214,7 @@ def _altered(row: Any, values: dict[str, Any]) -> Effect:
     def apply(connection: Connection) -> None:
         connection.execute(update(tables.drawing).where(tables.drawing.c.id == row.id).values(**values))
 
-    return Effect(
-        DrawingId(row.id), apply=apply, events=_event(row.id, row.scope), concerns=(row.scope,)
-    )
+    return Effect(DrawingId(row.id), apply=apply, events=_event(row.id, row.scope), concerns=(row.scope,))
 
 
 ACTS: tuple[Act, ...] = (add, change, remove)

@@ -19,6 +19,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import quoteattr
 
+import pytak
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -26,7 +27,7 @@ from cryptography.x509.oid import NameOID
 
 from egide.operations.tak.identity import TakDevice
 from egide.operations.tak.router import Router
-from egide.operations.tak.server import TakServer, context
+from egide.operations.tak.server import TakServer
 from tests.world import World
 
 # ── Certificates ──
@@ -55,6 +56,14 @@ class Authority:
         (self.folder / f"{name}.key").write_bytes(pem)
         (self.folder / f"{name}.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM) + pem)
         return made.public_bytes(serialization.Encoding.DER)
+
+    def server(self) -> ssl.SSLContext:
+        """What the server speaks: only holders of a certificate of this authority get through."""
+        made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        made.verify_mode = ssl.CERT_REQUIRED
+        made.load_cert_chain(self.folder / "server.pem")
+        made.load_verify_locations(self.folder / "clients.pem")
+        return made
 
     def client(self, name: str) -> ssl.SSLContext:
         """What a client with this certificate speaks."""
@@ -116,7 +125,7 @@ async def deployed(world: World, authority: Authority) -> AsyncIterator[Field]:
     found.router = Router(lambda: kernel.clock.latest_us() // 1000)
     found.server = TakServer(
         kernel, found.router, lambda _kernel, der: found.devices.get(hashlib.sha256(der).hexdigest()),
-        port=0, tls=context(authority.folder), host="127.0.0.1",
+        port=0, tls=authority.server(), host="127.0.0.1",
     )  # fmt: skip
     await found.server.start()
     try:
@@ -305,3 +314,23 @@ async def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
             return
         await asyncio.sleep(0.01)
     raise AssertionError("it did not come")
+
+
+@asynccontextmanager
+async def streaming(section: Any) -> AsyncIterator[pytak.CLITool]:
+    """PyTAK, unmodified, running; its tasks and sockets are gone afterwards."""
+    tool = pytak.CLITool(section)
+    await tool.setup()
+    writers = [worker.writer for worker in tool.tasks if hasattr(worker, "writer")]
+    running = asyncio.create_task(tool.run())
+    try:
+        yield tool
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        for task in tuple(tool.running_tasks):
+            task.cancel()
+        await asyncio.gather(*tool.running_tasks, return_exceptions=True)
+        for writer in writers:
+            writer.close()
+            await asyncio.gather(writer.wait_closed(), return_exceptions=True)

@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from egide.operations.relay import relay
+from egide.operations.shifts import on_duty
 from egide.operations.tak.picture import Bridge, Feed
 from tests.operations.tak.field import Field, event, until
 from tests.world import Terminal
@@ -17,7 +18,10 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def bridge(tak: Field) -> Any:
-    made = Bridge(tak.world.kernel, tak.router)
+    kernel = tak.world.kernel
+    made = Bridge(kernel, tak.router)
+    tak.router.on_duty = lambda person: on_duty(kernel, person)
+    kernel.bus.watch(lambda name, _told: tak.router.quiet() if name == "duty.ended" else None)
     made.start()
     yield made
     await made.stop()
@@ -27,25 +31,50 @@ def places(terminal: Terminal, name: str) -> list[dict[str, Any]]:
     return [e for m in terminal.pushed if m.get("push") == "entities" for e in m["entities"] if e["name"] == name]
 
 
-async def test_a_device_is_on_the_map_until_it_is_stale(tak: Field, bridge: Bridge) -> None:
-    terminal = Terminal(tak.world.person("command"))
-    await tak.world.act("command", "operations.track.subscribe", terminal)
-    async with tak.client("alpha") as alpha:
+async def test_an_officer_is_on_the_map_while_on_duty(tak: Field, bridge: Bridge) -> None:
+    """The same officer, the same place, whichever device says it; off duty it stops everywhere at once."""
+    terminal, world = Terminal(tak.world.person("command")), tak.world
+    await world.act("command", "operations.track.subscribe", terminal)
+    name = world.person("officer").name
+    async with tak.client("alpha") as alpha, tak.client("beta", "command") as beta:
+        alpha.report()
+        await until(lambda: "en service" in alpha.words())
+        assert not places(terminal, name)
+        assert not beta.of("a-f-G-U-C")
+        await world.act("officer", "operations.duty.begin", hours=8, informed=True)
         alpha.report(detail='<track speed="1" course="450"/>')
-        await until(lambda: places(terminal, "ALPHA"))
-        assert places(terminal, "ALPHA")[0]["kind"] == "officer"
-        positions = relay(tak.world.kernel).positions
-        await until(lambda: any(frame[0] == 4 for frame in terminal.frames))
-        number = places(terminal, "ALPHA")[0]["number"]
-        await until(lambda: number in positions._latest)
+        await until(lambda: places(terminal, name) and beta.of("a-f-G-U-C"))
+        assert places(terminal, name)[0]["kind"] == "officer"
         alpha.send(event("a-h-G", "enemy"))
         alpha.send(event("t-x-c-t", "ping"))
         await until(lambda: alpha.of("t-x-c-t-r"))
         assert not any("enemy" in str(m) for m in terminal.pushed), "a marker is no officer's position"
-        tak.router._now_ms = lambda: tak.server.now_ms() + 3_600_000
-        tak.router.sweep()
-        assert number not in positions._latest
+        await world.act("officer", "operations.duty.end")
+        await until(lambda: beta.of("t-x-d-d"), 2.0)
+        assert tak.router.last(alpha.uid) is None
+        number = places(terminal, name)[0]["number"]
+        assert number not in relay(world.kernel).positions._latest
+        heard = len(beta.of("a-f-G-U-C"))
+        alpha.report()
+        await until(lambda: alpha.words().count("en service") > 1)
+        assert len(beta.of("a-f-G-U-C")) == heard
     terminal.leave()
+
+
+async def test_an_officer_with_another_terminal_is_on_every_device(tak: Field, bridge: Bridge) -> None:
+    world = tak.world
+    await world.act("officer", "operations.duty.begin", hours=8, informed=True)
+    now = world.clock.now_us() // 1000
+    async with tak.client("beta", "other-officer") as beta:
+        await world.act("officer", "operations.position.report", fixes=[{"lat": 60.17, "lon": 24.945, "at": now}])
+        bridge.tell_officers()
+        await until(lambda: beta.of("a-f-G-U-C"))
+        point = ET.fromstring(beta.of("a-f-G-U-C")[0]).find("point")
+        assert point is not None
+        assert float(point.get("lat", "0")) == pytest.approx(60.17)
+        await world.act("officer", "operations.duty.end")
+        bridge.tell_officers()
+        await until(lambda: beta.of("t-x-d-d"))
 
 
 async def test_an_aircraft_is_on_every_device(tak: Field, bridge: Bridge) -> None:

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 import pytak
 import pytest
 
-from tests.operations.tak.field import Field, event, fields, framed, message, until
+from tests.operations.tak.field import Field, event, fields, framed, message, streaming, until
 
 pytestmark = pytest.mark.anyio
 
@@ -152,29 +152,15 @@ def settings_of(tak: Field, name: str) -> ConfigParser:
 @pytest.mark.filterwarnings("ignore:ssl.OP_NO_:DeprecationWarning")  # PyTAK's own
 async def test_pytak_sends_receives_and_is_answered(tak: Field) -> None:
     tak.enrol("py")
-    tool = pytak.CLITool(settings_of(tak, "py")["pytak"])
-    await tool.setup()
-    writers = [worker.writer for worker in tool.tasks if hasattr(worker, "writer")]
-    running = asyncio.create_task(tool.run())
-    try:
-        async with tak.client("alpha") as alpha:
-            own = pytak.gen_cot(lat=60.17, lon=24.94, uid="PYTAK-1", cot_type="a-f-G-U-C", callsign="PY", stale=60)
-            assert own is not None
-            await tool.tx_queue.put(own)
-            alpha.report()
-            await until(lambda: alpha.heard("PYTAK-1"))
-            assert await received(tool, alpha.uid)
-            await tool.tx_queue.put(event("t-x-c-t", "PYTAK-1-ping"))
-            assert await received(tool, "takPong")
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-        for task in tuple(tool.running_tasks):
-            task.cancel()
-        await asyncio.gather(*tool.running_tasks, return_exceptions=True)
-        for writer in writers:
-            writer.close()
-            await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+    async with streaming(settings_of(tak, "py")["pytak"]) as tool, tak.client("alpha") as alpha:
+        own = pytak.gen_cot(lat=60.17, lon=24.94, uid="PYTAK-1", cot_type="a-f-G-U-C", callsign="PY", stale=60)
+        assert own is not None
+        await tool.tx_queue.put(own)
+        alpha.report()
+        await until(lambda: alpha.heard("PYTAK-1"))
+        assert await received(tool, alpha.uid)
+        await tool.tx_queue.put(event("t-x-c-t", "PYTAK-1-ping"))
+        assert await received(tool, "takPong")
 
 
 async def received(tool: pytak.CLITool, uid: str) -> bool:

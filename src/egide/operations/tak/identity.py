@@ -15,9 +15,8 @@ from cryptography.x509.oid import NameOID
 from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.exc import DatabaseError
 
-from egide.kernel.errors import NotFound, Text
+from egide.kernel.errors import EgideError, NotFound, Text
 from egide.kernel.store import unavailable
-from egide.kernel.vault import VaultError
 from egide.operations.tak import tables
 
 if TYPE_CHECKING:
@@ -111,5 +110,5 @@ def _opened(kernel: Kernel, person: str, sealed: bytes | None, bound: str) -> st
         return ""
     try:
         return kernel.vault.open_(person, tables.PURPOSE, bytes(sealed), bound.encode()).decode()
-    except VaultError:
+    except EgideError:
         return ""

@@ -9,9 +9,8 @@ import msgspec
 from sqlalchemy import Connection, select
 
 from egide.kernel.act import Ctx
-from egide.kernel.errors import NotFound, Text
+from egide.kernel.errors import EgideError, NotFound, Text
 from egide.kernel.identity import new_id
-from egide.kernel.vault import VaultError
 from egide.operations.tak import tables
 from egide.operations.tak.groups import groups_of
 from egide.operations.tak.identity import TakDevice, devices, name_on_the_wire
@@ -92,7 +91,7 @@ def opened(kernel: Kernel, mission: str, sealed: bytes, bound: str) -> bytes | N
     """The content; None where it was erased."""
     try:
         return kernel.vault.open_(owner(mission), tables.PURPOSE, bytes(sealed), bound.encode())
-    except VaultError:
+    except EgideError:
         return None
 
 

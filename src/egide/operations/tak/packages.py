@@ -15,10 +15,9 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, delete, exists, insert, or_, select, update
 
 from egide.kernel.act import Act, Ctx, Effect, Input, Nothing, act
-from egide.kernel.errors import BadInput, NotFound, Text
+from egide.kernel.errors import BadInput, EgideError, NotFound, Text
 from egide.kernel.retention import keep, trigger
 from egide.kernel.tables import retained
-from egide.kernel.vault import VaultError
 from egide.operations.tak import tables
 from egide.operations.tak.groups import chosen, groups_of
 from egide.operations.tak.identity import devices, name_on_the_wire, own_device
@@ -272,7 +271,7 @@ def _opened(kernel: Kernel, db: Connection, rows: Any) -> list[Resource]:
             continue
         try:
             opened = kernel.vault.open_(owner(row.id), tables.PURPOSE, bytes(row.body), row.id.encode())
-        except VaultError:
+        except EgideError:
             continue
         body = msgspec.json.decode(opened, type=_Body)
         by = known.get(row.device)

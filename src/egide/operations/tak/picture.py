@@ -17,10 +17,14 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from egide.operations import tables
+from egide.operations.audience import groups
 from egide.operations.relay import relay
+from egide.operations.shifts import shifts
 from egide.operations.tak.router import EVERYONE, Contact, Refusal, Router
 from egide.protocols import cot
 from egide.protocols.cot import CotEvent, Point
+from egide.protocols.cot.event import UNKNOWN
+from egide.protocols.positions import Fix
 
 if TYPE_CHECKING:
     from egide.kernel.door import Kernel
@@ -30,6 +34,8 @@ log = logging.getLogger("egide.tak")
 EVERY_S = 1.0  # s between looks at the platform's aircraft
 AIRCRAFT = "a-f-A-M-H-Q"  # friendly, air, military, rotary wing, drone: what clients draw for one
 STALE_MS = 10_000  # ms an aircraft's position stands
+OFFICER = "a-f-G-U-C"  # friendly, ground, unit: what clients draw for an officer
+OFFICER_STALE_MS = 60_000  # ms an officer's position stands
 FEED_STALE_MS = 3_600_000  # ms a feed stands; it is told again before
 FEED = "b-m-p-s-p-loc"
 CHANGES = frozenset({"camera.started", "camera.stopped", "order.ended", "right.changed", "roster.changed"})
@@ -53,9 +59,7 @@ class Bridge:
         self.feeds: Callable[[str], list[Feed]] = lambda _person: []
         self._kernel = kernel
         self._router = router
-        self._numbers: dict[
-            str, tuple[int, str]
-        ] = {}  # uid → its number on the positions wire, the call sign it has there
+        self._officers: dict[str, tuple[Fix, frozenset[str]]] = {}  # shift → what was told of it, to whom
         self._names: dict[str, str] = {}
         self._sent_us: dict[str, int] = {}
         self._told: dict[str, frozenset[str]] = {}  # contact → feeds it was told
@@ -80,21 +84,17 @@ class Bridge:
     # -- from devices to the map --------------------------------------------------------------------------------------
 
     def _heard(self, event: CotEvent, contact: Contact | None) -> None:
+        """A device says where its officer is: as if a terminal of theirs said it, on the map and in their own track."""
         if contact is None or event.uid != contact.uid or not event.self_report or not event.point.known:
             return
-        positions = relay(self._kernel).positions
-        number, shown = self._numbers.get(event.uid, (0, ""))
-        if not number or shown != contact.callsign:
-            number = positions.number(f"tak:{event.uid}", contact.callsign, "officer")
-            if event.uid not in self._numbers:
-                self._feed(contact)
-            self._numbers[event.uid] = (number, contact.callsign)
-        positions.put(number, event.point.lat, event.point.lon, _course(event))
+        if event.uid not in self._told:
+            self._feed(contact)
+        point = event.point
+        accuracy = point.ce if 0 <= point.ce < UNKNOWN else 0.0
+        shifts(self._kernel).take(contact.person, [Fix(point.lat, point.lon, _course(event), accuracy, event.time)])
 
     def _gone(self, uid: str) -> None:
         self._told.pop(uid, None)
-        if self._numbers.pop(uid, None) is not None:
-            relay(self._kernel).positions.drop(f"tak:{uid}")
 
     # -- from the platform to devices ---------------------------------------------------------------------------------
 
@@ -102,6 +102,7 @@ class Bridge:
         while True:
             await asyncio.sleep(EVERY_S)
             self.tell_aircraft()
+            self.tell_officers()
 
     def tell_aircraft(self) -> None:
         """Every aircraft whose place is newer than what was last told."""
@@ -113,13 +114,46 @@ class Bridge:
             with suppress(Refusal):  # a uid of ours that somebody else claims is nothing we can tell
                 self._router.publish(event, groups=frozenset({EVERYONE}))
 
+    def tell_officers(self) -> None:
+        """Officers on duty whose place comes from another terminal than a TAK device; who went off duty is taken off the map."""
+        board, connected = shifts(self._kernel), {contact.person for contact in self._router.contacts()}
+        shown = {
+            shift.id: shift for shift in board.running() if shift.vehicle is None and shift.person not in connected
+        }
+        for id_ in [id_ for id_ in self._officers if id_ not in shown]:
+            self._take_off(f"egide-{id_}", self._officers.pop(id_)[1])
+        for id_, shift in shown.items():
+            fix, of = shift.plausible.last, groups(board.rosters, shift.person, shift.unit)
+            if fix is None or self._officers.get(id_) == (fix, of):
+                continue
+            self._officers[id_] = (fix, of)
+            with suppress(Refusal):
+                self._router.publish(self._officer(id_, shift.name, fix), groups=of)
+
+    def _take_off(self, uid: str, of: frozenset[str]) -> None:
+        link = cot.element("link", {"uid": uid, "type": OFFICER, "relation": "p-p"})
+        with suppress(Refusal):
+            self._router.publish(cot.control("t-x-d-d", f"{uid}-gone", self._now_ms(), link), groups=of)
+
+    def _officer(self, shift: str, name: str, fix: Fix) -> CotEvent:
+        detail = cot.element("contact", {"callsign": name}) + cot.element(
+            "track", {"course": f"{fix.heading:.1f}", "speed": "0"}
+        )
+        point = Point(fix.lat, fix.lon, ce=fix.accuracy or UNKNOWN)
+        return cot.read(
+            cot.write(uid=f"egide-{shift}", type=OFFICER, how="m-g", time=fix.at_ms, start=fix.at_ms, stale=fix.at_ms + OFFICER_STALE_MS, point=point, detail=detail)
+        )  # fmt: skip
+
+    def _now_ms(self) -> int:
+        return self._kernel.clock.latest_us() // 1000
+
     def tell_feeds(self) -> None:
         """Every device is told the feeds that its person may watch now, and that others are gone."""
         for contact in self._router.contacts():
             self._feed(contact)
 
     def _feed(self, contact: Contact) -> None:
-        now = self._kernel.clock.latest_us() // 1000
+        now = self._now_ms()
         feeds = {feed.uid: feed for feed in self.feeds(contact.person)}
         for feed in feeds.values():
             self._router.send(contact.uid, feed_event(feed, now))
@@ -131,7 +165,7 @@ class Bridge:
         self._told[contact.uid] = frozenset(feeds)
 
     def _aircraft(self, source: str, lat: float, lon: float) -> CotEvent:
-        now = self._kernel.clock.latest_us() // 1000
+        now = self._now_ms()
         detail = cot.element("contact", {"callsign": self._name(source)}) + cot.element("link", {"uid": "EGIDE", "type": "a-f-G-I", "relation": "p-p"})  # fmt: skip
         return cot.read(
             cot.write(uid=f"egide-{source}", type=AIRCRAFT, how="m-g", time=now, start=now, stale=now + STALE_MS, point=Point(lat, lon), detail=detail)

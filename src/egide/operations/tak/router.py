@@ -85,6 +85,8 @@ class Router:
         self.on_gone: list[Callable[[str], None]] = []
         # Groups that a mission's name stands for in `<dest mission="…">`; set by who knows missions.
         self.mission_groups: Callable[[str], frozenset[str]] = lambda name: frozenset({f"mission:{name}"})
+        # Whether a person's own position may be passed on at this moment; set by who knows shifts.
+        self.on_duty: Callable[[str], bool] = lambda _person: True
         self._now_ms = now_ms
         self._loop = asyncio.get_running_loop()
         self._bits: dict[str, int] = {}
@@ -171,8 +173,18 @@ class Router:
             del self._by_uid[subscriber.uid]
             if subscriber.uid not in self._last:
                 self._owners.pop(subscriber.uid, None)
-            link = cot.element("link", {"uid": subscriber.uid, "type": "a-f-G-U-C", "relation": "p-p"})
-            self._pass(cot.control("t-x-d-d", f"{subscriber.uid}-gone", self._now_ms(), link), subscriber.send, None)
+            self._tell_gone(subscriber)
+
+    def quiet(self) -> None:
+        """Whoever went off duty is shown to nobody any more."""
+        for subscriber in tuple(self._subscribers):
+            if subscriber.uid in self._last and not self.on_duty(subscriber.device.person):
+                self._forget(subscriber.uid)
+                self._tell_gone(subscriber)
+
+    def _tell_gone(self, subscriber: Subscriber) -> None:
+        link = cot.element("link", {"uid": subscriber.uid, "type": "a-f-G-U-C", "relation": "p-p"})
+        self._pass(cot.control("t-x-d-d", f"{subscriber.uid}-gone", self._now_ms(), link), subscriber.send, None)
 
     def resume(self, subscriber: Subscriber) -> None:
         """Its socket takes bytes again."""
@@ -203,6 +215,7 @@ class Router:
     def sweep(self) -> None:
         """What is stale goes; what waited for a lease goes on."""
         now = self._now_ms()
+        self.quiet()
         for subscriber in tuple(self._subscribers):
             if subscriber.waiting and not subscriber.waits:
                 self.resume(subscriber)
@@ -231,6 +244,8 @@ class Router:
         person = subscriber.device.person
         if any(self._owners.get(uid, person) != person for uid in speaks_for):
             raise Refusal("spoofed")
+        if event.self_report and not self.on_duty(person):
+            raise Refusal("off-duty")
         doubt = self._places.doubt(event, self._now_ms(), self._loop.time())
         if doubt is not None:
             raise Refusal(doubt)

@@ -12,14 +12,13 @@ import errno
 import logging
 import ssl
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from egide.kernel.door import Kernel, reasons
-from egide.kernel.errors import EgideError, Refused, StartupError, Text
+from egide.kernel.errors import EgideError, Refused
 from egide.operations.tak.acts import Connect, Ended, Minute, groups_now
 from egide.operations.tak.connection import Connection
 from egide.operations.tak.router import Router
@@ -36,30 +35,6 @@ AGAIN_S = 2.0  # s between tries for a port that another process holds
 HANDSHAKE_S = 15.0  # s a client may take for its handshake
 MAX_CONNECTIONS = 5_000  # at once; each costs a file descriptor and its buffers
 CHANGES = frozenset({"right.changed", "roster.changed"})
-CHAIN, CLIENTS = (
-    "server.pem",
-    "clients.pem",
-)  # in <data>/tak: our certificate with its key; the authority of the devices
-
-
-def context(folder: Path) -> ssl.SSLContext:
-    """TLS as TAK clients speak it: 1.2 or later, a client certificate always. Raises `StartupError`."""
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    made.minimum_version = ssl.TLSVersion.TLSv1_2
-    made.verify_mode = ssl.CERT_REQUIRED
-    try:
-        made.load_cert_chain(folder / CHAIN)
-        made.load_verify_locations(folder / CLIENTS)
-    except (OSError, ssl.SSLError) as error:
-        raise StartupError(
-            Text(
-                f"Le port TAK est demandé, mais il manque {CHAIN} (certificat et clé) ou {CLIENTS} (autorité des appareils).",
-                f"The TAK port is asked for, but {CHAIN} (certificate and key) or {CLIENTS} (the devices’ authority) is missing.",
-            ),
-            Text("Placez-les dans ce dossier, ou ôtez tak_port.", "Put them into this folder, or remove tak_port."),
-            file=str(folder),
-        ) from error
-    return made
 
 
 class TakServer:

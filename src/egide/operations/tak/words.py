@@ -37,6 +37,10 @@ REFUSALS: dict[str, Text] = {
     "spoofed": Text(
         "Identifiant d’un autre appareil : message refusé.", "Identifier of another device: message refused."
     ),
+    "off-duty": Text(
+        "Vous n’êtes pas en service : votre position n’est ni transmise ni gardée. Prenez votre service dans Égide.",
+        "You are not on duty: your position is neither passed on nor kept. Go on duty in Égide.",
+    ),
     "flood": Text(
         "Trop de messages en peu de temps : votre appareil est ralenti.",
         "Too many messages in a short time: your device is slowed down.",

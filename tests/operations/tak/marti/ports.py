@@ -10,7 +10,7 @@ from typing import Any
 from egide.app import build
 from egide.gateways.tak import TakPorts
 from egide.kernel.identity import Principal
-from egide.operations.tak.ports import Contact, OnEvent
+from egide.operations.tak.ports import STREAM, Contact, OnEvent
 from tests.operations.tak.marti.client import Client
 from tests.world import World
 
@@ -67,7 +67,7 @@ class TakWorld(World):
     async def start(self) -> None:
         self.kernel, self.application = build(self.settings, clock=self.clock, extra=self.extra)
         self.router = PlainRouter()
-        self.kernel.things["tak"] = self.router
+        self.kernel.things[STREAM] = self.router
         await self.kernel.start()
         self.ports = TakPorts(self.kernel)
         await self.ports.start()
