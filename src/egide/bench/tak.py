@@ -50,7 +50,7 @@ def exchange(bench: Bench) -> None:
     bench.add(
         row(
             "cot_deliveries_per_s_core_tls", many.per_cpu_s, "deliveries/CPU s", "higher", target=250_000, peer=PEER,
-            peer_value=peer_many.per_cpu_s if peer_many else None,
+            peer_value=max((seen.per_cpu_s for seen in (peer_few, peer_many) if seen), default=None),
         ),
         row("cot_p50_ms", few.p50, "ms", "lower", target=10, peer=PEER, peer_value=peer_few.p50 if peer_few else None),
         row("cot_p99_ms", many.p99, "ms", "lower", target=150, peer=PEER, peer_value=peer_many.p99 if peer_many else None),
@@ -67,7 +67,8 @@ def exchange(bench: Bench) -> None:
         "deliveries are bytes over the size of an event. It shares the machine with the server, so ages hold its own delays too."
     )
     bench.note(
-        f"cot: {PEER} is measured on its own TLS server; it knows no groups, no leases and no record of what passed."
+        f"cot: {PEER} is measured on its own TLS server; it knows no groups, no leases and no record of what passed. Its deliveries are the better "
+        f"of its figures with {FEW} and {clients} clients."
     )
 
 

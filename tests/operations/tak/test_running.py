@@ -116,3 +116,26 @@ async def test_another_process_takes_over_the_port(tak: Field, monkeypatch: pyte
     async with tak.client("alpha") as alpha:
         await until(lambda: alpha.of("t-x-takp-v"))
     await second.stop()
+
+
+async def test_without_tls_it_listens_on_the_loopback_alone(tak: Field) -> None:
+    device = tak.enrol("plain")
+    asked: list[bytes] = []
+    server = TakServer(
+        tak.world.kernel, tak.router, lambda _kernel, der: asked.append(der) or device, port=0, tls=None, host="0.0.0.0"
+    )  # fmt: skip
+    await server.start()
+    try:
+        assert server._server is not None
+        assert server._server.sockets[0].getsockname()[0] == "127.0.0.1"
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        assert b"t-x-takp-v" in await reader.readuntil(b"</event>")
+        assert asked == [b""]
+        [connection] = server._connections
+        connection.push({"push": "notice", "title": {"fr": "Relève à 14 h", "en": "Relief at 14:00"}})
+        assert "Relève à 14 h / Relief at 14:00" in (await reader.readuntil(b"</event>")).decode()
+        assert connection.pending() == 0
+        writer.close()
+        await writer.wait_closed()
+    finally:
+        await server.stop()

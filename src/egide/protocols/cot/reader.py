@@ -192,7 +192,7 @@ def read(raw: bytes) -> CotEvent:
         type=kind,
         how=event.get("how", ""),
         time=time,
-        start=milliseconds(event.get("start"), "start"),
+        start=time if event.get("start") == event.get("time") else milliseconds(event.get("start"), "start"),
         stale=milliseconds(event.get("stale"), "stale"),
         point=place,
         raw=raw,
