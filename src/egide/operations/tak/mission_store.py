@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 from egide.kernel.act import Ctx
 from egide.kernel.errors import NotFound, Text
 from egide.kernel.identity import new_id
-from egide.kernel.vault import VaultError
+from egide.operations.tak import sealed as sealed_in
 from egide.operations.tak import tables
 from egide.operations.tak.groups import groups_of
 from egide.operations.tak.identity import TakDevice, devices, name_on_the_wire
@@ -90,10 +90,7 @@ def seal(kernel: Kernel, mission: str, content: bytes, bound: str) -> bytes:
 
 def opened(kernel: Kernel, mission: str, sealed: bytes, bound: str) -> bytes | None:
     """The content; None where it was erased."""
-    try:
-        return kernel.vault.open_(owner(mission), tables.PURPOSE, bytes(sealed), bound.encode())
-    except VaultError:
-        return None
+    return sealed_in.opened(kernel, owner(mission), sealed, bound)
 
 
 def visible(ctx: Ctx) -> list[Any]:
