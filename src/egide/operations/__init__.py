@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 async def _start(kernel: Kernel) -> None:
     from egide.operations.start import start  # noqa: PLC0415 — numpy, av and shapely load while the server already listens
 
-    await start(kernel)
     from egide.operations.tak import data  # noqa: PLC0415 — as above
 
-    await data.start(kernel)  # after the router that its events come from
+    data.prepare(kernel)  # before the stream, which asks whose a certificate is
+    await start(kernel)
+    await data.start(kernel)  # after the stream, whose events it hears
 
 
 async def _stop(kernel: Kernel) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from egide.kernel.errors import EgideError
 from egide.operations.tak import contents, enrol, federation, feeds, missions, packages, people
 from egide.operations.tak.federation_links import Links
+from egide.operations.tak.identity import device_of
 from egide.operations.tak.notices import Notices
 from egide.operations.tak.uploads import uploads
 
@@ -21,6 +22,11 @@ ACTS = (*enrol.ACTS, *people.ACTS, *packages.ACTS, *missions.ACTS, *contents.ACT
 ERASERS = {packages.CATEGORY: packages.erase, missions.CATEGORY: missions.erase}
 REMOVERS = {packages.CATEGORY: packages.remove}
 THING = "tak-data"
+
+
+def prepare(kernel: Kernel) -> None:
+    """Says whose a certificate is, to who asks `kernel.things["tak-devices"]`."""
+    kernel.things["tak-devices"] = device_of
 
 
 async def start(kernel: Kernel) -> None:

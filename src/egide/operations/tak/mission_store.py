@@ -118,6 +118,13 @@ def groups_in(db: Connection, mission: str) -> frozenset[str]:
     return frozenset(row.shared for row in db.execute(select(table.c.shared).where(table.c.mission == mission)))
 
 
+def groups_named(db: Connection, name: str) -> frozenset[str]:
+    """The groups with which missions of this name are shared."""
+    table = tables.mission_group
+    query = select(table.c.shared).join(_TABLE, _TABLE.c.id == table.c.mission)
+    return frozenset(row.shared for row in db.execute(query.where(_TABLE.c.name == name, _TABLE.c.removed.is_(None))))
+
+
 def show(ctx: Ctx, rows: Iterable[Any], *, whole: bool) -> list[MissionShown]:
     """Rows, opened; `whole` with what they hold."""
     rows = list(rows)

@@ -8,11 +8,17 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from egide.kernel.door import Kernel
 
-OnEvent = Callable[[bytes, str, frozenset[str]], None]  # the event as XML, who sent it, in which groups
+
+class Event(Protocol):
+    """An event that is passed on."""
+
+    @property
+    def raw(self) -> bytes:
+        """Its XML, from `<event` to `</event>`, as it came."""
 
 
 class Contact(Protocol):
-    """A client that streams now, or did lately."""
+    """A client that streams and has said who it is."""
 
     @property
     def uid(self) -> str:
@@ -35,24 +41,32 @@ class Contact(Protocol):
         """Application and version."""
 
     @property
-    def last_heard_us(self) -> int:
-        """µs; when it was last heard."""
+    def heard_ms(self) -> int:
+        """ms; when it was last heard."""
 
     @property
     def groups(self) -> frozenset[str]:
         """Its groups."""
+
+    @property
+    def device(self) -> str:
+        """The enrolled device it speaks from."""
+
+
+OnEvent = Callable[[Event, Contact | None], None]  # an event that is passed on, who sent it (None: the platform)
 
 
 class Router(Protocol):
     """The streaming router (`kernel.things["tak"]`)."""
 
     on_event: list[OnEvent]
+    mission_groups: Callable[[str], frozenset[str]]  # which groups a mission's name stands for in `<dest mission="…">`
 
     def contacts(self) -> list[Contact]:
         """Who streams."""
 
     def publish(self, event: bytes, *, groups: frozenset[str], origin: str = "") -> None:
-        """Hands an event to every client of these groups."""
+        """Hands an event to every client of these groups; raises where the event is none, or speaks for somebody else's thing."""
 
 
 class VideoOut(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,15 @@ class Streaming:
     team: str = "Cyan"
     role: str = "Team Member"
     takv: str = "ATAK-CIV 5.1"
-    last_heard_us: int = 0
+    heard_ms: int = 0
+    device: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """An event as it came."""
+
+    raw: bytes
 
 
 class PlainRouter:
@@ -42,6 +51,7 @@ class PlainRouter:
         self.on_event: list[OnEvent] = []
         self.published: list[tuple[bytes, frozenset[str], str]] = []
         self.clients: list[Contact] = []
+        self.mission_groups: Callable[[str], frozenset[str]] = lambda _name: frozenset()
 
     def contacts(self) -> list[Contact]:
         return self.clients
@@ -49,11 +59,11 @@ class PlainRouter:
     def publish(self, event: bytes, *, groups: frozenset[str], origin: str = "") -> None:
         self.published.append((event, groups, origin))
         for each in self.on_event:
-            each(event, origin, groups)
+            each(Raw(event), None)
 
     def sent_by_client(self, event: bytes, device: str, groups: frozenset[str]) -> None:
         for each in self.on_event:
-            each(event, device, groups)
+            each(Raw(event), Streaming(f"uid of {device}", device, groups, device=device))
 
 
 class TakWorld(World):
