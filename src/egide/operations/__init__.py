@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 async def _start(kernel: Kernel) -> None:
     from egide.operations.start import start  # noqa: PLC0415 — numpy, av and shapely load while the server already listens
-
     from egide.operations.tak import data  # noqa: PLC0415 — as above
 
     data.prepare(kernel)  # before the stream, which asks whose a certificate is
