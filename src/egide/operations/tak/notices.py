@@ -45,7 +45,7 @@ class Notices:
         found = router(self._kernel)
         if found is not None:
             found.on_event.append(self.heard)
-            found.mission_groups = self._groups
+            found.mission_groups = self.groups
 
     async def stop(self) -> None:
         """Ends what is under way."""
@@ -94,7 +94,7 @@ class Notices:
         if made is not None:
             out.publish(made[0], groups=made[1])
 
-    def _groups(self, name: str) -> frozenset[str]:
+    def groups(self, name: str) -> frozenset[str]:
         """The groups of the missions of this name; the router lets a sender reach its own among them."""
         try:
             return store.groups_named(self._kernel.store.reader(), name)

@@ -76,9 +76,12 @@ class TakWorld(World):
 
     async def start(self) -> None:
         self.kernel, self.application = build(self.settings, clock=self.clock, extra=self.extra)
-        self.router = PlainRouter()
-        self.kernel.things["tak"] = self.router
         await self.kernel.start()
+        self.router = PlainRouter()
+        self.kernel.things["tak"] = self.router  # in the stream's stead
+        notices, links = self.kernel.things["tak-data"]
+        self.router.on_event += [notices.heard, links.heard]
+        self.router.mission_groups = notices.groups
         self.ports = TakPorts(self.kernel)
         await self.ports.start()
 
