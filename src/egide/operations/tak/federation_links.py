@@ -33,7 +33,7 @@ from egide.kernel.merkle import Frontier, leaf_hash
 from egide.operations.tak.authority import Authority
 from egide.operations.tak.events import MAX_EVENT, EventError, Head, read_head
 from egide.operations.tak.federation import PEERS_CHANGED, Passed, peers
-from egide.operations.tak.ports import router
+from egide.operations.tak.ports import Contact, Event, Router, router
 
 if TYPE_CHECKING:
     from egide.kernel.door import Kernel
@@ -146,15 +146,15 @@ class Links:
         """Whether partners may call."""
         return self._server is not None
 
-    def heard(self, event: bytes, origin: str, groups: frozenset[str]) -> None:
+    def heard(self, event: Event, contact: Contact | None) -> None:
         """An event of the router: goes to the partners who may have one of its groups, if one of our own clients sent it."""
-        wanted = [link for link in self._links.values() if groups & set(link.peer.sends.split())]
-        if not wanted or origin.startswith(ORIGIN):
+        if contact is None:
             return
+        wanted = [link for link in self._links.values() if contact.groups & set(link.peer.sends.split())]
         with suppress(EventError):
-            if passes(read_head(event)):
+            if wanted and passes(read_head(event.raw)):
                 for link in wanted:
-                    link.put(event)
+                    link.put(event.raw)
 
     async def seal(self) -> None:
         """One leaf a partner for what passed since the last one."""
@@ -312,7 +312,14 @@ class Links:
             if len(self._seen) > REMEMBERED:
                 self._seen.popitem(last=False)
             self._count(peer.id, event, received=1)
-            out.publish(event, groups=receives, origin=ORIGIN + peer.id)
+            self._show(out, peer, event, receives)
+
+    @staticmethod
+    def _show(out: Router, peer: Any, event: bytes, groups: frozenset[str]) -> None:
+        try:
+            out.publish(event, groups=groups, origin=ORIGIN + peer.id)
+        except Exception as error:  # noqa: BLE001 — whatever the router refuses (a thing of our own, say), the link goes on
+            log.info("an event of partner %s is not shown: %s", peer.id, error)
 
     def _count(self, peer: str, event: bytes, *, sent: int = 0, received: int = 0) -> None:
         count = self._counts.setdefault(peer, Count())

@@ -15,9 +15,10 @@ from cryptography.x509.oid import NameOID
 from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.exc import DatabaseError
 
-from egide.kernel.errors import EgideError, NotFound, Text
+from egide.kernel.errors import NotFound, Text
 from egide.kernel.store import unavailable
 from egide.operations.tak import tables
+from egide.operations.tak.sealed import opened
 
 if TYPE_CHECKING:
     from egide.kernel.act import Ctx
@@ -106,9 +107,4 @@ def _name(der: bytes) -> str:
 
 
 def _opened(kernel: Kernel, person: str, sealed: bytes | None, bound: str) -> str:
-    if sealed is None:
-        return ""
-    try:
-        return kernel.vault.open_(person, tables.PURPOSE, bytes(sealed), bound.encode()).decode()
-    except EgideError:
-        return ""
+    return (opened(kernel, person, sealed, bound) or b"").decode() if sealed is not None else ""

@@ -9,8 +9,9 @@ import msgspec
 from sqlalchemy import Connection, select
 
 from egide.kernel.act import Ctx
-from egide.kernel.errors import EgideError, NotFound, Text
+from egide.kernel.errors import NotFound, Text
 from egide.kernel.identity import new_id
+from egide.operations.tak import sealed as sealed_in
 from egide.operations.tak import tables
 from egide.operations.tak.groups import groups_of
 from egide.operations.tak.identity import TakDevice, devices, name_on_the_wire
@@ -89,10 +90,7 @@ def seal(kernel: Kernel, mission: str, content: bytes, bound: str) -> bytes:
 
 def opened(kernel: Kernel, mission: str, sealed: bytes, bound: str) -> bytes | None:
     """The content; None where it was erased."""
-    try:
-        return kernel.vault.open_(owner(mission), tables.PURPOSE, bytes(sealed), bound.encode())
-    except EgideError:
-        return None
+    return sealed_in.opened(kernel, owner(mission), sealed, bound)
 
 
 def visible(ctx: Ctx) -> list[Any]:
@@ -118,6 +116,13 @@ def groups_in(db: Connection, mission: str) -> frozenset[str]:
     """The groups a mission is shared with."""
     table = tables.mission_group
     return frozenset(row.shared for row in db.execute(select(table.c.shared).where(table.c.mission == mission)))
+
+
+def groups_named(db: Connection, name: str) -> frozenset[str]:
+    """The groups with which missions of this name are shared."""
+    table = tables.mission_group
+    query = select(table.c.shared).join(_TABLE, _TABLE.c.id == table.c.mission)
+    return frozenset(row.shared for row in db.execute(query.where(_TABLE.c.name == name, _TABLE.c.removed.is_(None))))
 
 
 def show(ctx: Ctx, rows: Iterable[Any], *, whole: bool) -> list[MissionShown]:

@@ -21,7 +21,7 @@ from egide.operations.tak.events import EventError, notice, read_head
 from egide.operations.tak.identity import devices, name_on_the_wire
 from egide.operations.tak.missions import CHANGED
 from egide.operations.tak.packages import stored
-from egide.operations.tak.ports import router
+from egide.operations.tak.ports import Contact, Event, router
 
 if TYPE_CHECKING:
     from egide.kernel.door import Kernel
@@ -45,6 +45,7 @@ class Notices:
         found = router(self._kernel)
         if found is not None:
             found.on_event.append(self.heard)
+            found.mission_groups = self.groups
 
     async def stop(self) -> None:
         """Ends what is under way."""
@@ -52,12 +53,12 @@ class Notices:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def heard(self, event: bytes, origin: str, _groups: frozenset[str]) -> None:
-        """An event of a client (`origin` is its device): placed in the missions it names."""
-        if b"mission" not in event:
+    def heard(self, event: Event, contact: Contact | None) -> None:
+        """An event of a client: placed in the missions it names."""
+        if contact is None or b"mission" not in event.raw:
             return
         try:
-            head = read_head(event)
+            head = read_head(event.raw)
         except EventError:
             return  # the stream has told its sender already
         for mission in head.missions:
@@ -65,7 +66,7 @@ class Notices:
                 self._dropped += 1
                 log.warning("%d events for missions were not placed: too many at once", self._dropped)
                 return
-            task = asyncio.create_task(self._place(mission, origin, event))
+            task = asyncio.create_task(self._place(mission, contact.device, event.raw))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -92,6 +93,14 @@ class Notices:
             return
         if made is not None:
             out.publish(made[0], groups=made[1])
+
+    def groups(self, name: str) -> frozenset[str]:
+        """The groups of the missions of this name; the router lets a sender reach its own among them."""
+        try:
+            return store.groups_named(self._kernel.store.reader(), name)
+        except SQLAlchemyError as error:
+            log.warning("a mission's groups are not known now: %s", error)
+            return frozenset()
 
     def _notice(self, change: str) -> tuple[bytes, frozenset[str]] | None:
         kernel, db = self._kernel, self._kernel.store.reader()

@@ -15,12 +15,13 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, delete, exists, insert, or_, select, update
 
 from egide.kernel.act import Act, Ctx, Effect, Input, Nothing, act
-from egide.kernel.errors import BadInput, EgideError, NotFound, Text
+from egide.kernel.errors import BadInput, NotFound, Text
 from egide.kernel.retention import keep, trigger
 from egide.kernel.tables import retained
 from egide.operations.tak import tables
 from egide.operations.tak.groups import chosen, groups_of
 from egide.operations.tak.identity import devices, name_on_the_wire, own_device
+from egide.operations.tak.sealed import opened
 from egide.operations.tak.uploads import Reader, owner, prefix, uploads
 from egide.protocols.datapackage import PackageError, is_zip, look
 
@@ -269,11 +270,10 @@ def _opened(kernel: Kernel, db: Connection, rows: Any) -> list[Resource]:
     for key, row in held.items():
         if key in over:
             continue
-        try:
-            opened = kernel.vault.open_(owner(row.id), tables.PURPOSE, bytes(row.body), row.id.encode())
-        except EgideError:
+        known_body = opened(kernel, owner(row.id), row.body, row.id)
+        if known_body is None:
             continue
-        body = msgspec.json.decode(opened, type=_Body)
+        body = msgspec.json.decode(known_body, type=_Body)
         by = known.get(row.device)
         found.append(
             Resource(

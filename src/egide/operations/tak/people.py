@@ -32,7 +32,7 @@ class ContactShown(msgspec.Struct):
     team: str
     role: str
     takv: str
-    last_heard_us: int
+    heard_ms: int
 
 
 class Contacts(msgspec.Struct):
@@ -56,7 +56,7 @@ def show_groups(ctx: Ctx, _given: Nothing) -> Effect:
 def show_contacts(ctx: Ctx, _given: Nothing) -> Effect:
     found, mine = router(ctx.kernel), set(groups_of(ctx.db, ctx.principal))
     told = [
-        ContactShown(each.uid, each.callsign, each.team, each.role, each.takv, each.last_heard_us)
+        ContactShown(each.uid, each.callsign, each.team, each.role, each.takv, each.heard_ms)
         for each in (found.contacts() if found is not None else [])
         if mine & each.groups
     ]

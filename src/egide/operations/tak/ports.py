@@ -1,27 +1,24 @@
-"""What the rest of TAK asks of its neighbours: the stream, and the video output, which may be absent."""
+"""What the rest of TAK asks of its neighbours: the streaming router, and the video output. Either may be absent."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
-
-from egide.operations.tak.router import Refusal
-from egide.protocols.cot import CotError, CotEvent
 
 if TYPE_CHECKING:
     from egide.kernel.door import Kernel
-    from egide.operations.tak import router as streaming
 
-log = logging.getLogger("egide.tak")
 
-STREAM = "tak-stream"
-OnEvent = Callable[[bytes, str, frozenset[str]], None]  # the event as XML, who sent it, in which groups
+class Event(Protocol):
+    """An event that is passed on."""
+
+    @property
+    def raw(self) -> bytes:
+        """Its XML, from `<event` to `</event>`, as it came."""
 
 
 class Contact(Protocol):
-    """A client that streams now, or did lately."""
+    """A client that streams and has said who it is."""
 
     @property
     def uid(self) -> str:
@@ -44,65 +41,32 @@ class Contact(Protocol):
         """Application and version."""
 
     @property
-    def last_heard_us(self) -> int:
-        """µs; when it was last heard."""
+    def heard_ms(self) -> int:
+        """ms; when it was last heard."""
 
     @property
     def groups(self) -> frozenset[str]:
         """Its groups."""
 
+    @property
+    def device(self) -> str:
+        """The enrolled device it speaks from."""
+
+
+OnEvent = Callable[[Event, Contact | None], None]  # an event that is passed on, who sent it (None: the platform)
+
 
 class Router(Protocol):
-    """The stream (`kernel.things[STREAM]`)."""
+    """The streaming router (`kernel.things["tak"]`)."""
 
     on_event: list[OnEvent]
+    mission_groups: Callable[[str], frozenset[str]]  # which groups a mission's name stands for in `<dest mission="…">`
 
     def contacts(self) -> list[Contact]:
         """Who streams."""
 
     def publish(self, event: bytes, *, groups: frozenset[str], origin: str = "") -> None:
-        """Hands an event to every client of these groups."""
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """A client of the streaming router, as `Contact`."""
-
-    uid: str
-    callsign: str
-    team: str
-    role: str
-    takv: str
-    last_heard_us: int
-    groups: frozenset[str]
-
-
-class Ported:
-    """The streaming router as `Router`: only what clients sent is told, by their device's id."""
-
-    def __init__(self, stream: streaming.Router) -> None:
-        self.on_event: list[OnEvent] = []
-        self._stream = stream
-        stream.on_event.append(self._heard)
-
-    def contacts(self) -> list[Contact]:
-        """Who streams."""
-        return [
-            Heard(each.uid, each.callsign, each.team, each.role, each.takv, each.heard_ms * 1000, each.groups)
-            for each in self._stream.contacts()
-        ]
-
-    def publish(self, event: bytes, *, groups: frozenset[str], origin: str = "") -> None:
-        """Hands an event to every client of these groups; one that cannot be passed on is said in the log."""
-        try:
-            self._stream.publish(event, groups=groups, origin=origin)
-        except (CotError, Refusal) as error:
-            log.info("an event of %s is not passed on: %s", origin or "the platform", error)
-
-    def _heard(self, event: CotEvent, contact: streaming.Contact | None) -> None:
-        if contact is not None:
-            for each in self.on_event:
-                each(event.raw, contact.device, contact.groups)
+        """Hands an event to every client of these groups; raises where the event is none, or speaks for somebody else's thing."""
 
 
 class VideoOut(Protocol):
@@ -113,8 +77,8 @@ class VideoOut(Protocol):
 
 
 def router(kernel: Kernel) -> Router | None:
-    """The stream, where there is one."""
-    found: Router | None = kernel.things.get(STREAM)
+    """The router, where streaming is on."""
+    found: Router | None = kernel.things.get("tak")
     return found
 
 

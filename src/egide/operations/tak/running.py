@@ -8,7 +8,6 @@ from egide.operations.shifts import on_duty
 from egide.operations.tak.authority import Authority
 from egide.operations.tak.identity import device_of
 from egide.operations.tak.picture import Bridge
-from egide.operations.tak.ports import STREAM, Ported
 from egide.operations.tak.router import Router
 from egide.operations.tak.server import TakServer
 
@@ -21,7 +20,6 @@ async def start(kernel: Kernel) -> None:
     router = Router(lambda: kernel.clock.latest_us() // 1000)
     bridge = Bridge(kernel, router)
     kernel.things["tak"], kernel.things["tak-bridge"] = router, bridge
-    kernel.things.setdefault(STREAM, Ported(router))
     router.on_duty = lambda person: on_duty(kernel, person)
     kernel.bus.watch(lambda name, _told: router.quiet() if name in ("duty.ended", "right.changed") else None)
     bridge.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from egide.app import build
 from egide.gateways.tak import TakPorts
 from egide.kernel.identity import Principal
-from egide.operations.tak.ports import STREAM, Contact, OnEvent
+from egide.operations.tak.ports import Contact, OnEvent
 from tests.operations.tak.marti.client import Client
 from tests.world import World
 
@@ -32,7 +33,15 @@ class Streaming:
     team: str = "Cyan"
     role: str = "Team Member"
     takv: str = "ATAK-CIV 5.1"
-    last_heard_us: int = 0
+    heard_ms: int = 0
+    device: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """An event as it came."""
+
+    raw: bytes
 
 
 class PlainRouter:
@@ -42,6 +51,7 @@ class PlainRouter:
         self.on_event: list[OnEvent] = []
         self.published: list[tuple[bytes, frozenset[str], str]] = []
         self.clients: list[Contact] = []
+        self.mission_groups: Callable[[str], frozenset[str]] = lambda _name: frozenset()
 
     def contacts(self) -> list[Contact]:
         return self.clients
@@ -49,11 +59,11 @@ class PlainRouter:
     def publish(self, event: bytes, *, groups: frozenset[str], origin: str = "") -> None:
         self.published.append((event, groups, origin))
         for each in self.on_event:
-            each(event, origin, groups)
+            each(Raw(event), None)
 
     def sent_by_client(self, event: bytes, device: str, groups: frozenset[str]) -> None:
         for each in self.on_event:
-            each(event, device, groups)
+            each(Raw(event), Streaming(f"uid of {device}", device, groups, device=device))
 
 
 class TakWorld(World):
@@ -66,9 +76,12 @@ class TakWorld(World):
 
     async def start(self) -> None:
         self.kernel, self.application = build(self.settings, clock=self.clock, extra=self.extra)
-        self.router = PlainRouter()
-        self.kernel.things[STREAM] = self.router
         await self.kernel.start()
+        self.router = PlainRouter()
+        self.kernel.things["tak"] = self.router  # in the stream's stead
+        notices, links = self.kernel.things["tak-data"]
+        self.router.on_event += [notices.heard, links.heard]
+        self.router.mission_groups = notices.groups
         self.ports = TakPorts(self.kernel)
         await self.ports.start()
 

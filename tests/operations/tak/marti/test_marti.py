@@ -50,7 +50,7 @@ async def test_a_client_connects_as_to_any_tak_server(tak: TakWorld, team: tuple
         if group["description"].startswith("mission:") and group["direction"] == "IN"
     )
     tak.router.clients = [
-        Streaming("ANDROID-2", "Command 1", frozenset({mission["description"]}), last_heard_us=tak.clock.now_us())
+        Streaming("ANDROID-2", "Command 1", frozenset({mission["description"]}), heard_ms=tak.clock.now_us() // 1000)
     ]
     assert [each["uid"] for each in (await officer.get("/Marti/api/contacts/all")).json()] == ["ANDROID-2"]
     (endpoint,) = await officer.data("/Marti/api/clientEndPoints")
@@ -208,6 +208,8 @@ async def test_an_object_sent_to_a_mission_is_in_it(tak: TakWorld, team: tuple[C
         b'<detail><marti><dest mission="nord"/></marti></detail></event>'
     )
     mine = next(iter(tak.kernel.store.reader().execute(select(tables.mission_group.c.shared)))).shared
+    assert tak.router.mission_groups("nord") == {mine}
+    assert tak.router.mission_groups("sud") == frozenset()
     tak.router.sent_by_client(event, officer.name, frozenset({mine}))
     tak.router.sent_by_client(event.replace(b"marker-7", b"foreign"), off.name, frozenset({mine}))
     tak.router.sent_by_client(event.replace(b"uid=", b"mission="), officer.name, frozenset({mine}))

@@ -11,7 +11,7 @@ from egide.operations.tak.feeds import Feed
 from egide.operations.tak.marti.door import PLAIN, XML, Answer, Request, Route, route, told, wrapped
 
 API = "3"  # of Marti's interface
-LIVE_US = 60_000_000  # µs since it was last heard within which a client counts as connected
+LIVE_MS = 60_000  # ms since it was last heard within which a client counts as connected
 
 
 async def config(request: Request) -> Answer:
@@ -27,12 +27,12 @@ async def version(_request: Request) -> Answer:
 
 async def endpoints(request: Request) -> Answer:
     """Who streams, with when they were heard."""
-    now = request.kernel.clock.now_us()
+    now = request.kernel.clock.now_us() // 1000
     found = await request.act("contacts")
     data = [
         {
-            "callsign": each.callsign, "uid": each.uid, "username": each.callsign, "lastEventTime": instant(each.last_heard_us),
-            "lastStatus": "Connected" if now - each.last_heard_us <= LIVE_US else "Disconnected",
+            "callsign": each.callsign, "uid": each.uid, "username": each.callsign, "lastEventTime": instant(each.heard_ms * 1000),
+            "lastStatus": "Connected" if now - each.heard_ms <= LIVE_MS else "Disconnected",
         }
         for each in found.contacts
     ]  # fmt: skip
