@@ -88,7 +88,10 @@ def _stepped(steps: dict[str, Step], name: str, state: str) -> str:
 
 
 def _tasks(acts: Acts) -> Iterator[Fault]:
-    """A task was proposed as it stands (but for its incident, which a merge or an erasure changes), its state is that of its steps, and whoever accepted it has it."""
+    """A task was proposed as it stands, its state is that of its steps, and whoever accepted it has it.
+
+    Its incident is left out: a merge changes it, and an erasure.
+    """
     yield from made(
         acts, tables.task, ("operations.task.propose",),
         lambda row: (row.mission, row.unit, row.lat, row.lon),
