@@ -11,8 +11,9 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
+from egide.kernel import rights_check
 from egide.kernel import tables as kernel_tables
 from egide.kernel.clock import iso
 from egide.kernel.erasure import known
@@ -506,6 +507,38 @@ async def test_the_brief_is_whole(world: World) -> None:
     assert told["tasks"][0]["deadline"].startswith("2026-12-01T12:00:00")
     assert told["procedures"][0]["text"]["fr"]
     assert told["mission"]["roster"][0]["id"] == "officer"
+
+
+def faults(world: World) -> set[str]:
+    return {each.where for _acts, told in rights_check.faults(world.kernel) for each in told}
+
+
+@ASYNC
+async def test_a_state_that_no_act_led_to_is_found(world: World) -> None:
+    incident, mission = await assigned(world)
+    task, other = await tasked(world, mission, incident=incident), await tasked(world, mission)
+    for _ in range(2):
+        await world.act("officer", "operations.task.accept", task=task, client_id="a")
+    await world.act("officer", "operations.task.start", task=task)
+    await world.act("officer", "operations.task.accept", task=task, client_id="a")
+    await world.act("officer", "operations.task.decline", task=other, reason="Blessé")
+    await world.act("officer", "operations.incident.change", incident=incident, kind="theft")
+    duplicate = await reported(world)
+    await step(world, "command", duplicate, "merge", into=incident)
+    assert faults(world) == set()
+    for table, id_, changes in (
+        (tables.incident, incident, {"state": "closed"}), (tables.incident, incident, {"priority": 4}), (tables.incident, incident, {"closed": 1}),
+        (tables.incident, duplicate, {"state": "reported"}), (tables.task, task, {"state": "done"}), (tables.task, task, {"person": "other-officer"}),
+        (tables.task, other, {"state": "proposed"}), (tables.task, other, {"lat": 1.5}),
+    ):  # fmt: skip
+        before = world.kernel.store.reader().execute(select(table).where(table.c.id == id_)).one()._asdict()
+        with world.kernel.store.side() as connection:
+            connection.execute(update(table).where(table.c.id == id_).values(**changes))
+        assert faults(world) == {f"{table.name} {id_}"}, changes
+        with world.kernel.store.side() as connection:
+            connection.execute(update(table).where(table.c.id == id_).values(**before))
+    await world.act("command", "operations.mission.close", mission=mission)
+    assert faults(world) == set()
 
 
 @ASYNC

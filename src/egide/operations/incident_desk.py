@@ -103,12 +103,8 @@ def _why(step: Step, words: dict[str, Text], state: str, who: Principal, *, conc
     return None if told is None else {"fr": told.fr, "en": told.en}
 
 
-def show_incident(kernel: Kernel, row: Any, who: Principal, around: Circle, alerts: list[str]) -> dict[str, Any] | None:
-    """An incident as a console takes it; None where its key is gone."""
-    try:
-        body = body_of(kernel, row)
-    except EgideError:
-        return None
+def show_incident(row: Any, body: IncidentBody, who: Principal, around: Circle, alerts: list[str]) -> dict[str, Any]:
+    """An incident as a console takes it."""
     inside = around.holds(who)
     return {
         "id": row.id, "kind": row.kind, "priority": row.priority, "state": row.state, "opened": iso(row.opened), "closed": row.closed is not None,
@@ -219,7 +215,10 @@ class Desk:
         )
 
     def _incident(self, row: Any, who: Principal, around: Circle, alerts: list[str]) -> dict[str, Any] | None:
-        return show_incident(self._kernel, row, who, around, alerts)
+        try:
+            return show_incident(row, body_of(self._kernel, row), who, around, alerts)
+        except EgideError:
+            return None  # erased meanwhile
 
     # -- who follows ---------------------------------------------------------------------------------------------------
 
@@ -261,11 +260,9 @@ class Desk:
             self._push(None, {"push": "incident.gone", "incident": id_})
             return
         around, calls = circle(db, row.mission), _alerts(db, [id_]).get(id_, [])
-        for channel in self._living():
-            shown = show_incident(self._kernel, row, channel.principal, around, calls)
-            channel.push(
-                {"push": "incident", "incident": shown} if shown else {"push": "incident.gone", "incident": id_}
-            )
+        body = body_of(self._kernel, row)  # opened once for all who follow
+        for channel, who in self._living():
+            channel.push({"push": "incident", "incident": show_incident(row, body, who, around, calls)})
 
     def _tell_task(self, id_: str) -> None:
         db = self._kernel.store.reader()
@@ -273,11 +270,10 @@ class Desk:
         if row is None:
             return
         around = circle(db, row.mission)
-        for channel in self._living():
-            if around.holds(channel.principal):
-                shown = show_task(self._kernel, row, channel.principal)
-                if shown:
-                    channel.push({"push": "task", "task": shown})
+        for channel, who in self._living():
+            shown = show_task(self._kernel, row, who) if around.holds(who) else None
+            if shown:
+                channel.push({"push": "task", "task": shown})
 
     def _tell_drawing(self, id_: str, scope: str) -> None:
         db = self._kernel.store.reader()
@@ -290,18 +286,23 @@ class Desk:
         """Who joined or left a mission sees more, or less: they ask again."""
         db = self._kernel.store.reader()
         touched = {row[0] for row in db.execute(select(roster.c.person).where(roster.c.mission == mission))}
-        for channel in self._living():
-            if channel.principal.id in touched:
+        for channel, who in self._living():
+            if who.id in touched:
                 channel.push({"push": "incidents"})
 
     def _push(self, around: Circle | None, told: dict[str, Any]) -> None:
-        for channel in self._living():
-            if around is None or around.holds(channel.principal):
+        for channel, who in self._living():
+            if around is None or around.holds(who):
                 channel.push(told)
 
-    def _living(self) -> list[Any]:
-        """Who follows and still may; a lease that ran out sees nothing."""
-        return [channel for channel, lease in self._followers.items() if lease.alive()]
+    def _living(self) -> list[tuple[Any, Principal]]:
+        """Who follows and still may, as they are now. A renewal that is late must not lose a change: then memory is asked."""
+        kernel, found = self._kernel, []
+        for channel, lease in self._followers.items():
+            who = kernel.identity.still(channel.principal)
+            if lease.alive() or who.may(lease.act, kernel.clock.latest_us()):
+                found.append((channel, who))
+        return found
 
 
 class _Circles:

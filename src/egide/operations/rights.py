@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from egide.kernel.rights_check import Acts, Fault, Told, about_then, fault, made
 from egide.kernel.tables import person as people
-from egide.operations import tables
+from egide.operations import incident_check, tables
 from egide.operations.cameras import NewSource
 from egide.operations.tak import rights as tak
 
@@ -43,6 +43,7 @@ def check(acts: Acts) -> Iterator[Fault]:
     yield from _cameras(acts)
     yield from _made(acts)
     yield from tak.check(acts)
+    yield from incident_check.check(acts)
 
 
 def _opening(row: Any, opened: list[Told]) -> Told | None:
