@@ -53,6 +53,15 @@ def for_alerts(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     return [(name, changed.get(name, value)) for name, value in headers]
 
 
+def for_the_field(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The same for the operations page: on duty, and only then, it asks the device where it is."""
+    policy = b"permissions-policy"
+    located = [
+        (name, value.replace(b"geolocation=()", b"geolocation=(self)")) for name, value in headers if name == policy
+    ]
+    return [*(header for header in headers if header[0] != policy), *located]
+
+
 def common(*, tls: bool) -> list[tuple[bytes, bytes]]:
     """Headers of every answer."""
     found = [

@@ -22,7 +22,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from egide.gateways import alert_page, roots
 from egide.gateways.alert_page import AlertPage
-from egide.gateways.headers import PAGES, common, csp, for_alerts
+from egide.gateways.headers import PAGES, common, csp, for_alerts, for_the_field
 from egide.gateways.live import Live
 from egide.gateways.metrics import Page
 from egide.gateways.neighbours import Neighbours
@@ -181,7 +181,8 @@ class Headed:
         self._app = app
         self._acts = acts
         self._common = common(tls=kernel.settings.tls)
-        self._alerts = for_alerts(self._common)
+        # Two pages may ask a device where it is: the one that calls for help, and the officer's on duty.
+        self._located = {alert_page.PATH: for_alerts(self._common), "/operations": for_the_field(self._common)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
@@ -194,7 +195,7 @@ class Headed:
             await self._app(scope, receive, send)
             return
 
-        added = self._alerts if scope["path"] == alert_page.PATH else self._common
+        added = self._located.get(scope["path"], self._common)
 
         async def headed(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
