@@ -15,6 +15,7 @@ from typing import Any
 
 from egide.kernel.door import Kernel
 from egide.kernel.leases import GRACE_S, TTL_S
+from egide.operations.fixes import AIR_M_S, Plausible
 from egide.operations.media.errors import SourceError
 from egide.operations.media.hub import MediaHub
 from egide.operations.media.ingest import Ingest
@@ -22,6 +23,7 @@ from egide.operations.media.recorder import Recorder
 from egide.operations.media.source import SourceFacts, SourceSpec, probe
 from egide.operations.media.units import KlvUnit, Unit
 from egide.operations.positions import Positions
+from egide.protocols.positions import Fix
 
 log = logging.getLogger("egide.operations")
 
@@ -92,6 +94,8 @@ class Relay:
         state = self.state(spec.id)
         hub, positions = self.hub, self.positions
         number = positions.number(spec.id, name, "aircraft")
+        plausible = Plausible(AIR_M_S)
+        doubted: tuple[str, str] | None = None
 
         def on_unit(unit: Unit) -> None:
             hub.publish(spec.id, unit)
@@ -99,12 +103,22 @@ class Relay:
                 state.recorder.unit(unit)
 
         def on_klv(unit: KlvUnit) -> None:
+            nonlocal doubted
             hub.publish(spec.id, unit)
             if state.recorder is not None and monotonic() < state.lawful_until:
                 state.recorder.klv(unit)
             frame = unit.frame
             if frame is None or frame.sensor_lat is None or frame.sensor_lon is None:
                 return
+            now_ms = self.kernel.clock.read_us() // 1000
+            fix = Fix(frame.sensor_lat, frame.sensor_lon, frame.heading or 0.0, 0.0, now_ms)
+            refused = plausible.refuses(fix, now_ms)
+            detail = (refused.fr, refused.en) if refused is not None else None
+            if detail != doubted:
+                doubted = detail
+                on_state(state.state, detail)
+            if detail is not None:
+                return  # the picture goes on; where the aircraft says it is now is not believed
             state.place = (frame.sensor_lat, frame.sensor_lon)
             state.heard_us = unit.capture_us
             positions.put(number, frame.sensor_lat, frame.sensor_lon, frame.heading or 0.0)
