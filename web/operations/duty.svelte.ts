@@ -3,11 +3,10 @@
  *
  * Nothing is measured before the shift begins or after it ends: the device's own locating is switched off, not only the sending.
  */
-import { act, asFailure, type Problem, type Refusal } from '../kit/api';
+import { act, asFailure, failure, type Problem, type Refusal } from '../kit/api';
 import { fixesMessage, type Fix } from '../kit/frames';
 import { live } from '../kit/live.svelte';
-import type { RefusalBody, Text } from '../kit/types';
-import { failure } from '../kit/api';
+import type { Text } from '../kit/types';
 
 export interface Shift {
   id: string;
@@ -43,12 +42,14 @@ export class Duty {
   #last: Fix | null = null;
   #waiting: Fix[] = [];
   #stream: (() => void) | null = null;
+  /** The link (by when it opened) on which the stream is open; what is sent before that is nobody's. */
+  #open: number | null = null;
 
   /** Follow one's shift; the returned function stops, and with it the locating. */
   start(): () => void {
     const offs = [
       live.on('position.ended', ({ refusal }) => {
-        this.error = failure(refusal as RefusalBody) as Refusal;
+        this.error = failure(refusal);
         void this.refresh();
       }),
       live.on('position.refused', ({ problem }) => (this.doubt = problem.title)),
@@ -104,7 +105,10 @@ export class Duty {
   #on(): void {
     if (this.#stream) return;
     this.doubt = null;
-    this.#stream = live.keep('operations.position.stream', {}, (error) => (this.error = asFailure(error)), () => this.#flush());
+    this.#stream = live.keep('operations.position.stream', {}, (error) => (this.error = asFailure(error)), () => {
+      this.#open = live.since;
+      this.#flush();
+    });
     if (!('geolocation' in navigator)) {
       this.blind = true;
       return;
@@ -129,6 +133,7 @@ export class Duty {
     this.#watch = null;
     this.#last = null;
     this.#waiting = [];
+    this.#open = null;
     this.#stream?.();
     this.#stream = null;
   }
@@ -140,6 +145,7 @@ export class Duty {
   }
 
   #flush(): void {
+    if (live.state !== 'open' || live.since !== this.#open) return;
     if (this.#waiting.length > 0 && live.send(fixesMessage(this.#waiting))) this.#waiting = [];
   }
 }

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +82,9 @@ def chromium() -> str | None:
 
 
 @contextmanager
-def window(origin: str | None = None, *more: str, before: str = "") -> Iterator[Any]:
+def window(
+    origin: str | None = None, *more: str, before: str = "", args: Sequence[str] = ARGS
+) -> Iterator[Any]:
     """A page of a fresh browser; `more` arguments for it, and a script that runs `before` each page's own."""
     program = chromium()
     if program is None:
@@ -92,7 +94,7 @@ def window(origin: str | None = None, *more: str, before: str = "") -> Iterator[
     except ImportError as error:
         raise BenchError("playwright is not installed") from error
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=[*ARGS, *more])
+        browser = playwright.chromium.launch(executable_path=program, args=[*args, *more])
         try:
             # The page's policy forbids scripts that are not its own; ours only looks.
             context = browser.new_context(

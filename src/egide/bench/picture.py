@@ -119,6 +119,31 @@ def geofence(bench: Bench) -> None:
     )
 
 
+def drawing(bench: Bench) -> None:
+    """The page's own time for ten thousand updates, on the real operations page with the map drawn."""
+    from egide.bench.browser import window
+    from egide.bench.swarm import GL, NAME, ours, theirs
+
+    args = ["--no-sandbox", "--headless=new", *GL]
+    bench.say("the operations page")
+    with (
+        platform(bench.folder / "drawing", entities=ENTITIES, feeder="egide.bench.swarm") as one,
+        window(one.origin, args=args) as page,
+    ):
+        mission(one)
+        took = ours(page, ENTITIES, bench.seconds(20, 8))
+    bench.say(f"peer: {NAME}")
+    with window(args=args) as page:
+        beside = theirs(page, ENTITIES, 12 if bench.quick else 25)
+    bench.add(
+        row("map_js_ms", median(took), "ms", "lower", target=2, peer=NAME, peer_value=median(beside) if beside else None)
+    )  # fmt: skip
+    bench.note(
+        f"map_js_ms: {ENTITIES} updates in one frame, {len(took)} frames, p95 {percentile(took, 0.95):.1f} ms, on the page's main thread; names, list and "
+        "counts follow four times a second and are not in it, nor is what the peer's worker does."
+    )
+
+
 async def _crossings(origin: str, port: int, officer: Caller, command: Caller, count: int) -> list[float]:
     from websockets.asyncio.client import ClientConnection, connect
     from websockets.typing import Origin
@@ -162,4 +187,4 @@ def _fix(lat: float, lon: float) -> bytes:
     return write_fixes([Fix(lat, lon, 0.0, 5.0, time.time_ns() // 1_000_000)])
 
 
-MEASURES = (tick, geofence)
+MEASURES = (tick, geofence, drawing)

@@ -53,14 +53,6 @@ def worker_csp() -> str:
     return "default-src 'none'; connect-src 'self'; report-uri /api/csp"
 
 
-def for_terminal(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """The same for the officer's terminal: it may ask the device where it is."""
-    return [
-        (name, value.replace(b"geolocation=()", b"geolocation=(self)") if name == b"permissions-policy" else value)
-        for name, value in headers
-    ]
-
-
 def for_alerts(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """The same for the alert page: it may ask for the place, and its form says where it comes from."""
     changed = {
@@ -68,6 +60,14 @@ def for_alerts(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         b"referrer-policy": b"same-origin",
     }
     return [(name, changed.get(name, value)) for name, value in headers]
+
+
+def for_the_field(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The same for officers' pages: on duty, and only then, they ask the device where it is."""
+    return [
+        (name, value.replace(b"geolocation=()", b"geolocation=(self)") if name == b"permissions-policy" else value)
+        for name, value in headers
+    ]
 
 
 def common(*, tls: bool) -> list[tuple[bytes, bytes]]:

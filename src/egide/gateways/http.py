@@ -22,7 +22,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from egide.gateways import alert_page, roots
 from egide.gateways.alert_page import AlertPage
-from egide.gateways.headers import PAGES, WORKER, common, csp, for_alerts, for_terminal, worker_csp
+from egide.gateways.headers import PAGES, WORKER, common, csp, for_alerts, for_the_field, worker_csp
 from egide.gateways.live import Live
 from egide.gateways.metrics import Page
 from egide.gateways.neighbours import Neighbours
@@ -182,7 +182,9 @@ class Headed:
         self._app = app
         self._acts = acts
         self._common = common(tls=kernel.settings.tls)
-        self._of_path = {alert_page.PATH: for_alerts(self._common), "/terminal": for_terminal(self._common)}
+        # Pages that may ask a device where it is: the one that calls for help, and those of an officer on duty.
+        field = for_the_field(self._common)
+        self._of_path = {alert_page.PATH: for_alerts(self._common), "/terminal": field, "/operations": field}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
