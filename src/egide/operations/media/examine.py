@@ -198,7 +198,7 @@ class _Look:
         found.klv_positions += unit.frame.sensor_lat is not None and unit.frame.sensor_lon is not None
         if unit.frame.timestamp is not None:
             found.klv_timestamps += 1
-            if not self._offline and found.klv_clock_off_s is None:
+            if not self._offline:  # the latest counts: the first ones may have waited at the sender
                 found.klv_clock_off_s = round((unit.frame.timestamp - unit.capture_us) / 1e6, 2)
 
     def close(self, reader: Reader) -> None:
@@ -376,10 +376,10 @@ def _klv(found: Measured) -> list[Remark]:
             Remark(
                 "klv_clock",
                 "note",
-                f"L’horloge de la télémétrie s’écarte de {_french(found.klv_clock_off_s)} s de celle de cette machine.",
-                f"The telemetry’s clock is {found.klv_clock_off_s:g} s off this machine’s.",
-                "Réglez l’heure de l’émetteur (GPS, NTP) et celle de cette machine.",
-                "Set the time of the sender (GPS, NTP) and of this machine.",
+                f"La télémétrie est datée à {_french(found.klv_clock_off_s)} s de l’heure de cette machine : horloge fausse, ou image en retard.",
+                f"The telemetry is dated {found.klv_clock_off_s:g} s off this machine’s time: a wrong clock, or a picture that comes late.",
+                "Réglez l’heure de l’émetteur (GPS, NTP) et celle de cette machine ; sinon cherchez ce qui retient l’image.",
+                "Set the time of the sender (GPS, NTP) and of this machine; else look for what holds the picture back.",
             )
         )
     if valid and not found.klv_positions:
