@@ -23,7 +23,7 @@ async def _stop(kernel: Kernel) -> None:
 
 def capability() -> Capability:
     """The capability."""
-    from egide.operations import (  # noqa: PLC0415  # noqa: PLC0415
+    from egide.operations import (  # noqa: PLC0415
         alerts,
         archive,
         cameras,
