@@ -17,7 +17,7 @@ from egide.operations.archive import CATEGORY, recorder_for
 from egide.operations.facts import aerial, caps, deployment_row, mission_row, order_of, source_row
 from egide.operations.media.errors import SourceError
 from egide.operations.relay import push_picture, relay, words
-from egide.operations.source import house_secret, spec_of
+from egide.operations.source import spec_of
 from egide.operations.telemetry import RECEIVER, mavlink_of, receiver_address
 
 KINDS = ("file", "udp", "rtsp", "tcp", "srt", "rtmp", "onvif", RECEIVER)
@@ -158,12 +158,7 @@ def add_source(ctx: Ctx, given: NewSource) -> Effect:
     if given.kind == RECEIVER:
         _receiver_or_refuse(given.url)
 
-    def after(_receipt: Receipt) -> None:
-        if given.kind == RECEIVER:
-            relay(ctx.kernel).telemetry.receive(id_, given.url, house_secret(ctx.kernel))
-        push_picture(ctx.kernel)
-
-    return Effect(Id(id_), rows=[(tables.source, row)], after=after)
+    return Effect(Id(id_), rows=[(tables.source, row)], events=[("source.changed", {"source": id_})])
 
 
 def _autopilot(tag: str) -> bool:
@@ -198,11 +193,7 @@ def remove_source(ctx: Ctx, given: SourceRef) -> Effect:
     def apply(connection: Connection) -> None:
         connection.execute(update(tables.source).where(tables.source.c.id == row.id).values(removed=ctx.now_us))
 
-    async def after(_receipt: Receipt) -> None:
-        await asyncio.to_thread(relay(ctx.kernel).telemetry.leave, row.id)
-        push_picture(ctx.kernel)
-
-    return Effect(Nothing(), apply=apply, after=after)
+    return Effect(Nothing(), apply=apply, events=[("source.changed", {"source": row.id})])
 
 
 async def _look(ctx: Ctx, given: Any) -> None:
