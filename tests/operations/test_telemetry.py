@@ -257,6 +257,7 @@ async def test_a_receiver_is_no_camera_and_ends_with_its_declaration(heard: tupl
     checked = await world.act("command", "operations.source.check", source=source)
     assert checked["state"] == "receiving"
     await world.act("command", "operations.source.remove", source=source)
+    await world.until(lambda: not relay(world.kernel).telemetry.listening(source))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind(("127.0.0.1", port))
     with pytest.raises(BadInput):

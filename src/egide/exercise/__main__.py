@@ -22,6 +22,7 @@ from pathlib import Path
 
 from shapely.geometry import mapping
 
+from egide.exercise.beacons import Beacons
 from egide.exercise.broadcast import broadcast
 from egide.exercise.drone import FPS, SIZE, Drone, make_drone
 from egide.exercise.encoder import BITRATE
@@ -74,6 +75,10 @@ def _parser() -> argparse.ArgumentParser:
     drone.add_argument(
         "--to", help="another link: tcp://host:port, tcp://host:port?listen, srt://…, rtmp://… (no telemetry)"
     )
+    drone.add_argument("--mavlink", type=address_of, help="also send the autopilot's position, host:port")
+    drone.add_argument(
+        "--remote-id", type=address_of, help="also be heard by a receiver of remote identification, host:port"
+    )
     drone.add_argument("--audio", action="store_true", help="add a silent sound track, to be refused")
     rtsp = commands.add_parser("rtsp", parents=[flying], help="H.264 and KLV by RTSP")
     rtsp.add_argument("--host", default="127.0.0.1")
@@ -115,8 +120,12 @@ def _send(drone: Drone, given: argparse.Namespace) -> None:
     if hasattr(signal, "SIGUSR1"):
         signal.signal(signal.SIGUSR1, lambda *_: _leave(drone))
     to = sink_of(given.to) if given.to else given.udp
+    beacons = Beacons(drone, given.mavlink, given.remote_id)
     _ready(drone, given.to or "udp://{}:{}".format(*given.udp))
-    broadcast(drone, to, stop, seconds=given.seconds, bitrate=given.bitrate, audio=given.audio)
+    try:
+        broadcast(drone, to, stop, seconds=given.seconds, bitrate=given.bitrate, audio=given.audio)
+    finally:
+        beacons.close()
 
 
 async def _serve(drone: Drone, given: argparse.Namespace) -> None:

@@ -13,7 +13,8 @@ from rich.progress import Progress
 
 from egide.gateways.telling import tell
 from egide.kernel.errors import Text
-from egide.operations.media.examine import Measured, Remark, judge, measure, verdict
+from egide.operations.media.examine import Measured, measure
+from egide.operations.media.remarks import Remark, judge, verdict
 
 _VERDICTS = (
     Text("Bonne source.", "A good source."),

@@ -19,7 +19,7 @@ from egide.operations.incident_model import FromClient, incident_owner
 from egide.operations.incidents import assigning, changed, insert_all
 from egide.operations.media.errors import SourceError
 from egide.operations.relay import push_picture, relay, words
-from egide.operations.source import house_secret, spec_of
+from egide.operations.source import spec_of
 from egide.operations.tasks import CATEGORY as WORK
 from egide.operations.tasks import ending
 from egide.operations.telemetry import RECEIVER, mavlink_of, receiver_address
@@ -163,12 +163,7 @@ def add_source(ctx: Ctx, given: NewSource) -> Effect:
     if given.kind == RECEIVER:
         _receiver_or_refuse(given.url)
 
-    def after(_receipt: Receipt) -> None:
-        if given.kind == RECEIVER:
-            relay(ctx.kernel).telemetry.receive(id_, given.url, house_secret(ctx.kernel))
-        push_picture(ctx.kernel)
-
-    return Effect(Id(id_), rows=[(tables.source, row)], after=after)
+    return Effect(Id(id_), rows=[(tables.source, row)], events=[("source.changed", {"source": id_})])
 
 
 def _autopilot(tag: str) -> bool:
@@ -203,11 +198,7 @@ def remove_source(ctx: Ctx, given: SourceRef) -> Effect:
     def apply(connection: Connection) -> None:
         connection.execute(update(tables.source).where(tables.source.c.id == row.id).values(removed=ctx.now_us))
 
-    async def after(_receipt: Receipt) -> None:
-        await asyncio.to_thread(relay(ctx.kernel).telemetry.leave, row.id)
-        push_picture(ctx.kernel)
-
-    return Effect(Nothing(), apply=apply, after=after)
+    return Effect(Nothing(), apply=apply, events=[("source.changed", {"source": row.id})])
 
 
 async def _look(ctx: Ctx, given: Any) -> None:

@@ -17,10 +17,10 @@ def spec_of(kernel: Kernel, row: Any) -> SourceSpec:
     """How to reach a source; its address is sealed, because it may hold a password."""
     url = kernel.vault.open_(f"source:{row.id}", "sources", bytes(row.url), row.id.encode()).decode()
     tags = row.tags.split()
-    return SourceSpec(row.id, row.kind, url, "loop" in tags, house_secret(kernel), mavlink_of(tags))
+    return SourceSpec(row.id, row.kind, url, "loop" in tags, _secret(kernel), mavlink_of(tags))
 
 
-def house_secret(kernel: Kernel) -> bytes:
+def _secret(kernel: Kernel) -> bytes:
     """What the processes of this installation on this machine know, and nobody else: they share UDP ports by it."""
     with suppress(OSError):
         return hashlib.sha256(b"egide udp\0" + (kernel.settings.folder / "operator.token").read_bytes()).digest()

@@ -60,6 +60,7 @@ async def start(kernel: Kernel) -> None:
     kernel.bus.watch(lambda name, payload: vehicles.changed(kernel, name, payload))
     kernel.things["fences"] = Fences(kernel)
     kernel.things["fences"].start()
+    kernel.bus.watch(lambda name, _payload: listen(kernel, runtime) if name == "source.changed" else None)
     fleet = Fleet(kernel, runtime)
     kernel.things["fleet"] = fleet
     await fleet.start()
@@ -84,12 +85,11 @@ async def stop(kernel: Kernel) -> None:
 
 
 def listen(kernel: Kernel, runtime: Relay) -> None:
-    """Opens the declared receivers of remote identification."""
+    """Listens to the declared receivers of remote identification, whichever process they were declared through."""
     table = tables.source
     declared = select(table).where(table.c.kind == RECEIVER, table.c.removed.is_(None))
-    for row in kernel.store.reader().execute(declared).all():
-        spec = spec_of(kernel, row)
-        runtime.telemetry.receive(spec.id, spec.url, spec.secret)
+    specs = [spec_of(kernel, row) for row in kernel.store.reader().execute(declared).all()]
+    runtime.telemetry.receivers({spec.id: (spec.url, spec.secret) for spec in specs})
 
 
 def publish_map(kernel: Kernel, archive: Path) -> None:

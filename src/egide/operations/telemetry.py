@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import monotonic, time_ns
 from typing import Final
@@ -75,8 +76,8 @@ class Listener:
             try:
                 self._receive(port)
             finally:
-                self.listening = False
                 port.close()
+                self.listening = False
 
     def _receive(self, port: Port) -> None:
         while not self._stop.is_set():
@@ -139,6 +140,8 @@ class Telemetry:
         self.signals = Signals(positions)
         self.autopilots: dict[str, Autopilot] = {}
         self._listeners: dict[str, Listener] = {}
+        self._receivers: set[str] = set()
+        self._worker = ThreadPoolExecutor(1, "receivers")  # one, so that what was declared last is done last
 
     def follow(
         self, source: str, port: int, system: int, secret: bytes, on_place: Callable[[float, float, float], None]
@@ -152,15 +155,28 @@ class Telemetry:
         host, port = receiver_address(url)
         self._listen(source, host, port, secret, self.signals.take)
 
+    def receivers(self, declared: dict[str, tuple[str, bytes]]) -> None:
+        """Listens to these receivers, by source (address, secret), and soon to no other: closing may take a moment."""
+        self._worker.submit(self._keep, declared)
+
+    def _keep(self, declared: dict[str, tuple[str, bytes]]) -> None:
+        for source in self._receivers - declared.keys():
+            self.leave(source)
+        for source in declared.keys() - self._receivers:
+            self.receive(source, *declared[source])
+        self._receivers = set(declared)
+
     def leave(self, source: str) -> None:
         """Listens no more."""
         self.autopilots.pop(source, None)
-        listener = self._listeners.pop(source, None)
+        listener = self._listeners.get(source)
         if listener is not None:
             listener.close()
+            self._listeners.pop(source, None)
 
     def close(self) -> None:
-        """Ends every listener."""
+        """Ends every listener; once."""
+        self._worker.shutdown()
         for source in list(self._listeners):
             self.leave(source)
 

@@ -8,7 +8,8 @@ import pytest
 
 from egide.exercise.links import TcpSink
 from egide.operations.media import examine
-from egide.operations.media.examine import judge, kind_of, measure, shown, verdict
+from egide.operations.media.examine import kind_of, measure, shown
+from egide.operations.media.remarks import judge, verdict
 from egide.protocols import klv
 
 

@@ -123,3 +123,14 @@ def _frame(data: bytes, at: int, end: int) -> tuple[int, int, Frame | None] | No
         return size, message, None
     payload = data[at + head : after].ljust(layout.size, b"\0")
     return size, message, Frame(version, sequence, system, component, message, payload)
+
+
+def write(message: int, payload: bytes, *, system: int = 1, sequence: int = 0) -> bytes:
+    """A MAVLink 2 frame of a known message, its trailing zeros cut off.  Raises MavlinkError for a payload it cannot have."""
+    layout = LAYOUTS.get(message)
+    if layout is None or len(payload) != layout.size:
+        raise MavlinkError(f"message {message} does not have {len(payload)} bytes")
+    cut = payload.rstrip(b"\0") or payload[:1]
+    head = bytes((len(cut), 0, 0, sequence & 0xFF, system, 1)) + message.to_bytes(3, "little")
+    crc = checksum(bytes((layout.extra,)), checksum(head + cut))
+    return bytes((V2,)) + head + cut + crc.to_bytes(2, "little")

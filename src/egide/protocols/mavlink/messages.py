@@ -141,6 +141,15 @@ def heard_from(frame: Frame) -> bytes:
     return bytes(LAYOUTS[frame.message].unpack.unpack(frame.payload)[place]).rstrip(b"\0")
 
 
+def encode_position(said: GlobalPosition) -> bytes:
+    """The payload of GLOBAL_POSITION_INT."""
+    heading = _UNKNOWN_HEADING if said.heading is None else round(said.heading * 100) % 36_000
+    return LAYOUTS[GLOBAL_POSITION_INT].unpack.pack(
+        said.boot_ms, round(said.lat * 1e7), round(said.lon * 1e7), round(said.alt * 1e3), round(said.height * 1e3),
+        round(said.north * 100), round(said.east * 100), round(said.down * 100), heading,
+    )  # fmt: skip
+
+
 def _position(values: tuple[int, ...]) -> GlobalPosition:
     boot, lat, lon, alt, height, north, east, down, heading = values
     return GlobalPosition(
