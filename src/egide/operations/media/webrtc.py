@@ -59,7 +59,7 @@ def bounded(offer: str) -> str:
     return "\r\n".join(kept)
 
 
-class _Track(MediaStreamTrack):  # type: ignore[misc]  # aiortc ships no types
+class _Track(MediaStreamTrack):
     """What aiortc draws packets from."""
 
     kind = "video"
@@ -68,7 +68,7 @@ class _Track(MediaStreamTrack):  # type: ignore[misc]  # aiortc ships no types
         super().__init__()
         self._peer = peer
 
-    async def recv(self) -> av.Packet:
+    async def recv(self) -> av.Packet[Any]:
         """The next picture."""
         return await self._peer.next()
 
@@ -131,7 +131,7 @@ class Peer:
         """Bytes not handed to the network yet."""
         return self._bytes
 
-    async def next(self) -> av.Packet:
+    async def next(self) -> av.Packet[Any]:
         """The next packet for aiortc.  Raises its MediaStreamError when the peer is over."""
         self._learn_clock()
         while not self._queue:
