@@ -38,6 +38,10 @@ ABOUT: dict[str, Text] = {
     "acts_per_s": Text(
         "Actes par seconde qu’une même personne peut demander", "Acts a second that one person may ask for"
     ),
+    "rtsp_port": Text(
+        "Port de la vidéo RTSP pour ATAK ; 0 : aucune. Plusieurs processus prennent les suivants, un chacun",
+        "Port of RTSP video for ATAK; 0: none. Several processes take the following ones, one each",
+    ),
     "town": Text("Extrait OpenStreetMap de l’exercice", "OpenStreetMap extract of the exercise"),
     "tak_port": Text("Flux TAK, TLS (8089) ; 0 : éteint", "TAK stream, TLS (8089); 0: off"),
     "tak_marti_port": Text(
