@@ -82,9 +82,7 @@ def chromium() -> str | None:
 
 
 @contextmanager
-def window(
-    origin: str | None = None, *more: str, before: str = "", args: Sequence[str] = ARGS
-) -> Iterator[Any]:
+def window(origin: str | None = None, *more: str, before: str = "", args: Sequence[str] = ARGS) -> Iterator[Any]:
     """A page of a fresh browser; `more` arguments for it, and a script that runs `before` each page's own."""
     program = chromium()
     if program is None:

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from egide.operations.relay import relay
-from egide.operations.shifts import on_duty
+from egide.operations.shifts import on_duty, shifts
 from egide.operations.tak.picture import Bridge, Feed
 from tests.operations.tak.field import Field, event, until
 from tests.world import Terminal
@@ -29,6 +29,14 @@ async def bridge(tak: Field) -> Any:
 
 def places(terminal: Terminal, name: str) -> list[dict[str, Any]]:
     return [e for m in terminal.pushed if m.get("push") == "entities" for e in m["entities"] if e["name"] == name]
+
+
+@pytest.fixture(autouse=True)
+async def off_duty(tak: Field) -> Any:
+    """The platform is shared by the module: nobody stays on duty."""
+    yield
+    for shift in shifts(tak.world.kernel).running():
+        await tak.world.act(shift.person, "operations.duty.end")
 
 
 async def test_an_officer_is_on_the_map_while_on_duty(tak: Field, bridge: Bridge) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from egide.operations.shifts import on_duty
@@ -25,10 +26,12 @@ async def start(kernel: Kernel) -> None:
     bridge.start()
     settings = kernel.settings
     if settings.tak_port:
-        tls = Authority.of(kernel).server_context(clients=True)
+        tls = (await asyncio.to_thread(Authority.of, kernel)).server_context(clients=True)
         server = TakServer(kernel, router, device_of, port=settings.tak_port, tls=tls, host=settings.host)
         kernel.things["tak-server"] = server
         await server.start()
+        # The process that takes over gets the port; clients connect again by themselves.
+        kernel.on_leaving.append(server.stop)
         # The process that takes over gets the port; clients connect again by themselves.
         kernel.on_leaving.append(server.stop)
 
