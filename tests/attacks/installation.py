@@ -346,14 +346,16 @@ class Books:
         return int(found) if found is not None else None
 
     def _echoes(self, marks: Counter[int], patience_s: float) -> int:
-        """Each event was followed exactly once."""
-        until = time.monotonic() + patience_s
+        """Each event was followed exactly once; as long as it goes on, however slowly, it is waited for."""
+        before, moved = -1, time.monotonic()
         while True:
             with self._engine.connect() as db:
                 echoes = Counter(row[0] for row in db.execute(text("SELECT number FROM proof_echo")))
-            if len(echoes) >= len(marks) or time.monotonic() > until:
+            if len(echoes) > before:
+                before, moved = len(echoes), time.monotonic()
+            if len(echoes) >= len(marks) or time.monotonic() - moved > patience_s:
                 break
-            time.sleep(0.2)
+            time.sleep(0.5)
         twice = [number for number, count in echoes.items() if count > 1]
         assert not twice, f"{len(twice)} events were followed twice: {twice[:5]}"
         missing = set(marks) - set(echoes)
