@@ -15,10 +15,10 @@ from sqlalchemy import Connection, delete, select, update
 
 from egide.kernel import tables as kernel_tables
 from egide.kernel.clock import iso
+from egide.kernel.errors import EgideError
 from egide.kernel.identity import new_id
 from egide.kernel.merkle import Frontier, leaf_hash
 from egide.kernel.retention import seal_state
-from egide.kernel.vault import Erased
 from egide.operations import tables
 from egide.protocols.positions import Fix, pack, unpack
 
@@ -135,8 +135,10 @@ def _bodies(db: Connection, duty: str) -> list[tuple[str, bytes]]:
 def _opened(kernel: Kernel, person: str, duty: str, id_: str, body: bytes) -> list[Fix]:
     try:
         return unpack(kernel.vault.open_(person, purpose_of(duty), body, id_.encode()))
-    except Erased:  # the clock destroyed the key a moment ago
-        return []
+    except EgideError as error:
+        if error.code != "erased":
+            raise
+        return []  # the clock destroyed the key a moment ago
 
 
 def _shown(fix: Fix) -> dict[str, Any]:
