@@ -8,6 +8,8 @@ Why ffmpeg: most ground stations are built on it, so that what the platform meet
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
 import shutil
 import socket
 import subprocess
@@ -18,6 +20,8 @@ from urllib.parse import parse_qsl, urlsplit
 LINK_TIMEOUT = 5.0
 """Seconds a link may take to come about, or to take bytes."""
 _TRIES_EVERY = 0.1
+_PIPE = 1 << 20
+"""Bytes between us and ffmpeg: some seconds of video, for a busy machine."""
 
 
 class Sink(Protocol):
@@ -101,8 +105,13 @@ class FfmpegSink:
                 program, "-hide_banner", "-loglevel", "error", "-fflags", "nobuffer", *taken, "-i", "pipe:0",
                 "-c", "copy", "-flush_packets", "1", *kept, url,
             ],
-            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, bufsize=0,
         )  # fmt: skip
+        pipe = self._process.stdin
+        if pipe is not None:  # a link that nobody has opened yet takes nothing: pictures are lost, and nobody waits
+            fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
+            os.set_blocking(pipe.fileno(), False)
+        self.lost = 0
         self._waiting = bytearray()
 
     def write(self, data: bytes) -> int:
@@ -111,14 +120,13 @@ class FfmpegSink:
         return len(data)
 
     def send(self) -> None:
-        """Send all that waits; nothing happens once ffmpeg has gone."""
+        """Send all that waits; what ffmpeg does not take is lost, as on the air."""
         data = bytes(self._waiting)
         self._waiting.clear()
         pipe = self._process.stdin
         if pipe is not None:
             with contextlib.suppress(OSError, ValueError):
-                pipe.write(data)
-                pipe.flush()
+                self.lost += len(data) - (pipe.write(data) or 0)
 
     @property
     def over(self) -> bool:
