@@ -81,6 +81,10 @@ ABOUT: dict[str, Text] = {
     ),
     "witness_every_s": Text("Secondes entre deux demandes aux témoins", "Seconds between requests to the witnesses"),
     "stamp_every_s": Text("Secondes entre deux horodatages", "Seconds between time stamps"),
+    "push": Text(
+        "Services de réveil des terminaux, par hôte, séparés par des espaces ; vide : aucun réveil",
+        "Push services that may wake terminals, by host, space-separated; empty: none",
+    ),
     "backups": Text("Dossier des sauvegardes d’« egide backup »", "Folder of the backups of “egide backup”"),
     "witnesses": Text(
         "Témoins du registre : adresse = clé publique ; à laisser en fin de fichier",
