@@ -10,11 +10,11 @@ import pytest
 from playwright.async_api import Page, async_playwright, expect
 
 from egide.exercise.impairment import ConnectionRelay, Impairment
-from egide.exercise.story import PICTURE_GONE_S, Scene
+from egide.exercise.story import PICTURE_GONE_S, Scene, draft
 from tests.footage import footage
 from tests.stories.conftest import Opener
 from tests.stories.stage import Stage
-from tests.stories.window import ARGS, Window, chromium, opened
+from tests.stories.window import ARGS, PATIENCE_MS, Window, chromium, opened
 
 pytestmark = [pytest.mark.anyio, pytest.mark.story]
 
@@ -23,15 +23,15 @@ SIZES = """() => { window.storySizes = new Set();
   setInterval(() => { const canvas = document.querySelector('[data-video] canvas'); if (canvas) window.storySizes.add(canvas.width); }, 20); }"""
 
 
-async def another(stage: Stage, scene: Scene, name: str, file: Path) -> str:
-    """One more camera over the same place, filming for the same mission; its id."""
+async def another(stage: Stage, scene: Scene, name: str, file: Path, mission: str = "") -> str:
+    """One more camera over the same place, filming for the same mission or that one; its id."""
     command = await scene.person("command")
     middle = stage.drone.flight.perimeter.centroid
     source = await command.act(
         "operations.source.add", name=name, kind="file", url=str(file), aircraft=name, pilot="Télépilote", tags=["loop"],
         lat=middle.y, lon=middle.x,
     )  # fmt: skip
-    await command.act("operations.camera.start", source=source["id"], mission=scene.mission)
+    await command.act("operations.camera.start", source=source["id"], mission=mission or scene.mission)
     return str(source["id"])
 
 
@@ -72,9 +72,9 @@ async def test_a_feed_that_changes_its_size_goes_on(
     await goes_on(page, f"[data-video][data-state=live][data-transport={way}]")
     assert await page.locator("[data-video]").get_attribute("data-telemetry") == "corners"
     await officer.apart("(" + SIZES + ")()")
-    await asyncio.sleep(0)
-    await page.wait_for_timeout(2500)
-    assert set(await officer.apart("[...window.storySizes]")) == {320, 640}
+    async with asyncio.timeout(PATIENCE_MS / 1000):
+        while set(await officer.apart("[...window.storySizes]")) != {320, 640}:
+            await page.wait_for_timeout(100)
     await goes_on(page, "[data-video][data-state=live]")
 
 
@@ -95,8 +95,12 @@ async def test_the_person_chooses_less_of_the_picture(scene: Scene, window: Open
 
 async def test_a_wall_of_pictures(stage: Stage, scene: Scene, window: Opener, tmp_path: Path) -> None:
     names = ["Mur A", "Mur B", "Mur C"]
+    prefect, command = await scene.person("prefect"), await scene.person("command")
+    second = (await prefect.act("orders.draft", **draft(stage.perimeter)))["id"]  # an order has a cap of its own
+    await prefect.act("orders.sign", order=second)
+    mission = await command.act("operations.mission.open", title="Quais", order=second, roster=["officer"])
     for name in names:
-        await another(stage, scene, name, over(stage, tmp_path))
+        await another(stage, scene, name, over(stage, tmp_path), "" if name == "Mur A" else mission["id"])
     officer = await window("officer")
     page = officer.page
     await officer.go("/operations")

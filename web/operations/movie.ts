@@ -43,7 +43,8 @@ export class Movie implements Player {
   #url: string;
   #buffer: SourceBuffer | null = null;
   #type = '';
-  #queue: Uint8Array[] = [];
+  /** What is to be appended, and the types that are to be changed to in between. */
+  #queue: (Uint8Array | string)[] = [];
   #captures = new Captures();
   #newest = 0;
   #awaitKey = true;
@@ -71,7 +72,7 @@ export class Movie implements Player {
       this.#events.unsupported(config.codec);
       return;
     }
-    if (this.#buffer && this.#type !== type) this.#buffer.changeType(type);
+    if (this.#type && this.#type !== type) this.#queue.push(type);
     this.#type = type;
     this.#awaitKey = true;
     this.#open();
@@ -112,8 +113,14 @@ export class Movie implements Player {
     const buffer = this.#buffer;
     if (this.#closed || !buffer || buffer.updating || this.#source.readyState !== 'open') return;
     try {
-      if (this.#queue.length > 0) {
-        buffer.appendBuffer(joined(this.#queue.splice(0)));
+      const [next] = this.#queue;
+      if (typeof next === 'string') {
+        this.#queue.shift();
+        buffer.changeType(next);
+      }
+      const parts = this.#head();
+      if (parts.length > 0) {
+        buffer.appendBuffer(joined(parts));
         return;
       }
       const first = buffer.buffered.length > 0 ? buffer.buffered.start(0) : 0;
@@ -124,6 +131,12 @@ export class Movie implements Player {
       this.#queue = [];
       this.#awaitKey = true;
     }
+  }
+
+  /** What can be appended before the type changes again. */
+  #head(): Uint8Array[] {
+    const end = this.#queue.findIndex((one) => typeof one === 'string');
+    return this.#queue.splice(0, end < 0 ? this.#queue.length : end).filter((one) => typeof one !== 'string');
   }
 
   /** Hold the picture close behind the newest one. */

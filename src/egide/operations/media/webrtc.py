@@ -19,8 +19,6 @@ from fractions import Fraction
 from typing import Any, Final
 
 import av
-from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
-from aiortc.mediastreams import MediaStreamError
 
 from egide.operations.media import frames
 
@@ -59,18 +57,20 @@ def bounded(offer: str) -> str:
     return "\r\n".join(kept)
 
 
-class _Track(MediaStreamTrack):
+def _track(peer: Peer) -> Any:
     """What aiortc draws packets from."""
+    from aiortc.mediastreams import MediaStreamError, MediaStreamTrack  # noqa: PLC0415 — see `Peer`
 
-    kind = "video"
+    class Track(MediaStreamTrack):
+        kind = "video"
 
-    def __init__(self, peer: Peer) -> None:
-        super().__init__()
-        self._peer = peer
+        async def recv(self) -> av.Packet[Any]:
+            packet = await peer.next()
+            if packet is None:
+                raise MediaStreamError
+            return packet
 
-    async def recv(self) -> av.Packet[Any]:
-        """The next picture."""
-        return await self._peer.next()
+    return Track()
 
 
 class Peer:
@@ -78,14 +78,18 @@ class Peer:
 
     `on_open` is called once when pictures can pass, `on_clock(zero)` when the RTP time of the stream's moment 0 is known,
     `on_end` once when the connection is over for any reason but `close`.
+
+    aiortc is imported where it is used: a part of it asks the system for a library, by a process, when it is imported.
     """
 
     def __init__(
         self, on_open: Callable[[], None], on_clock: Callable[[int], None], on_end: Callable[[], None]
     ) -> None:
+        from aiortc import RTCConfiguration, RTCPeerConnection  # noqa: PLC0415 — see above
+
         self._on_open, self._on_clock, self._on_end = on_open, on_clock, on_end
         self._connection: Any = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self._sender: Any = self._connection.addTrack(_Track(self))
+        self._sender: Any = self._connection.addTrack(_track(self))
         self._queue: deque[tuple[frames.Header, bytes]] = deque()
         self._bytes = 0
         self._wake = asyncio.Event()
@@ -97,6 +101,8 @@ class Peer:
 
     async def answer(self, offer: str) -> str:
         """The answer to a browser's offer (SDP).  Raises WebRtcError; the peer is closed then."""
+        from aiortc import RTCRtpSender, RTCSessionDescription  # noqa: PLC0415 — see above
+
         try:
             await self._connection.setRemoteDescription(RTCSessionDescription(bounded(offer), "offer"))
             h264 = [
@@ -131,12 +137,12 @@ class Peer:
         """Bytes not handed to the network yet."""
         return self._bytes
 
-    async def next(self) -> av.Packet[Any]:
-        """The next packet for aiortc.  Raises its MediaStreamError when the peer is over."""
+    async def next(self) -> av.Packet[Any] | None:
+        """The next packet for aiortc; None when the peer is over."""
         self._learn_clock()
         while not self._queue:
             if self._over:
-                raise MediaStreamError
+                return None
             self._wake.clear()
             await self._wake.wait()
         header, data = self._queue.popleft()
