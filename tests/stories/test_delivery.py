@@ -14,7 +14,7 @@ from egide.exercise.story import PICTURE_GONE_S, Scene, draft
 from tests.footage import footage
 from tests.stories.conftest import Opener
 from tests.stories.stage import Stage
-from tests.stories.window import ARGS, Window, chromium, opened
+from tests.stories.window import ARGS, PATIENCE_MS, Window, chromium, opened
 
 pytestmark = [pytest.mark.anyio, pytest.mark.story]
 
@@ -72,9 +72,9 @@ async def test_a_feed_that_changes_its_size_goes_on(
     await goes_on(page, f"[data-video][data-state=live][data-transport={way}]")
     assert await page.locator("[data-video]").get_attribute("data-telemetry") == "corners"
     await officer.apart("(" + SIZES + ")()")
-    await asyncio.sleep(0)
-    await page.wait_for_timeout(2500)
-    assert set(await officer.apart("[...window.storySizes]")) == {320, 640}
+    async with asyncio.timeout(PATIENCE_MS / 1000):
+        while set(await officer.apart("[...window.storySizes]")) != {320, 640}:
+            await page.wait_for_timeout(100)
     await goes_on(page, "[data-video][data-state=live]")
 
 
