@@ -385,7 +385,7 @@ async def test_done_twice_is_done_once(world: World) -> None:
             mission=mission,
             text="Vu",
             **PLACE,
-            client_id="client-c1",
+            client_id="client-c2",
             made_at="2026-11-26T09:59:00Z",
         )
     await world.act(

@@ -373,7 +373,10 @@ class Kernel:
             decision = self.guard.decide(name, facts)
             computed = await _resolved(act.handler(ctx, given)) if decision.allowed else None
         except EgideError:
-            raise
+            again = self._again(asked)  # what refuses it may be that it was done a moment ago
+            if again is None:
+                raise
+            return again
         except Exception as error:  # as above; nothing has been done yet
             raise _plain(name, error) from error
         try:
