@@ -35,8 +35,8 @@ async def test_who_sees_a_drawing(world: World) -> None:
     phone, stranger = Terminal(world.person("officer")), Terminal(world.person("other-officer"))
     for terminal in (phone, stranger):
         await world.act(terminal.principal.id, "operations.incident.follow", terminal)
-    one = await drawn(world, mission=mission, client_id="d1")
-    assert await drawn(world, mission=mission, client_id="d1") == one
+    one = await drawn(world, mission=mission, client_id="client-d1")
+    assert await drawn(world, mission=mission, client_id="client-d1") == one
     two = await drawn(
         world,
         incident=incident,
@@ -60,7 +60,7 @@ async def test_who_sees_a_drawing(world: World) -> None:
         each["id"] for each in (await world.act("officer", "operations.mission.brief", mission=mission))["drawings"]
     } == {one, two}
     for _ in range(2):
-        await world.act("officer", "operations.drawing.remove", drawing=one, client_id="r1")
+        await world.act("officer", "operations.drawing.remove", drawing=one, client_id="client-r1")
     assert phone.pushed[-1] == {"push": "drawing.gone", "drawing": one}
     with pytest.raises(Conflict):
         await world.act("officer", "operations.drawing.change", drawing=one, places=[HERE], radius=1.0)

@@ -517,9 +517,9 @@ async def test_a_state_that_no_act_led_to_is_found(world: World) -> None:
     incident, mission = await assigned(world)
     task, other = await tasked(world, mission, incident=incident), await tasked(world, mission)
     for _ in range(2):
-        await world.act("officer", "operations.task.accept", task=task, client_id="a")
+        await world.act("officer", "operations.task.accept", task=task, client_id="client-a")
     await world.act("officer", "operations.task.start", task=task)
-    await world.act("officer", "operations.task.accept", task=task, client_id="a")
+    await world.act("officer", "operations.task.accept", task=task, client_id="client-a")
     await world.act("officer", "operations.task.decline", task=other, reason="Blessé")
     await world.act("officer", "operations.incident.change", incident=incident, kind="theft")
     duplicate = await reported(world)

@@ -44,7 +44,7 @@ async def test_an_officer_is_on_the_map_while_on_duty(tak: Field, bridge: Bridge
     terminal, world = Terminal(tak.world.person("command")), tak.world
     await world.act("command", "operations.track.subscribe", terminal)
     name = world.person("officer").name
-    async with tak.client("alpha") as alpha, tak.client("beta", "command") as beta:
+    async with tak.client("alpha") as alpha, tak.client("beta", "other-officer") as beta:
         alpha.report()
         await until(lambda: "en service" in alpha.words())
         assert not places(terminal, name)
@@ -100,6 +100,8 @@ async def test_an_aircraft_is_on_every_device(tak: Field, bridge: Bridge) -> Non
 async def test_feeds_are_told_to_those_who_may_watch_and_taken_back(tak: Field, bridge: Bridge) -> None:
     feed = Feed("feed-1", "Place", "rtsp://192.0.2.1:8554/1", 60.1, 24.9)
     bridge.feeds = lambda person: [feed] if person == "officer" else []
+    for who in ("officer", "other-officer"):
+        await tak.world.act(who, "operations.duty.begin", hours=8, informed=True)
     async with tak.client("alpha") as alpha, tak.client("other", "other-officer") as other:
         alpha.report()
         other.report()

@@ -35,6 +35,7 @@ EVERY_S = 1.0  # s between looks at the platform's aircraft
 AIRCRAFT = "a-f-A-M-H-Q"  # friendly, air, military, rotary wing, drone: what clients draw for one
 STALE_MS = 10_000  # ms an aircraft's position stands
 OFFICER = "a-f-G-U-C"  # friendly, ground, unit: what clients draw for an officer
+CLOCKS_MS = 5_000  # ms by which a device's clock, or its rounding to seconds, may differ from ours
 OFFICER_STALE_MS = 60_000  # ms an officer's position stands
 FEED_STALE_MS = 3_600_000  # ms a feed stands; it is told again before
 FEED = "b-m-p-s-p-loc"
@@ -91,7 +92,9 @@ class Bridge:
             self._feed(contact)
         point = event.point
         accuracy = point.ce if 0 <= point.ce < UNKNOWN else 0.0
-        shifts(self._kernel).take(contact.person, [Fix(point.lat, point.lon, _course(event), accuracy, event.time)])
+        now = self._now_ms()  # what a device sends now is of now, whatever its clock says, unless it says that it is older
+        at = now if abs(now - event.time) < CLOCKS_MS else event.time
+        shifts(self._kernel).take(contact.person, [Fix(point.lat, point.lon, _course(event), accuracy, at)])
 
     def _gone(self, uid: str) -> None:
         self._told.pop(uid, None)
