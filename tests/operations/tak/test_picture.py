@@ -60,8 +60,7 @@ async def test_an_officer_is_on_the_map_while_on_duty(tak: Field, bridge: Bridge
         await world.act("officer", "operations.duty.end")
         await until(lambda: beta.of("t-x-d-d"), 2.0)
         assert tak.router.last(alpha.uid) is None
-        number = places(terminal, name)[0]["number"]
-        assert number not in relay(world.kernel).positions._latest
+        assert relay(world.kernel).positions.place("officer") is None
         heard = len(beta.of("a-f-G-U-C"))
         alpha.report()
         await until(lambda: alpha.words().count("en service") > 1)
