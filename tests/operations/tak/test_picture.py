@@ -63,7 +63,8 @@ async def test_an_officer_is_on_the_map_while_on_duty(tak: Field, bridge: Bridge
         assert relay(world.kernel).positions.place("officer") is None
         heard = len(beta.of("a-f-G-U-C"))
         alpha.report()
-        await until(lambda: alpha.words().count("en service") > 1)
+        alpha.send(event("t-x-c-t", "ping-2"))
+        await until(lambda: len(alpha.of("t-x-c-t-r")) > 1)
         assert len(beta.of("a-f-G-U-C")) == heard
     terminal.leave()
 
