@@ -59,8 +59,8 @@ class Relay:
         self.kernel = kernel
         self.hub = MediaHub()
         self.positions = Positions(kernel)
-        self.telemetry = Telemetry(self.positions)
         self._loop = asyncio.get_running_loop()
+        self.telemetry = Telemetry(self.positions, self._loop)
         self._states: dict[str, SourceState] = {}
 
     def state(self, source: str) -> SourceState:

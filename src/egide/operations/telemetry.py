@@ -7,10 +7,12 @@ A UDP port is shared between the processes of an installation, and between aircr
 
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic, time_ns
 from typing import Final
@@ -136,8 +138,9 @@ class Autopilot:
 class Telemetry:
     """The listeners of this process."""
 
-    def __init__(self, positions: Positions) -> None:
+    def __init__(self, positions: Positions, loop: asyncio.AbstractEventLoop) -> None:
         self.signals = Signals(positions)
+        self._loop = loop
         self.autopilots: dict[str, Autopilot] = {}
         self._listeners: dict[str, Listener] = {}
         self._receivers: set[str] = set()
@@ -153,7 +156,12 @@ class Telemetry:
     def receive(self, source: str, url: str, secret: bytes) -> None:
         """Listens to a receiver of remote identification.  Raises SourceError address."""
         host, port = receiver_address(url)
-        self._listen(source, host, port, secret, self.signals.take)
+        self._listen(source, host, port, secret, self._signalled)
+
+    def _signalled(self, data: bytes, sender: object) -> None:
+        """To the event loop: what comes and goes on the map is told to terminals, and theirs are the loop's sockets."""
+        with suppress(RuntimeError):  # the loop is closed: there is nobody left to tell
+            self._loop.call_soon_threadsafe(self.signals.take, data, sender)
 
     def receivers(self, declared: dict[str, tuple[str, bytes]]) -> None:
         """Listens to these receivers, by source (address, secret), and soon to no other: closing may take a moment."""
