@@ -92,7 +92,9 @@ class Bridge:
             self._feed(contact)
         point = event.point
         accuracy = point.ce if 0 <= point.ce < UNKNOWN else 0.0
-        now = self._now_ms()  # what a device sends now is of now, whatever its clock says, unless it says that it is older
+        now = (
+            self._now_ms()
+        )  # what a device sends now is of now, whatever its clock says, unless it says that it is older
         at = now if abs(now - event.time) < CLOCKS_MS else event.time
         shifts(self._kernel).take(contact.person, [Fix(point.lat, point.lon, _course(event), accuracy, at)])
 
