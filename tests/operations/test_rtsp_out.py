@@ -117,6 +117,28 @@ async def test_our_own_reader_gets_pictures_and_telemetry(out: World) -> None:
     assert rtsp_out.views(out.kernel) == {}
 
 
+async def test_a_standing_address_asks_anew_each_time(out: World) -> None:
+    """What a TAK client's list of videos holds: worth what the law gives its person at the moment of playing."""
+    _order, mission, deployment = await out.flying()
+    listed = (await out.act("officer", "operations.tak.feeds"))["feeds"]
+    assert [feed["id"] for feed in listed] == [deployment]
+    assert (await out.act("officer", "operations.tak.feeds"))["feeds"] == listed, "it stays the same"
+    assert (await out.act("other-officer", "operations.tak.feeds"))["feeds"] == []
+    assert rtsp_out.views(out.kernel) == {}, "a list opens nothing"
+    url = listed[0]["url"].replace("localhost", "127.0.0.1")
+    player = Player(url, "tcp")
+    await out.until(lambda: len(player.pictures) > 3 or player.error, 15)
+    assert player.error is None
+    assert len(rtsp_out.views(out.kernel)) == 1
+    player.stop()
+    await out.act("command", "operations.roster.change", mission=mission, remove=["officer"])
+    await out.until(lambda: rtsp_out.views(out.kernel) == {}, 2.5)
+    late = Player(url, "tcp")
+    await out.until(late.ended.is_set, 10)
+    assert late.error is not None
+    assert late.pictures == []
+
+
 async def test_nobody_comes(out: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rtsp_out, "UNUSED_S", 0.2)
     _order, told = await address(out)

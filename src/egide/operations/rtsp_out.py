@@ -16,7 +16,7 @@ import msgspec
 
 from egide.kernel.act import Act, Ctx, Effect, Input, Nothing, act
 from egide.kernel.clock import iso
-from egide.kernel.errors import NotFound, StartupError, Text, Unavailable
+from egide.kernel.errors import EgideError, NotFound, StartupError, Text, Unavailable
 from egide.kernel.identity import new_id
 from egide.kernel.leases import TTL_S, Lease
 from egide.operations import tables
@@ -153,6 +153,40 @@ def close_rtsp(ctx: Ctx, given: WatchRef) -> Effect:
     return Effect(Nothing(), after=lambda _receipt: view.close("closed"))
 
 
+class Addresses:
+    """Standing addresses, for lists of videos: each is one person's way to ask for one camera, and opens nothing by itself.
+
+    Lives in `kernel.things["video-out"]`. Whoever plays it performs the act above, as that person, at that moment.
+    """
+
+    def __init__(self, kernel: Kernel, server: RtspServer) -> None:
+        self._kernel = kernel
+        self._server = server
+        self._names: dict[tuple[str, str], str] = {}
+        server.ask = self.ask
+        kernel.bus.watch(lambda name, told: self._forget(told["deployment"]) if name == "camera.stopped" else None)
+
+    def address(self, deployment: str, person: str) -> str:
+        """The address of a camera in service for this person's player."""
+        name = self._names.setdefault((deployment, person), self._server.ticket())
+        return f"rtsp://{self._kernel.settings.public_name}:{self._server.port}/{name}"
+
+    async def ask(self, name: str) -> str | None:
+        """A ticket for who holds this name, where the law gives one now."""
+        deployment, id_ = next((of for of, each in self._names.items() if each == name), ("", ""))
+        person = self._kernel.identity.person(id_, self._kernel.store.reader(), strong=True)
+        if person is None:
+            return None
+        try:
+            outcome = await self._kernel.perform("operations.watch.rtsp", RtspWatch(deployment=deployment), person)
+        except EgideError:  # refused, and in the ledger; the player is told that nothing is there
+            return None
+        return str(outcome.result.url).rpartition("/")[2]
+
+    def _forget(self, deployment: str) -> None:
+        self._names = {of: name for of, name in self._names.items() if of[0] != deployment}
+
+
 def views(kernel: Kernel) -> dict[str, View]:
     """Open RTSP views of this process, by watch."""
     found: dict[str, View] = kernel.things.setdefault("rtsp-views", {})
@@ -181,6 +215,7 @@ async def start(kernel: Kernel) -> None:
                 ),
             ) from error
         kernel.things["rtsp"] = server
+        kernel.things["video-out"] = Addresses(kernel, server)
 
 
 async def stop(kernel: Kernel) -> None:

@@ -1,8 +1,9 @@
 """RTSP out, for ATAK and any player that speaks RTSP and no WebSocket: a lawful view at an address of its own.
 
-`rtsp://host:port/<ticket>`: the ticket is 128 random bits, made by an act for one watch and worth nothing when that watch ends;
-nothing else is served, nothing is listed.  H.264 as received in RTP (RFC 6184) and KLV as a second track (RFC 6597), interleaved
-in the connection or over UDP to the address the connection comes from, never to another.  Source: RFC 2326 (RTSP 1.0), RFC 3550.
+`rtsp://host:port/<ticket>`: the ticket is 128 random bits, made by an act for one watch and worth nothing when that watch ends. A
+standing address (of a TAK client's list) is worth a ticket that is asked for at that moment.  Nothing else is served, nothing is
+listed.  H.264 as received in RTP (RFC 6184) and KLV as a second track (RFC 6597), interleaved in the connection or over UDP to
+the address the connection comes from, never to another.  Source: RFC 2326 (RTSP 1.0), RFC 3550.
 Bounds: MAX_CLIENTS connections, those of protocols/rtsp.py for what a client says, the hub's for what it does not take; who takes
 nothing for STUCK_S is cut.
 """
@@ -13,7 +14,7 @@ import asyncio
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -84,6 +85,7 @@ class _Client:
 
     writer: asyncio.StreamWriter
     ticket: str = ""
+    name: str = ""  # the standing address it came by
     session: str = field(default_factory=lambda: secrets.token_hex(8))
     tracks: dict[str, _Track] = field(default_factory=dict)
     attachment: Attachment | None = None
@@ -138,6 +140,8 @@ class RtspServer:
         self._clients: set[_Client] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
+        # Of a standing address: asks for a ticket, for the connection that came by it; None where it is refused, or is none.
+        self.ask: Callable[[str], Awaitable[str | None]] | None = None
 
     @property
     def port(self) -> int:
@@ -254,7 +258,8 @@ class RtspServer:
             return {"Public": METHODS}, ""
         if request.method not in METHODS.split(", "):
             raise RtspError(405, f"{request.method} is not known here")
-        ticket, medium = _path(request.url)
+        name, medium = _path(request.url)
+        ticket = await self._ticket(client, name)
         grant = self._grants.get(ticket)
         if grant is None or client.ticket not in ("", ticket):
             raise RtspError(404, "nothing is there")
@@ -273,6 +278,15 @@ class RtspServer:
             raise RtspError(455, "nothing is set up")
         more = {"Range": "npt=now-"} if request.method == "PLAY" else {}
         return {"Session": client.session, **more}, ""
+
+    async def _ticket(self, client: _Client, name: str) -> str:
+        """A ticket is its own name; for a standing address one is asked for, once a connection."""
+        if name in self._grants or self.ask is None:
+            return name
+        if not client.name:
+            client.name, found = name, await self.ask(name)
+            return found or name
+        return client.ticket if client.name == name else name
 
     def _play(self, client: _Client) -> None:
         grant = self._grants.get(client.ticket)

@@ -6,13 +6,21 @@ output's own act.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
 import msgspec
 from sqlalchemy import select
 
 from egide.kernel.act import Act, Ctx, Effect, Nothing, act
 from egide.operations import tables
+from egide.operations.relay import relay
+from egide.operations.tak.picture import Feed as Shown
 from egide.operations.tak.ports import video_out
 from egide.operations.watching import Watch
+
+if TYPE_CHECKING:
+    from egide.kernel.door import Kernel
 
 
 class Feed(msgspec.Struct):
@@ -34,21 +42,37 @@ class Feeds(msgspec.Struct):
     fr="Voir les vidéos offertes sur TAK", en="See the videos offered on TAK",
 )  # fmt: skip
 def list_feeds(ctx: Ctx, _given: Nothing) -> Effect:
+    return Effect(Feeds([Feed(row.id, row.name, url) for row, url in _offered(ctx)]))
+
+
+def offered(kernel: Kernel, person: str) -> list[Shown]:
+    """The same, for the map of a device of theirs: with the place of the camera."""
+    principal = kernel.identity.person(person, kernel.store.reader(), strong=True)
+    if principal is None:
+        return []
+    ctx = Ctx(kernel, principal, kernel.acts["operations.tak.feeds"], kernel.clock.now_us(), kernel.store.reader())
+    found = []
+    for row, url in _offered(ctx):
+        place = relay(kernel).position(row.source) or ((row.lat, row.lon) if row.lat is not None else None)
+        if place is not None:
+            found.append(Shown(f"egide-video-{row.id}", row.name, url, *place))
+    return found
+
+
+def _offered(ctx: Ctx) -> Iterator[tuple[Any, str]]:
     out = video_out(ctx.kernel)
     if out is None:
-        return Effect(Feeds([]))
-    flying = (
-        select(tables.deployment.c.id, tables.source.c.name)
-        .join(tables.source, tables.source.c.id == tables.deployment.c.source)
-        .where(tables.deployment.c.ended.is_(None))
-        .order_by(tables.deployment.c.started)
+        return
+    source, flying = tables.source, tables.deployment
+    query = (
+        select(flying.c.id, flying.c.source, source.c.name, source.c.lat, source.c.lon)
+        .join(source, source.c.id == flying.c.source)
+        .where(flying.c.ended.is_(None))
+        .order_by(flying.c.started)
     )
-    found = []
-    for row in ctx.db.execute(flying).all():
-        address = out.address(row.id, ctx.principal.id) if _may_watch(ctx, row.id) else None
-        if address is not None:
-            found.append(Feed(row.id, row.name, address))
-    return Effect(Feeds(found))
+    for row in ctx.db.execute(query).all():
+        if _may_watch(ctx, row.id):
+            yield row, out.address(row.id, ctx.principal.id)
 
 
 def _may_watch(ctx: Ctx, deployment: str) -> bool:

@@ -72,8 +72,8 @@ class Router(Protocol):
 class VideoOut(Protocol):
     """Where players fetch live video (`kernel.things["video-out"]`)."""
 
-    def address(self, deployment: str, person: str) -> str | None:
-        """The address of a camera in service for this person's player; None where it cannot be played."""
+    def address(self, deployment: str, person: str) -> str:
+        """The address of a camera in service for this person's player."""
 
 
 def router(kernel: Kernel) -> Router | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from egide.operations.shifts import on_duty
 from egide.operations.tak.authority import Authority
+from egide.operations.tak.feeds import offered
 from egide.operations.tak.identity import device_of
 from egide.operations.tak.picture import Bridge
 from egide.operations.tak.router import Router
@@ -23,6 +24,7 @@ async def start(kernel: Kernel) -> None:
     kernel.things["tak"], kernel.things["tak-bridge"] = router, bridge
     router.on_duty = lambda person: on_duty(kernel, person)
     kernel.bus.watch(lambda name, _told: router.quiet() if name in ("duty.ended", "right.changed") else None)
+    bridge.feeds = lambda person: offered(kernel, person)
     bridge.start()
     settings = kernel.settings
     if settings.tak_port:
