@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -74,8 +75,9 @@ async def test_a_task_accepted_without_network(stage: Stage, scene: Scene, windo
         "incident": incident,
         "title": TITLE,
         "person": "officer",
-        "lat": lat,
-        "lon": lon,
+        "deadline": (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="seconds"),
+        "lat": lat + 0.0007,
+        "lon": lon + 0.0007,
     }
     await command.act("operations.task.propose", **given)
     answered = time.monotonic()
@@ -84,7 +86,7 @@ async def test_a_task_accepted_without_network(stage: Stage, scene: Scene, windo
     assert took < PUSHED_S, f"{took:.2f} s from the act's answer to the officer's phone"
     await expect(big(page, f"Accepter : {TITLE}")).to_be_visible()
     await expect(pocket(page)).to_have_attribute("data-kept-tasks", "1", timeout=SLOW_MS)
-    await task.get_by_role("button", name="Voir le lieu").click()
+    await task.get_by_role("button", name="Lieu").click()
     await expect(page.locator("[data-map]")).to_have_attribute("data-map", "idle", timeout=SLOW_MS)
     await picture(phone, "task")
 
@@ -154,6 +156,7 @@ async def test_a_shift(stage: Stage, scene: Scene, window: Opener) -> None:
     people = (await command.act("operations.duty.show"))["people"]
     assert "officer" in {one["id"] for one in people}
     await asyncio.wait_for(told.first.wait(), SLOW_MS / 1000)
+    await expect(page.locator("[data-duty]")).not_to_contain_text("avant la prise de service")
     await picture(phone, "duty-on")
 
     await page.get_by_role("button", name="Quitter mon service").click()

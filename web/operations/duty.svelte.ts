@@ -87,10 +87,10 @@ export class Duty {
     this.#locator = locator;
   }
 
-  /** The shift that ran when the device was last in contact: shown, nothing is measured for it until the server says it runs. */
+  /** The shift of the last contact: shown; nothing is measured for it until the server says that it runs. */
   recall(shift: Shift | null): void {
-    if (!shift || this.known || Date.parse(shift.until) <= Date.now()) return;
-    this.shift = shift;
+    if (this.known) return;
+    this.shift = shift && Date.parse(shift.until) > Date.now() ? shift : null;
     this.known = true;
   }
 

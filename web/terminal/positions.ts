@@ -49,6 +49,8 @@ export function speedBetween(before: Fix, after: Fix): number | null {
 interface Shift {
   onfix: (fix: Told) => void;
   onblind: () => void;
+  /** When it began, by this device's clock. */
+  began: number;
   told: Fix | null;
   toldAt: number;
   timer: ReturnType<typeof setInterval>;
@@ -70,7 +72,8 @@ export class Positions implements Locator {
   /** On duty: the place at the rate of the movement. */
   begin(onfix: (fix: Told) => void, onblind: () => void): void {
     this.end();
-    this.#shift = { onfix, onblind, told: null, toldAt: 0, timer: setInterval(() => this.#tell(), LOOK_EVERY_MS) };
+    this.#stop(); // what was found for a note before the shift is not told
+    this.#shift = { onfix, onblind, began: Date.now(), told: null, toldAt: 0, timer: setInterval(() => this.#tell(), LOOK_EVERY_MS) };
     this.#on();
   }
 
@@ -107,12 +110,15 @@ export class Positions implements Locator {
     this.#watch = navigator.geolocation.watchPosition(
       (found) => this.#found(found),
       (error) => error.code === error.PERMISSION_DENIED && this.#blind(),
-      { enableHighAccuracy: this.#battery === null || this.#battery >= LOW_BATTERY, maximumAge: 5000, timeout: 30_000 },
+      { enableHighAccuracy: this.#battery === null || this.#battery >= LOW_BATTERY, maximumAge: 0, timeout: 30_000 },
     );
   }
 
   #offIfIdle(): void {
-    if (this.#shift || this.#note) return;
+    if (!this.#shift && !this.#note) this.#stop();
+  }
+
+  #stop(): void {
     if (this.#watch !== null) navigator.geolocation.clearWatch(this.#watch);
     this.#watch = null;
     this.#last = null;
@@ -130,8 +136,8 @@ export class Positions implements Locator {
     const [shift, fix] = [this.#shift, this.#last];
     if (!shift || !fix || Date.now() - shift.toldAt < interval(fix.speed, this.#battery) * 1000) return;
     shift.toldAt = Date.now();
-    // Said again, a place is that of now: the device lies where it lay.
-    const at = shift.told === fix ? shift.toldAt : fix.at;
+    // Said again, a place is that of now: the device lies where it lay. The first one may carry the time of a moment before.
+    const at = shift.told === fix ? shift.toldAt : Math.max(fix.at, shift.began);
     shift.told = fix;
     shift.onfix({ lat: fix.lat, lon: fix.lon, accuracy: fix.accuracy, heading: fix.heading ?? 0, at });
   }

@@ -74,14 +74,14 @@ export class Work {
     };
   }
 
-  /** What was kept; gives the shift that was running then. */
-  async restore(): Promise<Shift | null> {
+  /** What was kept, and with it the shift that ran then; null where nothing was. */
+  async restore(): Promise<{ shift: Shift | null } | null> {
     const kept = await this.#pocket.recall<Kept>(RECORD);
     if (!kept) return null;
     if (!this.board.known) this.board.show(kept);
     this.procedures = kept.procedures;
     this.kept = kept.tasks.length;
-    return kept.shift;
+    return { shift: kept.shift };
   }
 
   /** The brief of each mission, at a contact. */
@@ -120,11 +120,13 @@ export class Work {
     this.#asked.clear();
   }
 
-  /** One step of a task, or of an incident: kept, shown, and sent as soon as it can be. */
+  /** One step of a task, or of an incident: kept, shown, and sent as soon as it can be; at once where this device keeps nothing. */
   async step(kind: 'task' | 'incident', of: Task | Incident, step: string, reason = ''): Promise<void> {
     const { fr, en } = stepText(step);
     const input = { [kind]: of.id, ...(reason ? { reason } : {}) };
-    await this.#pocket.outbox?.add(`operations.${kind}.${step}`, input, { fr: `${fr} : ${of.title}`, en: `${en}: ${of.title}` });
+    const { outbox } = this.#pocket;
+    if (!outbox) return void (await this.board.act(`${kind}.${step}`, input));
+    await outbox.add(`operations.${kind}.${step}`, input, { fr: `${fr} : ${of.title}`, en: `${en}: ${of.title}` });
   }
 
   #take({ mission: { id }, ...brief }: Brief): void {
