@@ -159,7 +159,8 @@ async def test_a_shift(stage: Stage, scene: Scene, window: Opener) -> None:
     await expect(page.locator("[data-duty]")).not_to_contain_text("avant la prise de service")
     await picture(phone, "duty-on")
 
-    await page.get_by_role("button", name="Quitter mon service").click()
+    async with page.expect_response("**/operations.duty.end", timeout=SLOW_MS):
+        await page.get_by_role("button", name="Quitter mon service").click()
     await expect(chip).to_contain_text("Hors service", timeout=SLOW_MS)
     people = (await command.act("operations.duty.show"))["people"]
     assert "officer" not in {one["id"] for one in people}
