@@ -75,6 +75,7 @@ async def with_a_terminal(window: Window) -> None:
     await window.page.get_by_role("button", name="Préparer ce terminal").click()
     await expect(window.page.locator("[data-terminal]")).to_have_attribute("data-terminal", "open")
     await expect(window.page.locator("[data-map]")).to_have_attribute("data-map", "idle")
+    await expect(window.page.locator("[data-my-tasks] [data-task]")).to_have_count(1)
 
 
 async def with_a_proof(window: Window) -> None:
@@ -125,8 +126,16 @@ async def kept(seen: Window, name: str) -> None:
 
 @pytest.fixture(scope="module")
 async def scene(stage: Stage) -> Scene:
-    """One scene for all pages: looking changes nothing."""
-    return await stage.scene()
+    """One scene for all pages, its mission at work on an incident with a task: looking changes nothing."""
+    set_ = await stage.scene()
+    command, (lat, lon) = await set_.person("command"), set_.place
+    told = {"kind": "theft", "title": "Vol à l’arraché", "lat": lat, "lon": lon}
+    incident = (await command.act("operations.incident.open", **told))["id"]
+    await command.act("operations.incident.confirm", incident=incident)
+    await command.act("operations.incident.assign", incident=incident, mission=set_.mission)
+    task = {"mission": set_.mission, "incident": incident, "title": "Retrouver le sac", "person": "officer"}
+    await command.act("operations.task.propose", **task)
+    return set_
 
 
 @pytest.fixture(scope="module")

@@ -135,6 +135,7 @@ async def test_from_the_call_for_help_to_the_closed_mission(
     await field.get_by_role("button", name="Caméra").click()
     await field.get_by_role("button", name=re.compile("Regarder")).first.click()
     await expect(field.locator("[data-video][data-state=live]")).to_be_visible()
+    await expect(field.locator("[data-marking]")).to_have_text("Marquage : FRA UNCLASSIFIED")
     await field.get_by_role("button", name="Liste").click()
     await mine.get_by_role("button", name="Terminer").click()
     await expect(mine).to_have_count(0)

@@ -22,10 +22,48 @@ interface Shown {
   kept: string;
 }
 
+/** What measures where this device is; nothing is asked of the device outside `begin` and `end`. */
+export interface Locator {
+  begin(onfix: (fix: Fix) => void, onblind: () => void): void;
+  end(): void;
+}
+
 /** Fixes kept while the link is away; the oldest go first. */
 const HELD = 300;
 /** A device that lies still says so this often. */
 const STILL_MS = 15_000;
+/** The platform was not reached: what one knew of the shift still holds. */
+const LATER = new Set(['unreachable', 'unreadable', 'unavailable', 'too-many']);
+
+/** Every place the device gives, and the last one again while it lies still. */
+class EachFix implements Locator {
+  #watch: number | null = null;
+  #again: ReturnType<typeof setInterval> | undefined;
+  #last: Fix | null = null;
+
+  begin(onfix: (fix: Fix) => void, onblind: () => void): void {
+    if (!('geolocation' in navigator)) return onblind();
+    const told = (fix: Fix) => {
+      this.#last = fix;
+      onfix(fix);
+    };
+    this.#watch = navigator.geolocation.watchPosition(
+      ({ coords, timestamp }) => told({ lat: coords.latitude, lon: coords.longitude, heading: coords.heading ?? 0, accuracy: coords.accuracy, at: timestamp }),
+      onblind,
+      { enableHighAccuracy: true },
+    );
+    this.#again = setInterval(() => {
+      if (this.#last && Date.now() - this.#last.at >= STILL_MS) told({ ...this.#last, at: Date.now() });
+    }, STILL_MS);
+  }
+
+  end(): void {
+    if (this.#watch !== null) navigator.geolocation.clearWatch(this.#watch);
+    clearInterval(this.#again);
+    this.#watch = null;
+    this.#last = null;
+  }
+}
 
 export class Duty {
   shift = $state.raw<Shift | null>(null);
@@ -36,14 +74,25 @@ export class Duty {
   doubt = $state.raw<Text | null>(null);
   /** The device does not let itself be located. */
   blind = $state(false);
+  /** Ended here, and not told yet: the link was away. */
+  leaving = $state(false);
 
-  #watch: number | null = null;
-  #again: ReturnType<typeof setInterval> | undefined;
-  #last: Fix | null = null;
+  readonly #locator: Locator;
   #waiting: Fix[] = [];
   #stream: (() => void) | null = null;
   /** The link (by when it opened) on which the stream is open; what is sent before that is nobody's. */
   #open: number | null = null;
+
+  constructor(locator: Locator = new EachFix()) {
+    this.#locator = locator;
+  }
+
+  /** The shift of the last contact: shown; nothing is measured for it until the server says that it runs. */
+  recall(shift: Shift | null): void {
+    if (this.known) return;
+    this.shift = shift && Date.parse(shift.until) > Date.now() ? shift : null;
+    this.known = true;
+  }
 
   /** Follow one's shift; the returned function stops, and with it the locating. */
   start(): () => void {
@@ -55,7 +104,9 @@ export class Duty {
       live.on('position.refused', ({ problem }) => (this.doubt = problem.title)),
     ];
     const timer = setInterval(() => {
-      if (this.shift && Date.parse(this.shift.until) <= Date.now()) void this.refresh();
+      if (!this.shift || Date.parse(this.shift.until) > Date.now()) return;
+      this.#off();
+      void this.refresh();
     }, 1000);
     void this.refresh();
     return () => {
@@ -66,20 +117,39 @@ export class Duty {
   }
 
   async refresh(): Promise<void> {
+    if (this.leaving) await this.#leave();
     try {
-      this.#take((await act<Shown>('operations.duty.show')).result);
-    } catch {
-      this.#off(); // who may not be on duty has no shift, and no card
+      const { result } = await act<Shown>('operations.duty.show');
+      if (!this.leaving) this.#take(result);
+    } catch (failed) {
+      if (!LATER.has(asFailure(failed).code)) this.#off(); // who may not be on duty has no shift, and no card
     }
   }
 
   async begin(hours: number, purpose: string): Promise<void> {
+    if (this.leaving) await this.#leave();
     await this.#perform('operations.duty.begin', { hours, purpose, informed: true });
   }
 
+  /** The locating stops now; the platform is told as soon as it can be. */
   async end(): Promise<void> {
     this.#off();
-    await this.#perform('operations.duty.end', {});
+    this.leaving = true;
+    this.busy = true;
+    this.error = null;
+    await this.refresh();
+    this.busy = false;
+  }
+
+  async #leave(): Promise<void> {
+    try {
+      await act('operations.duty.end', {});
+    } catch (failed) {
+      const found = asFailure(failed);
+      if (LATER.has(found.code)) return;
+      if (found.code !== 'not-found') this.error = found; // ended meanwhile, by its hour or by the command post: as wished
+    }
+    this.leaving = false;
   }
 
   async #perform(name: string, input: object): Promise<void> {
@@ -98,40 +168,29 @@ export class Duty {
   #take(shown: Shown): void {
     this.shift = shown.duty;
     this.known = true;
-    if (this.shift) this.#on();
+    if (this.shift) this.#on(this.shift);
     else this.#off();
   }
 
-  #on(): void {
+  #on(shift: Shift): void {
     if (this.#stream) return;
     this.doubt = null;
-    this.#stream = live.keep('operations.position.stream', {}, (error) => (this.error = asFailure(error)), () => {
+    this.#stream = live.keep('operations.position.stream', { purpose: shift.purpose }, (error) => (this.error = asFailure(error)), () => {
       this.#open = live.since;
       this.#flush();
     });
-    if (!('geolocation' in navigator)) {
-      this.blind = true;
-      return;
-    }
-    this.#watch = navigator.geolocation.watchPosition(
-      ({ coords, timestamp }) => {
+    this.#locator.begin(
+      (fix) => {
         this.blind = false;
-        this.#send({ lat: coords.latitude, lon: coords.longitude, heading: coords.heading ?? 0, accuracy: coords.accuracy, at: timestamp });
+        this.#send(fix);
       },
       () => (this.blind = true),
-      { enableHighAccuracy: true },
     );
-    this.#again = setInterval(() => {
-      if (this.#last && Date.now() - this.#last.at >= STILL_MS) this.#send({ ...this.#last, at: Date.now() });
-    }, STILL_MS);
   }
 
   #off(): void {
     this.shift = null;
-    if (this.#watch !== null) navigator.geolocation.clearWatch(this.#watch);
-    clearInterval(this.#again);
-    this.#watch = null;
-    this.#last = null;
+    this.#locator.end();
     this.#waiting = [];
     this.#open = null;
     this.#stream?.();
@@ -139,7 +198,6 @@ export class Duty {
   }
 
   #send(fix: Fix): void {
-    this.#last = fix;
     this.#waiting = [...this.#waiting, fix].slice(-HELD);
     this.#flush();
   }

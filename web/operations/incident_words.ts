@@ -66,8 +66,12 @@ export function stateWord(state: string): string {
   return say(STATES[state] ?? { fr: state, en: state });
 }
 
+export function stepText(step: string): Text {
+  return STEPS[step] ?? { fr: step, en: step };
+}
+
 export function stepWord(step: string): string {
-  return say(STEPS[step] ?? { fr: step, en: step });
+  return say(stepText(step));
 }
 
 /** Amber: it waits for a human. */

@@ -1,5 +1,5 @@
 /** The incidents, tasks and drawings that this person may see, kept as the server tells them; and the acts on them. */
-import { act, type Done } from '../kit/api';
+import { act, Refusal, type Done } from '../kit/api';
 import { live, type Drawing, type Incident, type Task } from '../kit/live.svelte';
 import type { Text } from '../kit/types';
 
@@ -31,7 +31,7 @@ export interface Whole {
   procedure: Text;
 }
 
-interface Board {
+export interface Board {
   incidents: Incident[];
   tasks: Task[];
   drawings: Drawing[];
@@ -95,15 +95,25 @@ export class Incidents {
   async refresh(): Promise<void> {
     try {
       this.#take((await live.act<Board>('operations.incident.follow')).result);
-    } catch {
-      [this.known, this.incidents, this.tasks, this.drawings] = [false, [], [], []];
+    } catch (error) {
+      // What the law takes back is not left on the screen; a link that is lost asks again by itself.
+      if (error instanceof Refusal) this.clear();
     }
     if (this.selected) await this.read();
   }
 
   #take(board: Board): void {
-    ({ incidents: this.incidents, tasks: this.tasks, drawings: this.drawings, kinds: this.kinds, units: this.units } = board);
+    this.show(board);
     this.known = true;
+  }
+
+  /** Show what was kept on the device, until the server tells what is now. */
+  show(board: Board): void {
+    ({ incidents: this.incidents, tasks: this.tasks, drawings: this.drawings, kinds: this.kinds, units: this.units } = board);
+  }
+
+  clear(): void {
+    [this.known, this.incidents, this.tasks, this.drawings] = [false, [], [], []];
   }
 
   kind(id: string): Kind | null {

@@ -86,6 +86,8 @@ export interface Klv {
     rel_elevation?: number;
     rel_roll?: number;
   };
+  /** The security marking of the picture (MISB ST 0102): the line to show; `unreadable` says why it could not be read. */
+  security?: { marking: string; unreadable?: string };
   slant_range?: number;
   target_width?: number;
   center?: { lat?: number; lon?: number; alt?: number };

@@ -1,8 +1,9 @@
 /** The next thing to do: what the one big button says. The first that applies. */
 import type { Mission } from '../operations/types';
 import type { PocketState } from './pocket.svelte';
+import type { Forward } from './steps';
 
-export type Next = 'wait' | 'sign-in' | 'prepare' | 'contact' | 'refusals' | 'send-note' | 'note' | 'look';
+export type Next = 'wait' | 'sign-in' | 'prepare' | 'contact' | 'refusals' | 'send-note' | Forward | 'note' | 'look';
 
 export interface Situation {
   state: PocketState;
@@ -13,6 +14,8 @@ export interface Situation {
   unsettled: number;
   writing: boolean;
   mission: Mission | null;
+  /** What comes next of the first open task. */
+  step: Forward | null;
   /** The person is reading the list of what was refused. */
   reading: boolean;
 }
@@ -24,6 +27,7 @@ export function next(now: Situation): Next {
   if ((now.state === 'none' || now.state === 'revoked') && now.signedIn) return 'prepare';
   if (now.writing) return 'send-note';
   if (now.unsettled > 0 && !now.reading) return 'refusals';
+  if (now.step) return now.step;
   if (now.mission) return 'note';
   return 'look';
 }

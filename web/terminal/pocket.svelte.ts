@@ -172,6 +172,15 @@ export class Pocket {
     this.keptAt = at;
   }
 
+  /** Keep something sealed for its person, and have it again; nothing while the lease is over. */
+  async keep(name: string, value: unknown): Promise<void> {
+    if (this.state === 'open') await this.#vault?.keep(name, value);
+  }
+
+  async recall<T>(name: string): Promise<T | null> {
+    return this.state === 'open' && this.#vault ? this.#vault.recall<T>(name) : null;
+  }
+
   /** Everything this terminal kept for its person, gone from this device. */
   async wipe(): Promise<void> {
     await this.#forget();

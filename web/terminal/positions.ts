@@ -1,11 +1,12 @@
 /**
- * Where this terminal is: asked of the device only while on duty, and told no more often than it moves.
+ * Where this device is: asked of it while a note is written, and while one is on duty; told no more often than it moves.
  *
  * Still: once a minute; walking: every 10 s; in a vehicle: every 2 s (the battery pays for each fix and each message). A
- * battery under 20 % halves the rate. Off duty, or where the platform knows no duty, nothing is told: the place only serves
- * this device (the place of a note).
+ * battery under 20 % halves the rate. Whether anything may be told, and the wire, is the shift's (`operations/duty.svelte.ts`):
+ * off duty the place serves this device only.
  */
-import { act, Problem, Refusal } from '../kit/api';
+import type { Fix as Told } from '../kit/frames';
+import type { Locator } from '../operations/duty.svelte';
 
 export interface Fix {
   lat: number;
@@ -19,8 +20,6 @@ export interface Fix {
   at: number;
 }
 
-const REPORT = 'operations.position.report';
-const DUTY = 'operations.duty.show';
 const STILL_S = 60;
 const WALK_S = 10;
 const VEHICLE_S = 2;
@@ -28,6 +27,8 @@ const VEHICLE_S = 2;
 const MOVING = 0.5;
 const DRIVING = 6;
 const LOW_BATTERY = 0.2;
+/** A device that lies still gives no new fix: this often the last is looked at again. */
+const LOOK_EVERY_MS = 5000;
 
 /** Seconds between two reports. */
 export function interval(speed: number | null, battery: number | null): number {
@@ -45,55 +46,79 @@ export function speedBetween(before: Fix, after: Fix): number | null {
   return apart < Math.max(before.accuracy, after.accuracy) ? 0 : apart / seconds;
 }
 
-export class Positions {
+interface Shift {
+  onfix: (fix: Told) => void;
+  onblind: () => void;
+  /** When it began, by this device's clock. */
+  began: number;
+  told: Fix | null;
+  toldAt: number;
+  timer: ReturnType<typeof setInterval>;
+}
+
+export class Positions implements Locator {
   #last: Fix | null = null;
-  #toldAt = 0;
   #watch: number | null = null;
   #battery: number | null = null;
-  #onDuty = false;
+  #shift: Shift | null = null;
+  /** Said when the device gives no place, to who writes a note; null: nobody does. */
+  #note: (() => void) | null = null;
   readonly #onfix: (fix: Fix) => void;
 
   constructor(onfix: (fix: Fix) => void) {
     this.#onfix = onfix;
   }
 
-  get on(): boolean {
-    return this.#watch !== null;
+  /** On duty: the place at the rate of the movement. */
+  begin(onfix: (fix: Told) => void, onblind: () => void): void {
+    this.end();
+    this.#stop(); // what was found for a note before the shift is not told
+    this.#shift = { onfix, onblind, began: Date.now(), told: null, toldAt: 0, timer: setInterval(() => this.#tell(), LOOK_EVERY_MS) };
+    this.#on();
   }
 
-  /** Whether the person is on duty, and the platform has a word for it: only then is their place told to anybody. */
-  async duty(): Promise<boolean> {
-    try {
-      this.#onDuty = (await act<{ duty: object | null }>(DUTY)).result.duty !== null;
-    } catch (error) {
-      if (!(error instanceof Problem || error instanceof Refusal)) throw error;
-      if (error.code !== 'unreachable') this.#onDuty = false;
-    }
-    return this.#onDuty;
+  /** Off duty. */
+  end(): void {
+    clearInterval(this.#shift?.timer);
+    this.#shift = null;
+    this.#offIfIdle();
   }
 
-  /** Begin to ask the device. False where it gives no place. */
-  begin(onrefused: () => void): boolean {
-    if (!('geolocation' in navigator)) return false;
-    if (this.#watch !== null) return true;
+  /** For the place of a note. */
+  look(onblind: () => void): void {
+    this.#note = onblind;
+    this.#on();
+  }
+
+  unlook(): void {
+    this.#note = null;
+    this.#offIfIdle();
+  }
+
+  #blind(): void {
+    this.#shift?.onblind();
+    this.#note?.();
+  }
+
+  #on(): void {
+    if (!('geolocation' in navigator)) return this.#blind();
+    if (this.#watch !== null) return;
     void (navigator as { getBattery?: () => Promise<{ level: number }> }).getBattery?.().then(
       (found) => (this.#battery = found.level),
       () => undefined,
     );
     this.#watch = navigator.geolocation.watchPosition(
       (found) => this.#found(found),
-      (error) => {
-        if (error.code !== error.PERMISSION_DENIED) return;
-        this.end();
-        onrefused();
-      },
-      { enableHighAccuracy: this.#battery === null || this.#battery >= LOW_BATTERY, maximumAge: 5000, timeout: 30_000 },
+      (error) => error.code === error.PERMISSION_DENIED && this.#blind(),
+      { enableHighAccuracy: this.#battery === null || this.#battery >= LOW_BATTERY, maximumAge: 0, timeout: 30_000 },
     );
-    return true;
   }
 
-  /** Off duty, the screen off, the note written: nothing is asked of the device any more. */
-  end(): void {
+  #offIfIdle(): void {
+    if (!this.#shift && !this.#note) this.#stop();
+  }
+
+  #stop(): void {
     if (this.#watch !== null) navigator.geolocation.clearWatch(this.#watch);
     this.#watch = null;
     this.#last = null;
@@ -104,17 +129,16 @@ export class Positions {
     if (fix.speed === null && this.#last) fix.speed = speedBetween(this.#last, fix);
     this.#last = fix;
     this.#onfix(fix);
-    if (Date.now() - this.#toldAt >= interval(fix.speed, this.#battery) * 1000) void this.#tell(fix);
+    this.#tell();
   }
 
-  async #tell({ lat, lon, accuracy, heading, at }: Fix): Promise<void> {
-    if (!this.#onDuty) return;
-    this.#toldAt = Date.now();
-    try {
-      await act(REPORT, { fixes: [{ lat, lon, accuracy, heading: heading ?? 0, at: Math.round(at) }] });
-    } catch (error) {
-      // A place that could not be told is old by the time it could be: the next one is told instead.
-      if (error instanceof Refusal) this.#onDuty = false;
-    }
+  #tell(): void {
+    const [shift, fix] = [this.#shift, this.#last];
+    if (!shift || !fix || Date.now() - shift.toldAt < interval(fix.speed, this.#battery) * 1000) return;
+    shift.toldAt = Date.now();
+    // Said again, a place is that of now: the device lies where it lay. The first one may carry the time of a moment before.
+    const at = shift.told === fix ? shift.toldAt : Math.max(fix.at, shift.began);
+    shift.told = fix;
+    shift.onfix({ lat: fix.lat, lon: fix.lon, accuracy: fix.accuracy, heading: fix.heading ?? 0, at });
   }
 }
