@@ -283,11 +283,18 @@ async def two(tmp_path: Path) -> AsyncIterator[tuple[World, World]]:
         await each.stop()
 
 
+def down(*_: object, **__: object) -> None:
+    raise OSError("down")
+
+
 def unplug(world: World) -> None:
-    """Its ledger stays away until `plug`, or its end."""
-    world.kernel.writer.failed = "down"
-    world.kernel.writer._sign_alone = lambda: None  # type: ignore[method-assign]  # a head that is signed says: it is back
-    world.kernel.writer._try_again = lambda: None  # type: ignore[method-assign]  # as above
+    """Its ledger stays away until it is plugged in again, or its end."""
+    writer = world.kernel.writer
+    writer._transaction = down  # type: ignore[method-assign]  # an act of the platform's own that is written says: it is back
+    writer._sign_alone = lambda: None  # type: ignore[method-assign]  # so does a head that is signed
+    writer._try_again = lambda: None  # type: ignore[method-assign]  # as above
+    time.sleep(0.1)  # what the writer was in the middle of says so too
+    writer.failed = "down"
 
 
 async def test_what_one_process_journals_the_others_show(two: tuple[World, World]) -> None:
@@ -317,7 +324,11 @@ async def test_what_one_process_journals_the_others_show(two: tuple[World, World
     else:
         raise AssertionError("the sender does not see the answer")
     for each in two:
-        del each.kernel.writer._sign_alone, each.kernel.writer._try_again  # the class's own again
+        del (
+            each.kernel.writer._transaction,
+            each.kernel.writer._sign_alone,
+            each.kernel.writer._try_again,
+        )  # the class's own
         each.kernel.writer.failed = None
     await back(first)
     await back(second)
