@@ -69,6 +69,27 @@ def leaves(world: World, act: str = "operations.alert.send") -> list[dict[str, A
     return [leaf for leaf in found if leaf["act"] == act]
 
 
+def down(*_: object, **__: object) -> None:
+    raise OSError("down")
+
+
+def unplug(world: World) -> None:
+    """Its ledger stays away until it is plugged in again, or its end."""
+    writer = world.kernel.writer
+    writer._transaction = down  # type: ignore[method-assign]  # an act of the platform's own that is written says: it is back
+    writer._sign_alone = lambda: None  # type: ignore[method-assign]  # so does a head that is signed
+    writer._try_again = lambda: None  # type: ignore[method-assign]  # as above
+    time.sleep(0.1)  # what the writer was in the middle of says so too
+    writer.failed = "down"
+
+
+def plug(world: World) -> None:
+    """Its ledger is back."""
+    writer = world.kernel.writer
+    del writer._transaction, writer._sign_alone, writer._try_again  # the class's own again
+    writer.failed = None
+
+
 async def test_ledger_up_nothing_is_journalled(world: World) -> None:
     done = await sends(world, "help")
     assert done.journal is None
@@ -167,8 +188,7 @@ async def test_the_journal_full_too_it_is_told_and_kept_in_memory(
 ) -> None:
     officer = Terminal(world.person("officer"))
     await world.act("officer", "operations.alert.list", officer)
-    world.kernel.writer.failed = "full"
-    monkeypatch.setattr(world.kernel.writer, "_try_again", lambda: None)
+    unplug(world)
 
     def full(_content: bytes) -> int:
         raise OSError(28, "No space left on device")
@@ -181,14 +201,13 @@ async def test_the_journal_full_too_it_is_told_and_kept_in_memory(
     assert not done.journal.durable
     assert officer.pushed[-1]["alert"]["text"] == "help"
     await world.until(lambda: all(each.file is not None for each in world.kernel.emergency._waiting))
-    world.kernel.writer.failed = None
+    plug(world)
     await back(world)
     assert len(leaves(world)) == 1
 
 
 async def test_what_a_dead_process_left_is_appended_by_the_next(world: World) -> None:
-    world.kernel.writer.failed = "down"
-    world.kernel.writer._try_again = lambda: None  # type: ignore[method-assign]  # the store stays away until the end
+    unplug(world)
     sent = [await sends(world, f"{number}") for number in range(5)]
     await world.stop()
     await world.start()
@@ -201,8 +220,7 @@ async def test_what_a_dead_process_left_is_appended_by_the_next(world: World) ->
 
 
 async def test_a_tampered_journal_is_named_and_the_rest_saved(world: World) -> None:
-    world.kernel.writer.failed = "down"
-    world.kernel.writer._try_again = lambda: None  # type: ignore[method-assign]  # the store stays away until the end
+    unplug(world)
     for number in range(5):
         await sends(world, f"{number}")
     await world.stop()
@@ -283,13 +301,6 @@ async def two(tmp_path: Path) -> AsyncIterator[tuple[World, World]]:
         await each.stop()
 
 
-def unplug(world: World) -> None:
-    """Its ledger stays away until `plug`, or its end."""
-    world.kernel.writer.failed = "down"
-    world.kernel.writer._sign_alone = lambda: None  # type: ignore[method-assign]  # a head that is signed says: it is back
-    world.kernel.writer._try_again = lambda: None  # type: ignore[method-assign]  # as above
-
-
 async def test_what_one_process_journals_the_others_show(two: tuple[World, World]) -> None:
     """An alert that came in here is on the consoles there, with its mark, and answered there; both end in the ledger once."""
     first, second = two
@@ -317,7 +328,11 @@ async def test_what_one_process_journals_the_others_show(two: tuple[World, World
     else:
         raise AssertionError("the sender does not see the answer")
     for each in two:
-        del each.kernel.writer._sign_alone, each.kernel.writer._try_again  # the class's own again
+        del (
+            each.kernel.writer._transaction,
+            each.kernel.writer._sign_alone,
+            each.kernel.writer._try_again,
+        )  # the class's own
         each.kernel.writer.failed = None
     await back(first)
     await back(second)
