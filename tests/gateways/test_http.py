@@ -322,7 +322,7 @@ async def test_each_page_under_its_own_strict_policy(built: Browser) -> None:
 async def test_the_terminal_may_ask_where_it_is_and_has_a_worker_of_its_own(built: Browser) -> None:
     for path in sorted(PAGES):
         allowed = (await built.get(path)).headers["permissions-policy"]
-        assert ("geolocation=(self)" in allowed) is (path == "/terminal")
+        assert ("geolocation=(self)" in allowed) is (path in ("/terminal", "/operations"))
     assert "worker-src 'self'" in csp("/terminal")
     assert (await built.get(WORKER)).status_code == 404
     static = built.world.kernel.things["pages"]._static
