@@ -113,6 +113,8 @@ class Circuit:
         """A connection of this kind; on the event loop within `READ_S`. Raises `psycopg.OperationalError`."""
         if self._open:
             raise psycopg.OperationalError("the server does not answer")
+        if self._ended.is_set():  # whoever comes late would open a connection that nobody closes
+            raise psycopg.OperationalError("the store is closed")
         try:
             made = (
                 self._within(kind, how) if on_loop() else kind.connect(self._conninfo, connect_timeout=CONNECT_S, **how)

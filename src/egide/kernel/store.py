@@ -11,6 +11,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from time import monotonic, sleep
 from typing import Any, ClassVar
 
 from sqlalchemy import Connection, Engine, MetaData, Table, func, insert, inspect, select, update
@@ -18,6 +19,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from egide.kernel import tables
 from egide.kernel.errors import Text, Unavailable
+
+LEAVE_S = 1.0  # s a closing store waits for a thread that still writes
 
 
 class Store(ABC):
@@ -134,7 +137,7 @@ class Store(ABC):
         return int(found[0]), int(found[1] or 0)
 
     def close(self) -> None:
-        """Closes every connection."""
+        """Closes every connection; a thread in the middle of something short may end it."""
         with self._lock:
             for connection in self._readers:
                 with suppress(SQLAlchemyError):
@@ -145,6 +148,9 @@ class Store(ABC):
             with suppress(SQLAlchemyError):
                 self._writer.close()
             self._writer = None
+        until = monotonic() + LEAVE_S
+        while self._write_engine.pool.checkedout() and monotonic() < until:  # type: ignore[attr-defined]  # it is a QueuePool
+            sleep(0.01)
         self._read_engine.dispose()
         self._write_engine.dispose()
 
