@@ -19,7 +19,7 @@ from shapely.geometry import mapping
 from egide.exercise.broadcast import broadcast
 from egide.exercise.drone import Drone, make_drone
 from egide.exercise.people import Person
-from egide.exercise.story import Aircraft, Scene, set_scene
+from egide.exercise.story import Aircraft, Scene, clear, set_scene
 from egide.exercise.town import town_file
 
 ROOT = Path(__file__).parents[2]
@@ -66,6 +66,10 @@ class Stage:
             "Drone 1", self.drone.tail, f"udp://127.0.0.1:{self.udp}", (middle.y, middle.x), self.perimeter
         )
         return await set_scene(self.base, [aircraft])
+
+    async def clear(self) -> None:
+        """The scene is over: the drone's port is free for another platform."""
+        await clear(self.base)
 
     async def person(self, persona: str) -> Person:
         """A persona with a session of its own, to act without a browser."""

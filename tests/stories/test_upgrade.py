@@ -35,7 +35,8 @@ ALARMING = ("perdu", "coupé", "lien", "refus", "échou", "erreur", "cessé")
 
 
 @pytest.fixture
-async def pair(flying: Flying, tmp_path: Path) -> AsyncIterator[Stage]:
+async def pair(stage: Stage, flying: Flying, tmp_path: Path) -> AsyncIterator[Stage]:
+    await stage.clear()  # its camera of the last story still has the drone's port
     running = await platform(tmp_path, flying.drone, flying.udp, "--processes", "2")
     yield running
     await running.stop()

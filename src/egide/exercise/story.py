@@ -87,6 +87,12 @@ async def set_scene(base: str, aircraft: list[Aircraft]) -> Scene:
     return scene
 
 
+async def clear(base: str) -> None:
+    """Ends what an earlier exercise left: its cameras let go of their ports."""
+    scene = Scene(base)
+    await _clear(await scene.person("prefect"), await scene.person("command"))
+
+
 async def _clear(prefect: Person, command: Person) -> None:
     """What an earlier exercise left: its missions are closed, its sources removed, its orders ended."""
     await alarm.clear(command)
