@@ -14,6 +14,8 @@ export type Transport = 'socket' | 'fmp4' | 'webrtc';
 export type { Mode };
 
 const LOOK_EVERY_MS = 500;
+/** A timer this much later than asked for: the machine has no time for the page. */
+const BUSY = 1.2;
 /** A round trip longer than this is told as none. */
 const TRIP_WITHIN_MS = 5000;
 
@@ -35,6 +37,7 @@ export class Delivery {
   #watch: string | null = null;
   #busy = false;
   #looks = 0;
+  #looked = Number.POSITIVE_INFINITY;
   #timer: ReturnType<typeof setInterval> | undefined;
   #offs: (() => void)[] = [];
 
@@ -152,7 +155,11 @@ export class Delivery {
       if (this.#looks % 2 === 0) void this.#lookAtPeer(this.#peer);
       return;
     }
-    const verdict = this.#link.look(performance.now());
+    const at = performance.now();
+    const busy = at - this.#looked > LOOK_EVERY_MS * BUSY;
+    this.#looked = at;
+    if (busy) this.#link.excuse();
+    const verdict = this.#link.look(at);
     if (verdict) this.#decided(verdict);
   }
 

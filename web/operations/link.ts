@@ -81,6 +81,13 @@ export class Link {
     if (late >= STILL_MS) this.#stills.push({ at, ms: late });
   }
 
+  /** The page itself was late: that pictures came late says nothing of the link. */
+  excuse(): void {
+    this.#stills = [];
+    this.#old = 0;
+    this.#weakSince = null;
+  }
+
   /** A picture was shown that came over WebRTC. */
   shown(at: number): void {
     this.#shown = at;
