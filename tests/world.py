@@ -38,6 +38,7 @@ class Terminal:
         self.pushed: list[dict[str, Any]] = []
         self.closed = False
         self._closing: list[Callable[[], None]] = []
+        self.inlets: dict[int, Callable[[bytes], None]] = {}
 
     def send(self, data: bytes) -> None:
         self.frames.append(data)
@@ -47,6 +48,19 @@ class Terminal:
 
     def pending(self) -> int:
         return 0
+
+    def inlet(self, kind: int, take: Callable[[bytes], None] | None) -> None:
+        if take is None:
+            self.inlets.pop(kind, None)
+        else:
+            self.inlets[kind] = take
+
+    def say(self, data: bytes) -> bool:
+        """Sends bytes as the terminal would; False where nothing takes them."""
+        take = self.inlets.get(data[0])
+        if take is not None:
+            take(data)
+        return take is not None
 
     def on_close(self, callback: Callable[[], None]) -> None:
         self._closing.append(callback)

@@ -10,11 +10,12 @@ import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vite';
 import { firstScript } from './build/first.ts';
 import { builtManifest } from './build/manifest.ts';
+import { pocket } from './build/pocket.ts';
 
 const root = import.meta.dirname;
 
 /** Pages whose folder holds a `main.ts`: a page that is not there is left out, not broken. */
-const pages = ['portal', 'sign-in', 'operations', 'desk', 'oversight', 'administration']
+const pages = ['portal', 'sign-in', 'operations', 'terminal', 'desk', 'oversight', 'devices', 'administration']
   .filter((page) => existsSync(resolve(root, page, 'main.ts')))
   .map((page) => resolve(root, page === 'portal' ? 'index.html' : `${page}.html`));
 
@@ -25,7 +26,7 @@ export default defineConfig({
   root,
   base: '/',
   publicDir: resolve(root, 'public'),
-  plugins: [svelte(), firstScript(root), builtManifest(root)],
+  plugins: [svelte(), firstScript(root), pocket(root), builtManifest(root)],
   build: {
     outDir: resolve(root, '../src/egide/static'),
     emptyOutDir: true,

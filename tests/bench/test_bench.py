@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from egide.bench import kernel, operations, run
+from egide.bench import kernel, operations, picture, run
 from egide.bench import platform as platforms
 from egide.bench.flying import viewers
 from egide.bench.load import Request, flood, steady
@@ -105,6 +105,17 @@ def test_the_decision(bench: Bench):
 def test_telemetry(bench: Bench):
     operations.telemetry(bench)
     assert named(bench)["klv_packets_per_s_core"].value
+
+
+def test_the_picture(bench: Bench, monkeypatch: pytest.MonkeyPatch):
+    for name, few in (("ENTITIES", 500), ("VIEWS", 40), ("TICKS", 2), ("CROSSINGS", 12)):
+        monkeypatch.setattr(picture, name, few)
+    for measure in (picture.tick, picture.geofence):
+        measure(bench)
+    found = named(bench)
+    assert 16 <= (found["bytes_per_entity"].value or 0) < 20
+    assert found["picture_tick_ms"].value
+    assert 0 < (found["geofence_alert_p95_ms"].value or 0) < 5000
 
 
 @pytest.mark.parametrize("tool", ["own", "wrk"])

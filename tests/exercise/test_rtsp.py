@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from egide.exercise import rtsp
 from egide.exercise.drone import Drone
-from egide.exercise.rtp import HEADER, MTU, Sender, h264_payloads, nal_units
 from egide.exercise.rtsp import RtspServer
-from egide.exercise.rtsp_messages import MAX_BODY, MAX_HEAD, Request, RtspError, body_length, parse_request
 from egide.protocols import klv
+from egide.protocols.rtp import HEADER, MTU, Sender, h264_payloads, nal_units
+from egide.protocols.rtsp import MAX_BODY, MAX_HEAD, Request, RtspError, body_length, parse_request
 
 FUZZ = int(os.environ.get("EGIDE_FUZZ", "500"))
 nals = st.lists(

@@ -19,8 +19,9 @@ from egide.gateways.commands import arguments
 from egide.gateways.serve import config
 from egide.kernel.errors import BadInput, NotFound
 from egide.kernel.settings import Settings
+from tests.footage import footage
 from tests.gateways.conftest import free_port
-from tests.world import World
+from tests.world import INSIDE, World
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("composed")]
 runner = CliRunner()
@@ -193,3 +194,21 @@ async def test_an_act_on_the_running_server(served: World) -> None:
     code, out, err = await run(served, "orders.sign", "--order", "none")
     assert code == 1
     assert "Traceback" not in err
+
+
+def test_source_check_tells_what_is_wrong_and_shows_no_secret(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = footage(tmp_path, at=INSIDE, audio=False)
+    code, said = told(capsys, monkeypatch, "source", "check", str(clip), "--seconds", "1")
+    assert code == 0, said
+    assert "H.264" in said
+    code, said = told(capsys, monkeypatch, "source", "check", str(footage(tmp_path, at=INSIDE, audio=True)), "--json")
+    assert code == 2
+    assert json.loads(said)["verdict"] == "unusable"
+    code, said = told(
+        capsys, monkeypatch, "source", "check", f"rtsp://chef:s3same@127.0.0.1:{free_port()}/secret", "--json"
+    )
+    assert (code, json.loads(said)["measured"]["error"]) == (2, "unreachable")
+    assert "s3same" not in said
+    assert "secret" not in said

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 import uvicorn
 
-from egide.gateways.headers import PAGES, csp
+from egide.gateways.headers import PAGES, WORKER, csp
 from egide.gateways.http import COOKIE, MAX_REPORT
 from egide.gateways.serve import config
 from tests.gateways.browser import Browser
@@ -317,6 +317,24 @@ async def test_each_page_under_its_own_strict_policy(built: Browser) -> None:
         words = csp(path)
         for never in ("unsafe-inline", "unsafe-eval", "http:", "https:", "ws:", "wss:", "*"):
             assert never not in words
+
+
+async def test_the_terminal_may_ask_where_it_is_and_has_a_worker_of_its_own(built: Browser) -> None:
+    for path in sorted(PAGES):
+        allowed = (await built.get(path)).headers["permissions-policy"]
+        assert ("geolocation=(self)" in allowed) is (path in ("/terminal", "/operations"))
+    assert "worker-src 'self'" in csp("/terminal")
+    assert (await built.get(WORKER)).status_code == 404
+    static = built.world.kernel.things["pages"]._static
+    (static / WORKER[1:]).write_text("self.x = 1")
+    (static / "assets" / "a.webmanifest").write_text("{}")
+    answer = await built.get(WORKER)
+    assert answer.headers["content-type"].startswith("text/javascript")
+    assert answer.headers["cache-control"] == "no-cache", "a device must learn of a new build"
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'; connect-src 'self'")
+    assert "service-worker-allowed" not in answer.headers, "its scope is never widened"
+    check_common(answer.headers)
+    assert (await built.get("/assets/a.webmanifest")).headers["content-type"].startswith("application/manifest+json")
 
 
 async def test_files_of_the_pages_and_nothing_beside_them(built: Browser) -> None:

@@ -17,10 +17,12 @@ from websockets.typing import Origin
 
 from egide.gateways import live
 from egide.gateways.serve import config
+from egide.protocols.positions import write_fixes
 from tests.gateways.browser import Browser
 from tests.gateways.conftest import free_port
+from tests.operations.devices import fixes
 from tests.plugins import crashes, works
-from tests.world import World
+from tests.world import INSIDE, World
 
 pytestmark = pytest.mark.anyio
 
@@ -118,7 +120,14 @@ async def test_refusals_and_problems_have_the_same_form_as_elsewhere(served: Ser
         assert (await socket.act("works.item.list"))["error"]["code"] == "signed-out"
 
 
+async def test_a_page_can_measure_the_round_trip(served: Served) -> None:
+    async with served.socket("officer") as socket:
+        assert await socket.say('{"ping":7}') == {"pong": 7}
+
+
 NO_MESSAGES = [
+    '{"ping":',
+    '{"ping":"x"}',
     "",
     "{",
     "[]",
@@ -222,6 +231,31 @@ async def test_positions_stop_with_the_right(served: Served) -> None:
             "administrator", "administration.habilitation.withdraw", habilitation="demo-officer", reason="Mutation"
         )
         await served.world.until(lambda: not positions._wires, 2.5)
+
+
+async def test_bytes_reach_whoever_opened_the_stream(served: Served) -> None:
+    kernel = served.world.kernel
+    positions = kernel.things["relay"].positions
+    async with served.socket("officer") as socket:
+        fix = fixes(served.world, INSIDE)
+        assert (await socket.say(write_fixes(fix)))["error"]["code"] == "invalid", "nobody opened a stream"
+        await socket.act("operations.duty.begin", hours=1, informed=True)
+        await socket.act("operations.position.stream")
+        await socket.connection.send(write_fixes(fixes(served.world, INSIDE)))
+        await served.world.until(lambda: positions.place("officer") is not None)
+        await socket.connection.send(write_fixes(fixes(served.world, (0.0, 0.0))))
+        await socket.act("works.hello")
+        refused = next(push for push in socket.pushed if push["push"] == "position.refused")
+        assert refused["problem"]["code"] == "invalid"
+        await socket.act("operations.track.subscribe", view=[60, 24, 61, 25])
+        for message in (bytes((0x82, 0, 0, 0)) + b"x" * 7, bytes((0x81,)) * 20_000):
+            assert (await socket.say(message))["error"]["code"] == "invalid"
+        for _ in range(200):
+            await socket.connection.send(write_fixes(fix))
+        assert (await socket.next())["error"]["title"]["en"].startswith("Message too long, or too many")
+        await socket.act("operations.duty.end")
+        assert positions.place("officer") is None
+    await served.world.until(lambda: not kernel.leases.held())
 
 
 async def test_an_act_that_crashes_is_answered(served: Served) -> None:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from starlette.routing import Route, WebSocketRoute
 
-from egide.gateways.headers import PAGES
+from egide.gateways.headers import PAGES, WORKER
 from egide.gateways.http import Headed
 from egide.gateways.openapi import document
 from tests.gateways.browser import Browser
@@ -117,6 +117,7 @@ async def test_who_may_ask_without_a_session(world: World) -> None:
         "administration.session.show", "administration.sign_in.begin", "administration.sign_in.finish", "administration.passkey.begin",
         "administration.passkey.finish", "administration.demo.enter", "oversight.ledger.head",
         "oversight.ledger.proof", "oversight.roots.show", "operations.map.show",
+        "operations.map.pieces", "operations.terminal.state",  # for a terminal whose session is over: a drawn number in, a word out
         "operations.alert.send", "operations.alert.say", "operations.alert.follow",  # a resident in distress has no account
     }  # fmt: skip
 
@@ -143,7 +144,7 @@ async def test_no_other_way_in(world: World) -> None:
     assert {route.path for route in routes} == {
         "/api/openapi.json", "/api/csp", "/api/downloads/{ticket}", "/map/{name}", "/healthz", "/live", "/assets/{name:path}", "/favicon.svg",
         "/tls/ca.crt", "/roots", "/roots.json", "/roots/style.css", "/roots/checkpoint", "/roots/{size}.txt", "/roots/{size}.tsr",
-        "/roots/tile/{path:path}", "/alert", "/metrics", *PAGES,
+        "/roots/tile/{path:path}", "/alert", "/metrics", WORKER, *PAGES,
     }  # fmt: skip
 
 

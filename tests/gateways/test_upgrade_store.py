@@ -30,10 +30,11 @@ pytestmark = [pytest.mark.anyio, pytest.mark.timeout(400)]
 
 PREVIOUS = "136234634ec1c09d904579aedec2d0375d6e7235"  # the last whose store is at revision 0001
 OPEN_AGAIN_S = 1.0
-NEWER = '''"""A column and a table more."""
+NEXT = f"{int(HEAD) + 1:04}"  # the revision of a program to come
+NEWER = f'''"""A column and a table more."""
 import sqlalchemy as sa
 from alembic import op
-revision, down_revision, branch_labels, depends_on = "0003", "0002", None, None
+revision, down_revision, branch_labels, depends_on = "{NEXT}", "{HEAD}", None, None
 def upgrade() -> None:
     op.create_table("later", sa.Column("id", sa.Integer(), primary_key=True))
     op.add_column("note", sa.Column("later", sa.String(8), nullable=False, server_default=""))
@@ -114,8 +115,8 @@ class Program:
         self.this, self.newer = ROOT / "src" / "egide", folder / "newer"
         shutil.copytree(self.this, self.newer, ignore=shutil.ignore_patterns("__pycache__", "static"))
         migrate = self.newer / "kernel" / "migrate.py"
-        migrate.write_text(migrate.read_text("utf-8").replace(f'HEAD = "{HEAD}"', 'HEAD = "0003"'), "utf-8")
-        (self.newer / "kernel" / "migrations" / "versions" / "0003_later.py").write_text(NEWER, "utf-8")
+        migrate.write_text(migrate.read_text("utf-8").replace(f'HEAD = "{HEAD}"', f'HEAD = "{NEXT}"'), "utf-8")
+        (self.newer / "kernel" / "migrations" / "versions" / f"{NEXT}_later.py").write_text(NEWER, "utf-8")
         self.install(self.this)
 
     def install(self, package: Path) -> None:
@@ -152,7 +153,7 @@ async def test_a_newer_program_revises_the_store_beside_the_old_one(program: Pro
         try:
             program.install(program.newer)
             old, upgrade = set(running.serving()), asyncio.create_task(upgraded(running))
-            while asked(running.folder, "SELECT version_num FROM alembic_version") != [("0003",)]:
+            while asked(running.folder, "SELECT version_num FROM alembic_version") != [(NEXT,)]:
                 await asyncio.sleep(0.05)
                 assert not upgrade.done(), running.log()
             (at,) = asked(running.folder, "SELECT count(*) FROM note")[0]

@@ -14,13 +14,14 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, MetaData, inspect, text
 
+from egide.app import capabilities
 from egide.engines.sqlite import SqliteStore
 from egide.kernel import migrate, tables
 from egide.kernel.migrate import HEAD, upgrade
-from egide.operations import tables as operations
+from egide.kernel.settings import Settings
 from tests.plugins import works
 
-OURS = (tables.metadata, operations.metadata)
+OURS = (tables.metadata, *(each.tables for each in capabilities(Settings()) if each.tables is not None))
 
 
 @pytest.fixture

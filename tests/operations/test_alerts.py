@@ -199,6 +199,7 @@ async def test_the_page_without_javascript(world: World, page: httpx.AsyncClient
     ours = {"origin": world.settings.origin, "content-type": "application/x-www-form-urlencoded"}
     shown = await page.get("/alert", headers={"accept-language": "en-GB"})
     assert "Call for help" in shown.text
+    assert [number in shown.text for number in ("tel:17", "tel:112", "sms:114")] == [True] * 3
     assert "geolocation=(self)" in shown.headers["permissions-policy"]
     assert "'unsafe-inline'" not in shown.headers["content-security-policy"]
     sent = await page.post("/alert?lang=fr", content="text=%3Cb%3EAu+secours&lat=x&lon=1", headers=ours)

@@ -27,7 +27,7 @@ SIZE, FPS = (
     (960, 540),
     15,
 )  # enough to aim in; leaves the cores to the browser, which draws and decodes in software here
-START_S = 30.0  # s the platform may take to answer
+START_S = 90.0  # s the platform may take to answer
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:

@@ -58,6 +58,26 @@ async def with_a_refusal(window: Window) -> None:
     await expect(window.page.locator("[data-video]")).to_contain_text("L242-2")
 
 
+async def with_an_incident(window: Window) -> None:
+    page = window.page
+    await page.get_by_role("button", name="Ouvrir un incident").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("Nature").select_option("crowd")
+    await dialog.get_by_label("En une ligne").fill("Foule devant la gare")
+    await dialog.get_by_role("button", name="Ouvrir un incident").click()
+    panel = page.locator("[data-panel]")
+    await panel.get_by_text("Dessins").click()
+    await panel.get_by_text("Premiers gestes").click()
+    await expect(panel.locator("[data-log] li")).to_have_count(1)
+
+
+async def with_a_terminal(window: Window) -> None:
+    await window.page.get_by_role("button", name="Préparer ce terminal").click()
+    await expect(window.page.locator("[data-terminal]")).to_have_attribute("data-terminal", "open")
+    await expect(window.page.locator("[data-map]")).to_have_attribute("data-map", "idle")
+    await expect(window.page.locator("[data-my-tasks] [data-task]")).to_have_count(1)
+
+
 async def with_a_proof(window: Window) -> None:
     await window.page.get_by_role("button", name="Vérifier", exact=True).click()
     await expect(window.page.get_by_text("Preuve vérifiée dans ce navigateur").last).to_be_visible()
@@ -71,6 +91,9 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Window], Awaitable[None]]]] = 
     "operations, live video": ("officer", "/operations", with_video),
     "operations, refused": ("other-officer", "/operations", with_a_refusal),
     "operations, command": ("command", "/operations", nothing),
+    "operations, an incident": ("command", "/operations", with_an_incident),
+    "terminal, not prepared": ("officer", "/terminal", nothing),
+    "terminal, its mission": ("officer", "/terminal", with_a_terminal),
     "desk": ("prefect", "/desk", nothing),
     "desk, a draft": ("prefect", "/desk#new", nothing),
     "desk, a paper order": ("prefect", "/desk#paper", nothing),
@@ -78,6 +101,7 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Window], Awaitable[None]]]] = 
     "oversight, watches": ("dpo", "/oversight#watches", nothing),
     "oversight, record": ("dpo", "/oversight#record", nothing),
     "oversight, proofs": ("dpo", "/oversight#ledger", with_a_proof),
+    "devices, switched off": ("officer", "/devices", nothing),
     "administration": ("administrator", "/administration", nothing),
     "administration, an officer": ("administrator", "/administration#person=officer", nothing),
 }
@@ -102,8 +126,16 @@ async def kept(seen: Window, name: str) -> None:
 
 @pytest.fixture(scope="module")
 async def scene(stage: Stage) -> Scene:
-    """One scene for all pages: looking changes nothing."""
-    return await stage.scene()
+    """One scene for all pages, its mission at work on an incident with a task: looking changes nothing."""
+    set_ = await stage.scene()
+    command, (lat, lon) = await set_.person("command"), set_.place
+    told = {"kind": "theft", "title": "Vol à l’arraché", "lat": lat, "lon": lon}
+    incident = (await command.act("operations.incident.open", **told))["id"]
+    await command.act("operations.incident.confirm", incident=incident)
+    await command.act("operations.incident.assign", incident=incident, mission=set_.mission)
+    task = {"mission": set_.mission, "incident": incident, "title": "Retrouver le sac", "person": "officer"}
+    await command.act("operations.task.propose", **task)
+    return set_
 
 
 @pytest.fixture(scope="module")

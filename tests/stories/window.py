@@ -75,7 +75,13 @@ class Window:
 
 
 async def opened(
-    browser: Browser, base: str, *, size: tuple[int, int] = WIDE, lang: str = "fr", touch: bool = False
+    browser: Browser,
+    base: str,
+    *,
+    size: tuple[int, int] = WIDE,
+    lang: str = "fr",
+    touch: bool = False,
+    before: str = "",
 ) -> Window:
     """A window on the platform; nobody is signed in."""
     context = await browser.new_context(
@@ -84,7 +90,7 @@ async def opened(
     )  # fmt: skip
     context.set_default_timeout(PATIENCE_MS)
     await context.add_init_script(
-        WATCH + f"localStorage.getItem('egide.lang') ?? localStorage.setItem('egide.lang', '{lang}');"
+        WATCH + f"localStorage.getItem('egide.lang') ?? localStorage.setItem('egide.lang', '{lang}');" + before
     )
     page = await context.new_page()
     return Window(context, page, await context.new_cdp_session(page))

@@ -13,7 +13,7 @@ const PORT = Number(process.env.PORT ?? 8799);
 const ROOT = process.env.STATIC ?? join(import.meta.dirname, '../../src/egide/static');
 const PAGES = { '/gallery': 'dev/gallery', '/': 'index', '/sign-in': 'sign-in', '/operations': 'operations', '/desk': 'desk', '/oversight': 'oversight', '/administration': 'administration' };
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.mjs': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.woff2': 'font/woff2', '.json': 'application/json' };
-const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; worker-src 'self'; connect-src 'self'; img-src 'self' data: blob:; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types default svelte-trusted-html dompurify";
+const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; worker-src 'self'; media-src blob:; connect-src 'self'; img-src 'self' data: blob:; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types default svelte-trusted-html dompurify";
 
 // ---- ledger -------------------------------------------------------------------------------------------------------
 const sha = (...parts) => createHash('sha256').update(Buffer.concat(parts)).digest();

@@ -1,9 +1,8 @@
 /** The binary frames of the live link: a header of 20 bytes, little endian, then the payload. */
 
-export const FRAME = { config: 1, video: 2, klv: 3, positions: 4, end: 5 } as const;
+export const FRAME = { config: 1, video: 2, klv: 3, positions: 4, end: 5, segment: 6, fragment: 7, tick: 8 } as const;
 
 const HEADER_BYTES = 20;
-const POSITION_BYTES = 16;
 
 export interface Frame {
   kind: number;
@@ -16,15 +15,6 @@ export interface Frame {
   /** Time of capture, microseconds since 1970. */
   capture: number;
   payload: Uint8Array;
-}
-
-export interface Position {
-  number: number;
-  lat: number;
-  lon: number;
-  /** Degrees, 0 is north. */
-  heading: number;
-  flags: number;
 }
 
 /** The frame in a message, or null when it is too short to be one. */
@@ -52,19 +42,63 @@ export function frameJson<T>(frame: Frame): T | null {
   }
 }
 
-/** The records of a positions frame; bytes after the last whole record are left out. */
-export function parsePositions(frame: Frame): Position[] {
-  const { payload } = frame;
-  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
-  const found: Position[] = [];
-  for (let at = 0; at + POSITION_BYTES <= payload.byteLength; at += POSITION_BYTES) {
-    found.push({
-      number: view.getUint32(at, true),
-      lat: view.getInt32(at + 4, true) / 1e7,
-      lon: view.getInt32(at + 8, true) / 1e7,
-      heading: view.getUint16(at + 12, true) / 100,
-      flags: view.getUint16(at + 14, true),
-    });
-  }
-  return found;
+/** Flags of a positions frame: it holds all there is in view, what is not in it is not there. */
+export const WHOLE = 2;
+/** Flags of a position: the entity is gone. */
+export const GONE = 0x8000;
+/** The bits of a position's flags that hold its age in seconds. */
+export const AGE = 0x0fff;
+export const POSITION_BYTES = 16;
+/** Units of a degree on the wire. */
+export const SCALE = 1e7;
+
+const FROM_TERMINAL = { fixes: 0x81, view: 0x82, names: 0x83 } as const;
+const FIX_BYTES = 20;
+const MAX_NAMES = 2000;
+
+/** Where a device is: WGS84 degrees, heading in degrees, accuracy in metres, time in ms since 1970. */
+export interface Fix {
+  lat: number;
+  lon: number;
+  heading: number;
+  accuracy: number;
+  at: number;
+}
+
+/** [south, west, north, east] in degrees; west is greater than east across the 180th meridian. */
+export type View = [number, number, number, number];
+
+function message(kind: number, bytes: number): DataView<ArrayBuffer> {
+  const view = new DataView(new ArrayBuffer(4 + bytes));
+  view.setUint8(0, kind);
+  return view;
+}
+
+/** The message that says where this device is. */
+export function fixesMessage(fixes: Fix[]): DataView<ArrayBuffer> {
+  const view = message(FROM_TERMINAL.fixes, FIX_BYTES * fixes.length);
+  fixes.forEach((fix, n) => {
+    const at = 4 + FIX_BYTES * n;
+    view.setInt32(at, Math.round(fix.lat * SCALE), true);
+    view.setInt32(at + 4, Math.round(fix.lon * SCALE), true);
+    view.setUint16(at + 8, Math.round((((fix.heading % 360) + 360) % 360) * 100) % 36_000, true);
+    view.setUint16(at + 10, Math.min(65_535, Math.round(fix.accuracy * 10)), true);
+    view.setBigInt64(at + 12, BigInt(Math.round(fix.at)), true);
+  });
+  return view;
+}
+
+/** The message that moves what this terminal looks at. */
+export function viewMessage(look: View): DataView<ArrayBuffer> {
+  const view = message(FROM_TERMINAL.view, 16);
+  look.forEach((degrees, n) => view.setInt32(4 + 4 * n, Math.round(degrees * SCALE), true));
+  return view;
+}
+
+/** The message that asks what numbers are called. */
+export function namesMessage(numbers: number[]): DataView<ArrayBuffer> {
+  const asked = numbers.slice(0, MAX_NAMES);
+  const view = message(FROM_TERMINAL.names, 4 * asked.length);
+  asked.forEach((number, n) => view.setUint32(4 + 4 * n, number, true));
+  return view;
 }

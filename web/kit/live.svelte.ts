@@ -28,16 +28,113 @@ export interface Alert {
   closed: boolean;
   /** Not in the ledger yet: the emergency journal holds it. */
   journal: boolean;
+  /** What was opened from it. */
+  incident: string | null;
   words: { id: string; at: string; officer: boolean; text: string }[];
 }
 
+/** One step of an incident or a task, and why it cannot be taken now; null: it can. */
+export interface NextStep {
+  name: string;
+  why: Text | null;
+}
+
+/** An incident, as `operations.incident.follow` and the push tell it. */
+export interface Incident {
+  id: string;
+  kind: string;
+  /** 1 at once … 4 when there is time. */
+  priority: number;
+  state: string;
+  opened: string;
+  closed: boolean;
+  origin: string;
+  mission: string | null;
+  merged: string | null;
+  /** Whether this person may see its log, its tasks and its drawings. */
+  concerned: boolean;
+  title: string;
+  text: string;
+  lat: number | null;
+  lon: number | null;
+  radius: number;
+  address: string;
+  alerts: string[];
+  steps: NextStep[];
+}
+
+export interface Task {
+  id: string;
+  mission: string;
+  incident: string | null;
+  state: string;
+  created: string;
+  changed: string;
+  deadline: string | null;
+  lat: number | null;
+  lon: number | null;
+  person: { id: string; name: string } | null;
+  unit: string | null;
+  title: string;
+  text: string;
+  answer: string;
+  made_at: string;
+  mine: boolean;
+  steps: NextStep[];
+}
+
+/** Something drawn on the map; places are [longitude, latitude]. */
+export interface Drawing {
+  id: string;
+  of: { kind: string; id: string };
+  shape: 'point' | 'line' | 'polygon' | 'circle' | 'text';
+  places: [number, number][];
+  role: string;
+  symbol: string;
+  label: string;
+  radius: number;
+  at: string;
+  expires: string | null;
+  author: string | null;
+}
+
+/** A geofence that somebody or something crossed. */
+export interface Crossing {
+  id: string;
+  geofence: string;
+  name: string;
+  kind: string;
+  way: 'in' | 'out';
+  mission: string;
+  at: string;
+  person: string | null;
+  who: string;
+  acknowledged: string | null;
+  by: string | null;
+}
+
 export interface Pushes {
+  incident: { push: 'incident'; incident: Incident };
+  'incident.gone': { push: 'incident.gone'; incident: string };
+  task: { push: 'task'; task: Task };
+  drawing: { push: 'drawing'; drawing: Drawing };
+  'drawing.gone': { push: 'drawing.gone'; drawing: string };
+  /** More, or less, may be seen: ask again. */
+  incidents: { push: 'incidents' };
+  crossing: { push: 'crossing'; crossing: Crossing };
+  geofences: { push: 'geofences' };
+  'position.ended': { push: 'position.ended'; refusal: RefusalBody };
+  'position.refused': { push: 'position.refused'; problem: { code: string; title: Text } };
   alert: { push: 'alert'; alert: Alert };
   act: { push: 'act'; entry: RiverEntry };
   watches: { push: 'watches' };
   'watch.ended': { push: 'watch.ended'; watch: string; stream: number; refusal: RefusalBody };
   /** The same refusal, once its place in the ledger is known. */
   'watch.receipt': { push: 'watch.receipt'; watch: string; refusal: RefusalBody };
+  /** The RTP time of the stream's moment 0, of a picture that comes over WebRTC. */
+  'watch.clock': { push: 'watch.clock'; watch: string; zero: number };
+  /** The way over WebRTC is gone: the picture comes over the socket again. */
+  'watch.delivery': { push: 'watch.delivery'; watch: string; transport: 'socket' | 'fmp4' };
   picture: { push: 'picture' };
   source: { push: 'source'; source: string; state: string; detail: Text | null };
   entities: { push: 'entities'; entities: EntityName[] };
@@ -79,6 +176,7 @@ class Live {
   #pushes = new Map<string, Set<(push: never) => void>>();
   #frames = new Set<(frame: Frame) => void>();
   #streams = new Map<number, Set<(frame: Frame) => void>>();
+  #pings = new Map<number, (at: number) => void>();
   #opening: Promise<void> | null = null;
   #leaving = false;
 
@@ -105,6 +203,32 @@ class Live {
       });
       socket.send(JSON.stringify({ id, act: name, input }));
     });
+  }
+
+  /** Milliseconds to the server and back, behind whatever waits in between; null when no answer came within `within` ms. */
+  async ping(within: number): Promise<number | null> {
+    const socket = this.#socket;
+    if (!socket || socket.readyState !== WebSocket.OPEN) return null;
+    const id = this.#next++;
+    const sent = performance.now();
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        this.#pings.delete(id);
+        resolve(null);
+      }, within);
+      this.#pings.set(id, (at) => {
+        clearTimeout(timer);
+        resolve(at - sent);
+      });
+      socket.send(`{"ping":${id}}`);
+    });
+  }
+
+  /** Send bytes to the stream an act has opened; false when there is no link just now. */
+  send(data: DataView<ArrayBuffer>): boolean {
+    if (this.#socket?.readyState !== WebSocket.OPEN) return false;
+    this.#socket.send(data);
+    return true;
   }
 
   /** Perform a subscription now and again after every reconnection, until the returned function is called. */
@@ -233,11 +357,16 @@ class Live {
       for (const listener of this.#streams.get(frame.stream) ?? []) listener(frame);
       return;
     }
-    let message: { id?: number; push?: string; result?: unknown; receipt?: Receipt | null; error?: unknown };
+    let message: { id?: number; pong?: number; push?: string; result?: unknown; receipt?: Receipt | null; error?: unknown };
     try {
       message = JSON.parse(data);
     } catch {
       console.warn('live: a message could not be read');
+      return;
+    }
+    if (typeof message.pong === 'number') {
+      this.#pings.get(message.pong)?.(performance.now());
+      this.#pings.delete(message.pong);
       return;
     }
     if (message.push === 'moving') {

@@ -5,26 +5,8 @@
  * until the next key frame rather than queued: an officer acts on what is happening now.
  * Source: W3C WebCodecs; AVC (H.264) registration, "annexb" format.
  */
-import type { Frame } from '../kit/frames';
-
-export interface VideoConfig {
-  codec: string;
-  width: number;
-  height: number;
-}
-
-export interface Shown {
-  pts: number;
-  /** When it was captured, microseconds since 1970. */
-  capture: number;
-}
-
-export interface DecoderEvents {
-  shown: (picture: Shown) => void;
-  sized: (width: number, height: number) => void;
-  /** This browser cannot decode this stream at all. */
-  unsupported: (codec: string) => void;
-}
+import { FRAME, type Frame } from '../kit/frames';
+import type { Player, PlayerEvents, VideoConfig } from './player';
 
 /** What was received may be ahead of what is shown by this much (microseconds); beyond, we skip to the next key frame. */
 const FURTHEST_BEHIND_US = 600_000;
@@ -33,11 +15,16 @@ const SHORT_QUEUE = 4;
 /** Captures remembered for pictures inside the decoder. */
 const LONGEST_PENDING = 64;
 
-export class Decoder {
+/** Whether this browser has WebCodecs. */
+export function decodes(): boolean {
+  return typeof VideoDecoder !== 'undefined';
+}
+
+export class Decoder implements Player {
   dropped = 0;
   #canvas: HTMLCanvasElement;
   #surface: CanvasRenderingContext2D | null;
-  #events: DecoderEvents;
+  #events: PlayerEvents;
   #decoder: VideoDecoder | null = null;
   #config: VideoConfig | null = null;
   #awaitKey = true;
@@ -49,7 +36,7 @@ export class Decoder {
   /** Presentation time of the picture on the screen, or of the first one asked of a fresh decoder. */
   #lastShown = 0;
 
-  constructor(canvas: HTMLCanvasElement, events: DecoderEvents) {
+  constructor(canvas: HTMLCanvasElement, events: PlayerEvents) {
     this.#canvas = canvas;
     this.#surface = canvas.getContext('2d', { alpha: false });
     this.#events = events;
@@ -63,7 +50,7 @@ export class Decoder {
   configure(config: VideoConfig): void {
     if (this.#closed) return;
     this.#config = config;
-    if (typeof VideoDecoder === 'undefined') {
+    if (!decodes()) {
       this.#events.unsupported(config.codec);
       return;
     }
@@ -78,7 +65,7 @@ export class Decoder {
 
   /** One access unit. Pictures before the first key frame, and after an error, are skipped. */
   push(frame: Frame): void {
-    if (this.#closed || !this.#config) return;
+    if (this.#closed || !this.#config || frame.kind !== FRAME.video) return;
     let decoder = this.#decoder;
     if (!decoder || decoder.state !== 'configured') {
       if (!frame.key) return;
@@ -113,17 +100,10 @@ export class Decoder {
     }
   }
 
-  /** Stop, and leave nothing of the picture behind. */
   close(): void {
     this.#closed = true;
     this.#sight.disconnect();
     this.#stop();
-    this.wipe();
-  }
-
-  /** Empty the canvas: no picture without a lease. */
-  wipe(): void {
-    this.#surface?.clearRect(0, 0, this.#canvas.width, this.#canvas.height);
   }
 
   #settings(config: VideoConfig): VideoDecoderConfig {

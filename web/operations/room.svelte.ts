@@ -4,16 +4,22 @@
  * One object for the page, so that the list, the map, the video and the time line always speak of the same thing.
  */
 import { act, asFailure, type Problem, type Refusal } from '../kit/api';
-import { FRAME, parsePositions } from '../kit/frames';
+import { FRAME, namesMessage, viewMessage, type View } from '../kit/frames';
 import { live, type EntityName } from '../kit/live.svelte';
 import { now } from '../kit/time.svelte';
+import { Moving } from './moving';
 import type { Camera, Entity, LatLon, Mark, Mission, Order, Picture, Recording, Source } from './types';
+import { Wall } from './wall.svelte';
 import { Watch } from './watch.svelte';
 
 /** Changes come in bursts; the picture is asked for once after them. */
 const SETTLE_MS = 120;
-/** Positions are drawn at most this often. */
-const DRAW_EVERY_MS = 200;
+/** Symbols and the list follow positions at most this often; the points of the map follow each frame. */
+const DRAW_EVERY_MS = 250;
+/** More in view than this are points and counts; fewer are symbols with names. */
+export const SYMBOLS = 500;
+/** Without a map (it could not be drawn) everything is followed, for the list. */
+const FOLLOW_WITHIN_MS = 3000;
 const MARKS_KEPT = 20;
 
 export class Room {
@@ -23,15 +29,30 @@ export class Room {
   failure = $state<Refusal | Problem | null>(null);
   recordings = $state.raw<Recording[]>([]);
   recordingsFailure = $state<Refusal | Problem | null>(null);
+  /** What is in the map's view, where that can be told apart: at most `SYMBOLS`. */
   entities = $state.raw<Entity[]>([]);
+  /** How many there are in the map's view. */
+  crowd = $state(0);
+  moving = new Moving();
   marks = $state<Mark[]>([]);
   selected = $state<string | null>(null);
   /** The source whose view was taken away, so that it can be offered again. */
   interrupted = $state<string | null>(null);
   watch = new Watch();
+  wall = new Wall();
+
+  /** A pocket terminal has no use for the list of recordings: it is not asked for over a weak network. */
+  readonly #light: boolean;
+
+  constructor({ light = false } = {}) {
+    this.#light = light;
+  }
 
   #names = new Map<number, EntityName>();
-  #positions = new Map<number, Entity>();
+  #view: View = [-90, -180, 90, 180];
+  #follow: { view?: View } = {};
+  #following: (() => void) | null = null;
+  #wait: ReturnType<typeof setTimeout> | undefined;
   #reload: ReturnType<typeof setTimeout> | undefined;
   #draw: ReturnType<typeof setTimeout> | undefined;
   #mark = 1;
@@ -56,26 +77,29 @@ export class Room {
         this.refreshSoon();
       }),
       live.on('entities', (push) => {
-        for (const one of push.entities) this.#names.set(one.number, one);
+        for (const one of push.entities) {
+          this.#names.set(one.number, one);
+          this.moving.kind(one.number, one.kind);
+        }
         this.#drawSoon();
       }),
       live.onFrame((frame) => {
         if (frame.kind !== FRAME.positions) return;
-        const at = Date.now();
-        for (const p of parsePositions(frame)) {
-          const named = this.#names.get(p.number);
-          this.#positions.set(p.number, { ...p, id: named?.id ?? String(p.number), name: named?.name ?? '', kind: named?.kind ?? '', at });
-        }
+        this.moving.take(frame);
         this.#drawSoon();
       }),
-      live.keep('operations.track.subscribe', {}, (error) => console.info('track.subscribe:', error)),
     ];
+    this.#wait = setTimeout(() => this.#subscribe(), FOLLOW_WITHIN_MS);
     void this.refresh();
     return () => {
       for (const off of offs) off();
       clearTimeout(this.#reload);
       clearTimeout(this.#draw);
+      clearTimeout(this.#wait);
+      this.#following?.();
+      this.#following = null;
       void this.watch.close();
+      void this.wall.clear();
     };
   }
 
@@ -92,6 +116,7 @@ export class Room {
       const { sources } = this.picture;
       const watched = sources.find((s) => s.id === this.watch.source);
       if (this.watch.on && watched?.deployment !== this.watch.deployment) this.watch.stopped();
+      this.wall.follow(new Map(sources.map((s) => [s.id, s.deployment])));
       if (!sources.some((s) => s.id === this.selected)) {
         this.selected = (sources.find((s) => s.deployment) ?? sources[0])?.id ?? null;
       }
@@ -99,7 +124,7 @@ export class Room {
       this.failure = asFailure(error);
       return;
     }
-    await this.refreshRecordings();
+    if (!this.#light) await this.refreshRecordings();
   }
 
   async refreshRecordings(): Promise<void> {
@@ -133,6 +158,19 @@ export class Room {
     await this.watch.open(source.id, source.deployment, this.orderOf(source)?.purpose ?? null);
   }
 
+  /** The wall in place of the map, or the map again: the pictures of one are given back before those of the other. */
+  async showWall(open: boolean): Promise<void> {
+    if (this.wall.open === open) return;
+    this.wall.open = open;
+    await (open ? this.watch.close() : this.wall.clear());
+  }
+
+  /** Put a camera on the wall, or take it off. */
+  async toggleOnWall(source: Source): Promise<void> {
+    if (this.wall.of(source.id)) await this.wall.remove(source.id);
+    else await this.wall.add(source, this.orderOf(source));
+  }
+
   select(id: string): void {
     if (this.selected === id) return;
     this.selected = id;
@@ -151,12 +189,35 @@ export class Room {
     this.marks = this.marks.filter((m) => m.id !== id);
   }
 
+  /** The map looks there: positions are followed there, and nowhere else. */
+  face(view: View): void {
+    this.#view = view;
+    this.#follow.view = view;
+    clearTimeout(this.#wait);
+    if (this.#following) live.send(viewMessage(view));
+    else this.#subscribe();
+    this.#drawSoon();
+  }
+
+  /** What an entity is called; null while that is asked for. */
+  name(number: number): EntityName | null {
+    return this.#names.get(number) ?? null;
+  }
+
+  #subscribe(): void {
+    this.#following ??= live.keep('operations.track.subscribe', this.#follow, (error) => console.info('track.subscribe:', error));
+  }
+
   #drawSoon(): void {
     this.#draw ??= setTimeout(() => {
       this.#draw = undefined;
-      this.entities = [...this.#positions.values()].map((e) => {
-        const named = this.#names.get(e.number);
-        return named ? { ...e, id: named.id, name: named.name, kind: named.kind } : e;
+      const { numbers, count } = this.moving.within(this.#view, SYMBOLS);
+      const unknown = numbers.filter((n) => !this.#names.has(n));
+      if (unknown.length > 0 && this.#follow.view) live.send(namesMessage(unknown));
+      this.crowd = count;
+      this.entities = numbers.map((number) => {
+        const named = this.#names.get(number);
+        return { ...this.moving.one(number), number, id: named?.id ?? String(number), name: named?.name ?? '', kind: named?.kind ?? '' };
       });
     }, DRAW_EVERY_MS);
   }

@@ -54,6 +54,8 @@ export interface Picture {
   missions: Mission[];
   sources: Source[];
   map: TownMap;
+  /** Whether a picture can be had over RTSP. */
+  rtsp?: boolean;
 }
 
 export interface Recording {
@@ -84,6 +86,8 @@ export interface Klv {
     rel_elevation?: number;
     rel_roll?: number;
   };
+  /** The security marking of the picture (MISB ST 0102): the line to show; `unreadable` says why it could not be read. */
+  security?: { marking: string; unreadable?: string };
   slant_range?: number;
   target_width?: number;
   center?: { lat?: number; lon?: number; alt?: number };
@@ -121,8 +125,19 @@ export interface Entity extends LatLon {
   name: string;
   kind: string;
   heading: number;
-  /** When the position came, milliseconds since 1970. */
+  /** When the position was measured, milliseconds since 1970. */
   at: number;
+}
+
+/** A geofence that stands. */
+export interface Geofence {
+  id: string;
+  mission: string;
+  name: string;
+  kind: 'enter' | 'leave' | 'no-go';
+  until: string;
+  /** [longitude, latitude] */
+  ring: [number, number][];
 }
 
 export type { Named, Order, Permission, Polygon, Text };

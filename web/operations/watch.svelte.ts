@@ -11,7 +11,8 @@ import { FRAME, frameJson, type Frame } from '../kit/frames';
 import { live } from '../kit/live.svelte';
 import { now } from '../kit/time.svelte';
 import type { Order, Receipt } from '../kit/types';
-import { Decoder, type Shown, type VideoConfig } from './decoder';
+import { Delivery } from './delivery.svelte';
+import type { Shown } from './player';
 import { projectorOf, type Projector } from './ground';
 import { Telemetry } from './telemetry';
 import type { Klv } from './types';
@@ -31,8 +32,8 @@ interface Opened {
 
 /** Frames that may come before the answer which names their stream. */
 const EARLY_FRAMES = 256;
-/** Without a picture for this long, the last one is not live any more. */
-const STALE_AFTER_MS = 2000;
+/** Without a picture for this long, the last one is not live any more; key frames may be seconds apart. */
+const STALE_AFTER_MS = { normal: 2000, low: 8000, minimal: Number.POSITIVE_INFINITY };
 /** Latency is averaged over about this many pictures so that the figure can be read. */
 const LATENCY_SMOOTHING = 15;
 /** A clock difference larger than this (ms) makes the latency unknown rather than wrong. */
@@ -62,9 +63,18 @@ export class Watch {
   klv = $state.raw<Klv | null>(null);
   track = $state.raw<[number, number][]>([]);
 
-  #canvas: HTMLCanvasElement | null = null;
-  #decoder: Decoder | null = null;
-  #config: VideoConfig | null = null;
+  /** Which way the picture comes, and how much of it. */
+  delivery = new Delivery({
+    shown: (picture) => this.#shown(picture),
+    sized: (width, height) => {
+      this.width = width;
+      this.height = height;
+    },
+    unsupported: (codec) => {
+      this.unsupported = codec;
+    },
+  });
+
   #telemetry = new Telemetry();
   #stream: number | null = null;
   #early: Frame[] = [];
@@ -81,7 +91,7 @@ export class Watch {
 
   /** Pictures came and have stopped coming: what is on the screen and on the map is the past. */
   get stale(): boolean {
-    return this.shownAt !== null && now() - this.shownAt > STALE_AFTER_MS;
+    return this.shownAt !== null && now() - this.shownAt > STALE_AFTER_MS[this.delivery.mode];
   }
 
   get on(): boolean {
@@ -90,15 +100,9 @@ export class Watch {
 
   /** The canvas the pictures go to; the returned function lets go of it. */
   attach = (canvas: HTMLCanvasElement): (() => void) => {
-    this.#canvas = canvas;
-    // Untracked: an attachment that read the state would be undone and redone, decoder and picture with it, at every change of it.
-    if (untrack(() => this.on)) this.#decode();
-    return () => {
-      if (this.#canvas !== canvas) return;
-      this.#decoder?.close();
-      this.#decoder = null;
-      this.#canvas = null;
-    };
+    // Untracked: an attachment that read the state would be undone and redone, the picture with it, at every change of it.
+    untrack(() => this.delivery.onto(canvas));
+    return () => untrack(() => this.delivery.leave(canvas));
   };
 
   /** Ask to see a deployment. Never throws: a refusal or a problem is in `failure`. */
@@ -116,9 +120,9 @@ export class Watch {
         if (push.watch === this.id) this.#end('refused', failure(push.refusal));
       }),
     ];
-    this.#decode();
     try {
-      const { result, receipt } = await live.act<Opened>('operations.watch.open', { deployment, purpose });
+      const { form, mode } = this.delivery;
+      const { result, receipt } = await live.act<Opened>('operations.watch.open', { deployment, purpose, form, mode });
       if (attempt !== this.#attempt) {
         // The person has moved on: give the lease back.
         live.act('operations.watch.close', { watch: result.watch }).catch(() => undefined);
@@ -134,6 +138,7 @@ export class Watch {
       this.articles = result.articles;
       this.receipt = receipt;
       this.state = 'waiting';
+      this.delivery.start(result.watch);
       for (const frame of this.#early.splice(0)) this.#receive(frame);
     } catch (error) {
       if (attempt !== this.#attempt) return;
@@ -189,25 +194,9 @@ export class Watch {
     this.shownAt = null;
     this.klv = null;
     this.track = [];
-    this.#config = null;
     this.#early = [];
     this.#stream = null;
     this.#telemetry.clear();
-  }
-
-  #decode(): void {
-    if (!this.#canvas || this.#decoder) return;
-    this.#decoder = new Decoder(this.#canvas, {
-      shown: (picture) => this.#shown(picture),
-      sized: (width, height) => {
-        this.width = width;
-        this.height = height;
-      },
-      unsupported: (codec) => {
-        this.unsupported = codec;
-      },
-    });
-    if (this.#config) this.#decoder.configure(this.#config);
   }
 
   #receive(frame: Frame): void {
@@ -217,18 +206,16 @@ export class Watch {
       return;
     }
     if (frame.stream !== this.#stream) return;
-    if (frame.kind === FRAME.video) {
-      this.#decoder?.push(frame);
-    } else if (frame.kind === FRAME.klv) {
+    if (frame.kind === FRAME.klv) {
       const klv = frameJson<Klv>(frame);
-      if (klv) this.#telemetry.add(frame.pts, klv);
-    } else if (frame.kind === FRAME.config) {
-      const config = frameJson<VideoConfig>(frame);
-      if (!config) return;
-      this.#config = config;
-      this.#decoder?.configure(config);
+      if (!klv) return;
+      this.#telemetry.add(frame.pts, klv);
+      // Without pictures the newest telemetry is what there is to see.
+      if (this.delivery.mode === 'minimal') this.#tell(klv);
     } else if (frame.kind === FRAME.end) {
       this.#end('stream', null);
+    } else {
+      this.delivery.receive(frame);
     }
   }
 
@@ -242,8 +229,11 @@ export class Watch {
     const latency = at - picture.capture / 1000;
     if (picture.capture === 0 || latency < -1000 || latency > BELIEVABLE_MS) this.latencyMs = null;
     else this.latencyMs = this.latencyMs === null ? latency : this.latencyMs + (latency - this.latencyMs) / LATENCY_SMOOTHING;
-    const klv = this.#telemetry.at(picture.pts);
-    if (klv === this.klv) return;
+    const klv = picture.pts === null ? null : this.#telemetry.at(picture.pts);
+    if (klv !== this.klv) this.#tell(klv);
+  }
+
+  #tell(klv: Klv | null): void {
     this.klv = klv;
     if (!klv) return;
     this.#telemetry.follow(klv);
@@ -252,8 +242,7 @@ export class Watch {
 
   #stop(): void {
     for (const off of this.#offs.splice(0)) off();
-    this.#decoder?.close();
-    this.#decoder = null;
+    this.delivery.stop();
     this.#stream = null;
     this.klv = null;
   }

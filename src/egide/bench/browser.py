@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,8 +82,8 @@ def chromium() -> str | None:
 
 
 @contextmanager
-def window(origin: str | None = None) -> Iterator[Any]:
-    """A page of a fresh browser."""
+def window(origin: str | None = None, *more: str, before: str = "", args: Sequence[str] = ARGS) -> Iterator[Any]:
+    """A page of a fresh browser; `more` arguments for it, and a script that runs `before` each page's own."""
     program = chromium()
     if program is None:
         raise BenchError("there is no Chromium: install it or set EGIDE_CHROMIUM")
@@ -92,7 +92,7 @@ def window(origin: str | None = None) -> Iterator[Any]:
     except ImportError as error:
         raise BenchError("playwright is not installed") from error
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=ARGS)
+        browser = playwright.chromium.launch(executable_path=program, args=[*args, *more])
         try:
             # The page's policy forbids scripts that are not its own; ours only looks.
             context = browser.new_context(
@@ -103,6 +103,8 @@ def window(origin: str | None = None) -> Iterator[Any]:
                 reduced_motion="reduce",
             )
             context.set_default_timeout(PATIENCE_MS)
+            if before:
+                context.add_init_script(before)
             yield context.new_page()
         finally:
             browser.close()
@@ -111,16 +113,7 @@ def window(origin: str | None = None) -> Iterator[Any]:
 def watched(one: Platform, seconds: float) -> Seen:
     """The operations page itself: an officer chooses the drone and asks to watch."""
     with window(one.origin) as page:
-        page.goto("/sign-in")
-        page.evaluate(
-            "async () => (await fetch('/api/acts/administration.demo.enter', {method: 'POST', body: JSON.stringify({persona: 'officer'})})).status"
-        )
-        page.goto("/operations")
-        page.locator("[data-source]").first.click()
-        button = page.get_by_role("button", name="Regarder", exact=True)
-        button.wait_for()
-        page.wait_for_timeout(3000)  # the map has drawn
-        page.evaluate(PROBE, "[data-video] canvas")
+        button = ready(page)
         firsts = []
         for number in range(REPEATS):
             if number:
@@ -129,7 +122,22 @@ def watched(one: Platform, seconds: float) -> Seen:
                 page.wait_for_timeout(500)
             button.click()
             firsts.append(_first(page, page.evaluate("() => window.egideAsked")))
-        return Seen(_ages(page, seconds), median(firsts))
+        return Seen(ages_of(page, seconds), median(firsts))
+
+
+def ready(page: Any) -> Any:
+    """The button that an officer on the operations page presses to watch the drone; the probe is in place."""
+    page.goto("/sign-in")
+    page.evaluate(
+        "async () => (await fetch('/api/acts/administration.demo.enter', {method: 'POST', body: JSON.stringify({persona: 'officer'})})).status"
+    )
+    page.goto("/operations")
+    page.locator("[data-source]").first.click()
+    button = page.get_by_role("button", name="Regarder", exact=True)
+    button.wait_for()
+    page.wait_for_timeout(3000)  # the map has drawn
+    page.evaluate(PROBE, "[data-video] canvas")
+    return button
 
 
 def passed_on(port: int, seconds: float) -> Seen | None:
@@ -146,7 +154,7 @@ def passed_on(port: int, seconds: float) -> Seen | None:
             answer = ask(process, "the peer aiortc", {"offer": offer})["answer"]
             page.evaluate("(sdp) => window.egidePeer.setRemoteDescription({ type: 'answer', sdp })", answer)
             first = _first(page, asked)
-            return Seen(_ages(page, seconds), first)
+            return Seen(ages_of(page, seconds), first)
 
 
 def _first(page: Any, asked: float) -> float:
@@ -160,7 +168,7 @@ def _first(page: Any, asked: float) -> float:
     raise BenchError(f"no picture was seen on {page.url}")
 
 
-def _ages(page: Any, seconds: float) -> tuple[float, ...]:
+def ages_of(page: Any, seconds: float) -> tuple[float, ...]:
     """Looks for some seconds; the second before them is the decoder's warm-up and does not count."""
     page.wait_for_timeout(1000)
     start = page.evaluate("() => window.egideSeen.length")

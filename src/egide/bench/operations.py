@@ -7,7 +7,7 @@ import time
 from statistics import median
 from typing import Any
 
-from egide.bench import flying
+from egide.bench import delivery, flying, picture, tak
 from egide.bench.measure import REPEATS, Bench, peer, per_cpu_s, percentile, row, wait_for
 from egide.bench.platform import LIMIT_NOTE, Platform, platform
 from egide.protocols import klv
@@ -168,4 +168,4 @@ def glass(bench: Bench) -> None:
     )
 
 
-MEASURES = (telemetry, positions, viewers, glass)
+MEASURES = (telemetry, positions, *picture.MEASURES, viewers, glass, *delivery.MEASURES, tak.exchange)

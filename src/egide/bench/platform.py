@@ -66,9 +66,9 @@ class Platform:
 @contextmanager
 def platform(
     folder: Path, *, tls: bool = False, entities: int = 0, settings: Mapping[str, str] | None = None, port: int = 0,
-    alone: bool = False, processes: int | None = None,
+    alone: bool = False, processes: int | None = None, feeder: str = "egide.bench.feeding",
 ) -> Iterator[Platform]:  # fmt: skip
-    """Starts one and waits until it answers; it ends with the block. `entities`: with made-up aircraft (`feeding`).
+    """Starts one and waits until it answers; it ends with the block. `entities`: with so many made-up ones (`feeder`).
 
     With a `port`: beside the process that serves it already, unless it is to be `alone` there. `processes`: under a supervisor.
     """
@@ -92,7 +92,7 @@ def platform(
     ]
     words += ["--processes", str(processes)] if processes else []
     if entities:
-        words = ["egide.bench.feeding", str(folder), str(port), str(entities)]
+        words = [feeder, str(folder), str(port), str(entities)]
     words = [sys.executable, "-m", *words]
     with (
         (folder / ("join.log" if join else "serve.log")).open("wb") as log,

@@ -1,6 +1,6 @@
 """``python -m egide.exercise``: the exercise's aircraft as processes of their own.
 
-    drone    flies the first aircraft and sends H.264 and KLV in MPEG-TS over UDP
+    drone    flies the first aircraft and sends H.264 and KLV in MPEG-TS over UDP, or by TCP, SRT or RTMP
     rtsp     flies the second and serves it by RTSP
     prepare  paints the ground into the cache, so that the others start within a second
 
@@ -22,10 +22,12 @@ from pathlib import Path
 
 from shapely.geometry import mapping
 
+from egide.exercise.beacons import Beacons
 from egide.exercise.broadcast import broadcast
 from egide.exercise.drone import FPS, SIZE, Drone, make_drone
 from egide.exercise.encoder import BITRATE
 from egide.exercise.flight import FlightError
+from egide.exercise.links import sink_of
 from egide.exercise.painting import cached_ground
 from egide.exercise.rtsp import PATH, RtspServer
 from egide.exercise.town import ATTRIBUTION, TownError
@@ -70,6 +72,13 @@ def _parser() -> argparse.ArgumentParser:
     flying.add_argument("--barcode", action="store_true", help="burn the time in as a barcode, for measuring latency")
     drone = commands.add_parser("drone", parents=[flying], help="H.264 and KLV by UDP")
     drone.add_argument("--udp", type=address_of, default=("127.0.0.1", 5600), help="where to send, host:port")
+    drone.add_argument(
+        "--to", help="another link: tcp://host:port, tcp://host:port?listen, srt://…, rtmp://… (no telemetry)"
+    )
+    drone.add_argument("--mavlink", type=address_of, help="also send the autopilot's position, host:port")
+    drone.add_argument(
+        "--remote-id", type=address_of, help="also be heard by a receiver of remote identification, host:port"
+    )
     drone.add_argument("--audio", action="store_true", help="add a silent sound track, to be refused")
     rtsp = commands.add_parser("rtsp", parents=[flying], help="H.264 and KLV by RTSP")
     rtsp.add_argument("--host", default="127.0.0.1")
@@ -110,8 +119,13 @@ def _send(drone: Drone, given: argparse.Namespace) -> None:
         signal.signal(number, lambda *_: stop.set())
     if hasattr(signal, "SIGUSR1"):
         signal.signal(signal.SIGUSR1, lambda *_: _leave(drone))
-    _ready(drone, "udp://{}:{}".format(*given.udp))
-    broadcast(drone, given.udp, stop, seconds=given.seconds, bitrate=given.bitrate, audio=given.audio)
+    to = sink_of(given.to) if given.to else given.udp
+    beacons = Beacons(drone, given.mavlink, given.remote_id)
+    _ready(drone, given.to or "udp://{}:{}".format(*given.udp))
+    try:
+        broadcast(drone, to, stop, seconds=given.seconds, bitrate=given.bitrate, audio=given.audio)
+    finally:
+        beacons.close()
 
 
 async def _serve(drone: Drone, given: argparse.Namespace) -> None:

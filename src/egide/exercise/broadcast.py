@@ -21,6 +21,7 @@ import numpy as np
 
 from egide.exercise.drone import Drone
 from egide.exercise.encoder import BITRATE, h264_options
+from egide.exercise.links import Sink
 
 DATAGRAM = 7 * 188
 """Bytes: seven transport packets, the most that an Ethernet frame carries."""
@@ -64,15 +65,16 @@ class DatagramSink:
 
 
 def broadcast(
-    drone: Drone, address: tuple[str, int], stop: threading.Event, *, seconds: float | None = None,
+    drone: Drone, to: tuple[str, int] | Sink, stop: threading.Event, *, seconds: float | None = None,
     bitrate: int = BITRATE, audio: bool = False, telemetry_every: int = 1,
 ) -> int:  # fmt: skip
     """Fly and send until ``stop`` is set or ``seconds`` have passed; returns the number of pictures sent.
 
+    ``to`` is an address for UDP, or another link (links.py), which is closed at the end.
     ``audio`` adds a silent sound track, to show that the platform refuses one. ``telemetry_every`` sends telemetry with
     one picture of so many only, at the price told above.
     """
-    sink = DatagramSink(address)
+    sink = DatagramSink(to) if isinstance(to, tuple) else to
     options = {"omit_video_pes_length": "0", "flush_packets": "1", "max_interleave_delta": "1", "pat_period": "0.25"}
     out = av.open(sink, "w", format="mpegts", options=options)
     pictures = 0

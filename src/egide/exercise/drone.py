@@ -21,6 +21,10 @@ from egide.protocols.geodesy import Pose, Position
 
 SIZE = (1280, 720)
 FPS = 30
+MARKING = klv.encode_security(
+    klv.Security(classification=1, coding=2, country="//FRA", object_coding=2, object_countries="FIN", version=12)
+)
+"""The security marking of its pictures (MISB ST 0102): unclassified, French, of Helsinki."""
 LATE = 0.5
 """Seconds behind its clock after which a drone leaves pictures out rather than lag."""
 
@@ -71,7 +75,7 @@ class Drone:
         """The ST 0601 packet that belongs to that picture: the true pose, the frame centre and the corners."""
         frame = klv.frame_of(self.flight.at(t), self.takeoff + round(t * 1e6), mission="EXERCISE", tail=self.tail)
         frame.designation, frame.image_source, frame.coordinate_system = self.name, "EO", "Geodetic WGS84"
-        frame.ground_speed = round(self.flight.speed)
+        frame.ground_speed, frame.security = round(self.flight.speed), MARKING
         return klv.encode(frame)
 
     def truth(self, u: float, v: float, t: float) -> Position | None:

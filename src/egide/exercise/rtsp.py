@@ -21,8 +21,8 @@ from urllib.parse import urlsplit
 
 from egide.exercise.drone import Drone
 from egide.exercise.encoder import BITRATE, AccessUnit, Encoder
-from egide.exercise.rtp import CLOCK_HZ, PPS, SPS, Sender, nal_units
-from egide.exercise.rtsp_messages import (
+from egide.protocols.rtp import CLOCK_HZ, PPS, SPS, Sender, nal_units
+from egide.protocols.rtsp import (
     KLV,
     MAX_HEAD,
     PAYLOAD_TYPES,

@@ -1,7 +1,8 @@
 """The story of the exercise: set the scene, then play it without a browser and say step by step what was seen.
 
-An order is signed, a drone flies, an officer watches, others are refused and told why, the order ends and the picture with it, it
-is renewed, and oversight proves it afterwards. Everything goes through the public address.
+A call for help becomes an incident with a mission and a task. An order is signed, a drone flies, an officer watches, others are
+refused and told why, the order ends and the picture with it, it is renewed, and oversight proves it afterwards. Everything goes
+through the public address.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+from egide.exercise import alarm
 from egide.exercise.people import ActRefused, Live, Person, PersonError
 
 PICTURE_GONE_S = 2.5  # s between a revocation and the last frame
@@ -40,6 +42,7 @@ class Scene:
     mission: str = ""
     deployments: dict[str, str] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
+    place: tuple[float, float] = (0.0, 0.0)  # latitude, longitude of the middle of it
 
     async def person(self, persona: str) -> Person:
         """A persona, signed in when first needed."""
@@ -64,7 +67,7 @@ def draft(perimeter: dict[str, Any], *, hours: float = 8, cap: int = 2) -> dict[
 
 async def set_scene(base: str, aircraft: list[Aircraft]) -> Scene:
     """Signs the order, opens the mission, puts both aircraft into service."""
-    scene = Scene(base)
+    scene = Scene(base, place=aircraft[0].takeoff)
     prefect, command = await scene.person("prefect"), await scene.person("command")
     await _clear(prefect, command)
     drafted = await prefect.act("orders.draft", **draft(aircraft[0].perimeter))
@@ -92,6 +95,7 @@ async def clear(base: str) -> None:
 
 async def _clear(prefect: Person, command: Person) -> None:
     """What an earlier exercise left: its missions are closed, its sources removed, its orders ended."""
+    await alarm.clear(command)
     picture = await command.act("operations.picture")
     for mission in picture["missions"]:
         await command.act("operations.mission.close", mission=mission["id"])
@@ -122,7 +126,10 @@ class Play:
 
     async def run(self) -> list[dict[str, Any]]:
         """All steps in order; one that fails does not hide the next."""
+        called = alarm.Alarm(self._scene)
         for name, step in (
+            ("a call for help becomes an incident that the officer sees", called.call),
+            ("the incident has its mission; the officer has a task at once, the resident is told", called.respond),
             ("an officer on the roster watches", self._watch),
             ("the telemetry lies inside the order's perimeter", self._telemetry),
             ("an officer not on the roster is refused, with the article", self._stranger),
@@ -130,6 +137,7 @@ class Play:
             ("the camera above the order's cap is refused", self._cap),
             ("the prefect ends the order: the picture is gone in time, with the article", self._revoke),
             ("the order is renewed: the picture is back", self._renew),
+            ("the task is done, the incident closed, the call for help over", called.finish),
             ("oversight sees who watched and who was refused", self._oversight),
             ("the public export of the ledger verifies", self._export),
         ):
@@ -139,7 +147,7 @@ class Play:
     async def _step(self, name: str, step: Callable[[], Awaitable[str]]) -> None:
         try:
             detail, passed = await step(), True
-        except (NotAsTold, ActRefused, PersonError, TimeoutError, OSError) as error:
+        except (NotAsTold, alarm.AlarmError, ActRefused, PersonError, TimeoutError, OSError) as error:
             detail, passed = f"{type(error).__name__}: {error}", False
         self.steps.append({"name": name, "passed": passed, "detail": detail})
 

@@ -31,6 +31,8 @@ MAX_FORM = 48 * 1024  # bytes
 WORDS: dict[str, tuple[str, str]] = {
     "title": ("Appeler à l’aide", "Call for help"),
     "danger": ("En danger immédiat, appelez le 17 ou le 112.", "In immediate danger, call 17 or 112."),
+    # The French emergency number for people who cannot hear or speak: by text message.
+    "deaf": ("Sourd ou malentendant : SMS au 114.", "Deaf or hard of hearing: text 114."),
     "text": ("Que se passe-t-il ? Où êtes-vous ?", "What is happening? Where are you?"),
     "place": ("Joindre ma position", "Attach my position"),
     "reach": ("Comment vous joindre (facultatif)", "How to reach you (optional)"),
@@ -49,6 +51,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "wait": ("Un agent vous répondra ici. Gardez cette page.", "An officer will answer here. Keep this page."),
     "answered": ("Un agent vous a répondu.", "An officer has answered you."),
     "taken": ("Un agent s’occupe de vous.", "An officer is taking care of you."),
+    "seen": ("Votre alerte est prise en compte.", "Your alert is being dealt with."),
+    "on_way": ("Une équipe est en route.", "A team is on its way."),
+    "there": ("Une équipe est sur place.", "A team is on scene."),
+    "over": ("L’intervention est terminée.", "The intervention is over."),
     "journal": (
         "Une panne touche notre registre : les agents voient déjà votre alerte, et elle est gardée. Vous n’avez rien à faire.",
         "Our ledger has a fault: officers see your alert already, and it is kept. You need do nothing.",
@@ -213,8 +219,9 @@ def _talk(lang: str, alert: dict[str, Any], zone: ZoneInfo) -> str:
     )
     honest = f"<p data-journal>{_say(lang, 'journal')}</p>" if alert["journal"] else ""
     taken = f"<p><strong>{_say(lang, 'taken')}</strong></p>" if alert["taken"] else ""
+    progress = f"<p data-progress><strong>{_say(lang, alert['progress'])}</strong></p>" if alert["progress"] else ""
     next_ = f"<p>{_say(lang, 'answered' if answered else 'wait')}</p>"
-    return f"""<h1>{state}</h1>{taken}{next_}{honest}<ol>{lines}</ol>
+    return f"""<h1>{state}</h1>{progress or taken}{next_}{honest}<ol>{lines}</ol>
 <form method="get" action="{PATH}"><input type="hidden" name="lang" value="{lang}"><button id="again">{_say(lang, "refresh")}</button></form>
 <form method="post" action="{PATH}?lang={lang}" class="short"><input type="hidden" name="do" value="say">
 <label for="text">{_say(lang, "more")}</label><textarea id="text" name="text" required maxlength="4000"></textarea><button class="quiet">{_say(lang, "say")}</button></form>
@@ -233,9 +240,10 @@ def _page(lang: str, content: str, *, status: int = 200) -> Response:
     called = (
         _say(lang, "danger").replace("17", '<a href="tel:17">17</a>', 1).replace("112", '<a href="tel:112">112</a>', 1)
     )
+    texted = _say(lang, "deaf").replace("114", '<a href="sms:114">114</a>', 1)
     html = f"""<!doctype html><html lang="{lang}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{_say(lang, "title")} — Égide</title><link rel="icon" href="/favicon.svg"><style>{STYLE}</style></head><body>
 <header><strong>Égide</strong><a href="{PATH}?lang={other}" lang="{other}" hreflang="{other}">{_say(lang, "other")}</a></header>
-<main><p class="danger">{called}</p>{content}</main><script>{SCRIPT}</script></body></html>"""
+<main><p class="danger">{called}<br>{texted}</p>{content}</main><script>{SCRIPT}</script></body></html>"""
     headers = {"content-security-policy": POLICY, "cache-control": "no-store"}
     return Response(html, status, headers=headers, media_type="text/html; charset=utf-8")

@@ -76,7 +76,7 @@ def pages(settings: Settings, _count: Count) -> Findings:
 
 
 def video(_settings: Settings, _count: Count) -> Findings:
-    """PyAV, and FFmpeg in it."""
+    """PyAV, FFmpeg in it, and the program ffmpeg for two kinds of source."""
     try:
         import av  # noqa: PLC0415 — an extra of the installation: its absence is a finding
 
@@ -92,6 +92,12 @@ def video(_settings: Settings, _count: Count) -> Findings:
         "good",
         Text(f"Vidéo : PyAV {av.__version__}, libavcodec {found}", f"Video: PyAV {av.__version__}, libavcodec {found}"),
     )
+    if shutil.which("ffmpeg") is None:
+        yield Finding(
+            "note",
+            Text("Pas de ffmpeg : ni source SRT, ni source RTMP.", "No ffmpeg: neither SRT nor RTMP sources."),
+            same("apt install ffmpeg"),
+        )
 
 
 def transport(settings: Settings, _count: Count) -> Findings:

@@ -42,6 +42,8 @@ app.add_typer(backup_app, name="backup")
 app.add_typer(map_app, name="map")
 app.add_typer(law_app, name="law")
 app.add_typer(witness_app, name="witness")
+source_app = typer.Typer(help="Source vidéo : examen. / Video source: examination.", no_args_is_help=True)
+app.add_typer(source_app, name="source")
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
@@ -324,6 +326,18 @@ def map_build(
         errors.print(f"[red]{error}[/red]")
         raise typer.Exit(1) from error
     console.print(f"{target} — {info.tiles} tuiles / tiles, {info.bytes // 1024} KiB. {info.attribution}")
+
+
+@source_app.command("check")
+def source_check(
+    url: Annotated[str, typer.Argument(help="udp://, tcp://, rtsp://, srt://, rtmp:// ou chemin / or a path")],
+    seconds: Annotated[float, typer.Option(min=1, max=120, help="Durée d’observation / time to look")] = 6.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Tout, en JSON / everything, as JSON")] = False,
+) -> None:
+    """Dit ce qui ne va pas dans un flux : 0 bon, 1 remarques, 2 inutilisable. / Say what is wrong with a feed."""
+    from egide.gateways.source_check import check  # noqa: PLC0415
+
+    raise typer.Exit(check(url, seconds, as_json, console, errors))
 
 
 def call(settings: Settings, name: str, given: dict[str, Any]) -> dict[str, Any]:

@@ -38,7 +38,20 @@ ABOUT: dict[str, Text] = {
     "acts_per_s": Text(
         "Actes par seconde qu’une même personne peut demander", "Acts a second that one person may ask for"
     ),
+    "rtsp_port": Text(
+        "Port de la vidéo RTSP pour ATAK ; 0 : aucune. Plusieurs processus prennent les suivants, un chacun",
+        "Port of RTSP video for ATAK; 0: none. Several processes take the following ones, one each",
+    ),
     "town": Text("Extrait OpenStreetMap de l’exercice", "OpenStreetMap extract of the exercise"),
+    "tak_port": Text("Flux TAK, TLS (8089) ; 0 : éteint", "TAK stream, TLS (8089); 0: off"),
+    "tak_marti_port": Text(
+        "TAK, HTTPS des appareils enrôlés (8443) ; 0 : éteint", "TAK, HTTPS for enrolled devices (8443); 0: off"
+    ),
+    "tak_enrol_port": Text("TAK, enrôlement (8446) ; 0 : éteint", "TAK, enrolment (8446); 0: off"),
+    "tak_federation_port": Text(
+        "TAK, services partenaires (9001) ; 0 : éteint", "TAK, partner services (9001); 0: off"
+    ),
+    "tak_package_max_mib": Text("TAK, taille d’un fichier partagé, en Mio", "TAK, size of a shared file, in MiB"),
     "store": Text(
         "Base PostgreSQL : postgresql:///egide?host=/run/postgresql ; vide : SQLite dans ce dossier",
         "PostgreSQL database: postgresql:///egide?host=/run/postgresql; empty: SQLite in this folder",
@@ -68,6 +81,10 @@ ABOUT: dict[str, Text] = {
     ),
     "witness_every_s": Text("Secondes entre deux demandes aux témoins", "Seconds between requests to the witnesses"),
     "stamp_every_s": Text("Secondes entre deux horodatages", "Seconds between time stamps"),
+    "push": Text(
+        "Services de réveil des terminaux, par hôte, séparés par des espaces ; vide : aucun réveil",
+        "Push services that may wake terminals, by host, space-separated; empty: none",
+    ),
     "backups": Text("Dossier des sauvegardes d’« egide backup »", "Folder of the backups of “egide backup”"),
     "witnesses": Text(
         "Témoins du registre : adresse = clé publique ; à laisser en fin de fichier",

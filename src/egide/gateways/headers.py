@@ -8,9 +8,12 @@ PAGES = {
     "/operations": "operations.html",
     "/desk": "desk.html",
     "/oversight": "oversight.html",
+    "/devices": "devices.html",
     "/administration": "administration.html",
+    "/terminal": "terminal.html",
 }
-_MAPPED = ("/operations", "/desk")  # pages with a map: MapLibre's worker, blobs for its sprites
+WORKER = "/terminal-worker.js"  # the terminal's service worker; its scope is /terminal
+_MAPPED = ("/operations", "/desk", "/terminal")  # pages with a map: MapLibre's worker, blobs for its sprites
 
 
 def csp(path: str) -> str:
@@ -33,6 +36,7 @@ def csp(path: str) -> str:
     }
     if maps:
         rules["worker-src"] = "'self'"
+        rules["media-src"] = "blob:"  # a picture as fMP4, handed to the player by the page itself
     return "; ".join(f"{name} {value}" for name, value in rules.items())
 
 
@@ -44,6 +48,11 @@ def plain_csp() -> str:
     )
 
 
+def worker_csp() -> str:
+    """The policy of the service worker: it asks this site for files, and nothing else."""
+    return "default-src 'none'; connect-src 'self'; report-uri /api/csp"
+
+
 def for_alerts(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """The same for the alert page: it may ask for the place, and its form says where it comes from."""
     changed = {
@@ -51,6 +60,14 @@ def for_alerts(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         b"referrer-policy": b"same-origin",
     }
     return [(name, changed.get(name, value)) for name, value in headers]
+
+
+def for_the_field(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The same for officers' pages: on duty, and only then, they ask the device where it is."""
+    return [
+        (name, value.replace(b"geolocation=()", b"geolocation=(self)") if name == b"permissions-policy" else value)
+        for name, value in headers
+    ]
 
 
 def common(*, tls: bool) -> list[tuple[bytes, bytes]]:

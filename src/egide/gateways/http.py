@@ -22,7 +22,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from egide.gateways import alert_page, roots
 from egide.gateways.alert_page import AlertPage
-from egide.gateways.headers import PAGES, common, csp, for_alerts
+from egide.gateways.headers import PAGES, WORKER, common, csp, for_alerts, for_the_field, worker_csp
 from egide.gateways.live import Live
 from egide.gateways.metrics import Page
 from egide.gateways.neighbours import Neighbours
@@ -43,6 +43,7 @@ MAX_BODY = 64 * 1024 * 1024  # bytes; each act sets its own, much lower
 # Of the security headers, those that mean something on data; the others speak of documents, and each costs 2 µs an answer.
 DATA_HEADERS = frozenset({b"x-content-type-options", b"cross-origin-resource-policy", b"strict-transport-security"})
 MAX_REPORT = 16 * 1024  # bytes of a CSP report
+mimetypes.add_type("application/manifest+json", ".webmanifest")
 mimetypes.add_type("text/javascript", ".mjs")  # Debian's table lacks it and workers refuse anything else
 
 _encode = msgspec.json.Encoder().encode
@@ -181,7 +182,9 @@ class Headed:
         self._app = app
         self._acts = acts
         self._common = common(tls=kernel.settings.tls)
-        self._alerts = for_alerts(self._common)
+        # Pages that may ask a device where it is: the one that calls for help, and those of an officer on duty.
+        field = for_the_field(self._common)
+        self._of_path = {alert_page.PATH: for_alerts(self._common), "/terminal": field, "/operations": field}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
@@ -194,7 +197,7 @@ class Headed:
             await self._app(scope, receive, send)
             return
 
-        added = self._alerts if scope["path"] == alert_page.PATH else self._common
+        added = self._of_path.get(scope["path"], self._common)
 
         async def headed(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
@@ -244,6 +247,14 @@ class Pages:
         if not file.is_relative_to(self._static) or not file.is_file():
             return Response("Not found", 404)
         return FileResponse(file, headers={"cache-control": "public, max-age=31536000, immutable"})
+
+    async def worker(self, _request: Request) -> Response:
+        """The terminal's service worker: asked for anew each time, so that a device learns of a new build."""
+        file = self._static / WORKER[1:]
+        if not file.exists():
+            return Response("Not found", 404)
+        headers = {"content-security-policy": worker_csp(), "cache-control": "no-cache"}
+        return FileResponse(file, headers=headers, media_type="text/javascript")
 
     async def icon(self, _request: Request) -> Response:
         """The icon."""
@@ -337,6 +348,7 @@ def build(kernel: Kernel, operator_token: str) -> Callable[[Scope, Receive, Send
         WebSocketRoute("/live", live.endpoint),
         Route("/assets/{name:path}", pages.asset),
         Route("/favicon.svg", pages.icon),
+        Route(WORKER, pages.worker),
         *roots.routes(kernel),
         *(Route(path, pages.page) for path in PAGES),
     ]

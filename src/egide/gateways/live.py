@@ -1,6 +1,7 @@
 """The live socket: one per terminal, for acts, pushes and streams alike (`/live`).
 
-Text frames are acts and answers; binary frames are stream units exactly as the hub made them. A slow terminal never slows the
+Text frames are acts and answers; binary frames are stream units exactly as the hub made them, and, from a terminal, what an act
+has opened an inlet for. A slow terminal never slows the
 source or another: the hub asks `pending()` and skips to the next key frame.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import struct
 from collections import deque
 from collections.abc import Callable
@@ -22,6 +24,7 @@ from egide.kernel.clock import iso
 from egide.kernel.door import Kernel, problem
 from egide.kernel.errors import BadInput, EgideError, Text
 from egide.kernel.identity import Principal
+from egide.kernel.limits import Buckets
 
 if TYPE_CHECKING:
     from egide.gateways.http import Doorkeeper
@@ -30,7 +33,13 @@ log = logging.getLogger("egide.live")
 
 MAX_MESSAGE = 64 * 1024  # bytes of one text frame
 MAX_UNDER_WAY = 16  # acts of one terminal at once
+MAX_INLET = 16 * 1024  # bytes of one binary frame from a terminal
+INLET_PER_S, INLET_BURST = 20, 60  # binary frames of one terminal
 MAX_BACKLOG = 8 * 1024 * 1024  # bytes; a terminal this far behind is disconnected
+# Bytes that the system may hold and has not sent: without a bound it takes megabytes, a picture waits behind them for seconds,
+# and `pending()` says that nothing waits.
+UNSENT = 32 * 1024
+SESSION_OVER = 4401  # close code of our own (RFC 6455 §7.4.2): sign in again
 WIRE = "egide.wire"  # our ASGI extension: the connection's own transport
 TEXT, BINARY = 0x81, 0x82  # FIN and opcode of a whole message, RFC 6455 §5.2
 
@@ -43,7 +52,15 @@ class Call(msgspec.Struct, forbid_unknown_fields=True):
     input: msgspec.Raw = msgspec.Raw(b"{}")
 
 
+class Ping(msgspec.Struct, forbid_unknown_fields=True):
+    """Asks for an answer and nothing else: a page cannot send WebSocket pings, and must know how long a round trip takes."""
+
+    ping: int
+
+
 _decode = msgspec.json.Decoder(Call).decode
+_ping = msgspec.json.Decoder(Ping).decode
+PING = '{"ping":'
 _encode = msgspec.json.Encoder().encode
 
 
@@ -58,6 +75,9 @@ class LiveProtocol(WebSocketsSansIOProtocol):
         """The handshake; the endpoint starts after this."""
         super().handle_connect(event)
         if self.response.status_code == 101:
+            wire = self.transport.get_extra_info("socket")
+            if wire is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+                wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
             self.scope["extensions"][WIRE] = self.transport  # type: ignore[assignment]  # ASGI leaves the form of extensions open
 
 
@@ -104,6 +124,10 @@ class Channel:
         self._bytes = 0
         self._wake = asyncio.Event()
         self._closing: list[Callable[[], None]] = []
+        self._inlets: dict[int, Callable[[bytes], None]] = {}
+        self._pace = Buckets(INLET_PER_S, INLET_BURST)
+        self._complaints = Buckets(1, 1)
+        self._ending: asyncio.Task[None] | None = None
         self.closed = False
 
     def send(self, data: bytes) -> None:
@@ -127,6 +151,27 @@ class Channel:
     def on_close(self, callback: Callable[[], None]) -> None:
         """Calls back when the terminal is gone, however that happens."""
         self._closing.append(callback)
+
+    def inlet(self, kind: int, take: Callable[[bytes], None] | None) -> None:
+        """Hands the terminal's binary frames that begin with this byte to whoever opened the stream; None: to nobody more."""
+        if take is None:
+            self._inlets.pop(kind, None)
+        else:
+            self._inlets[kind] = take
+
+    def receive(self, data: bytes) -> None:
+        """A binary frame of the terminal: what nobody asked for is refused, what comes too fast is dropped, and that is said."""
+        take = self._inlets.get(data[0]) if 0 < len(data) <= MAX_INLET else None
+        if take is None:
+            self.push({"id": None, "error": problem(_no_inlet)})
+        elif self._pace.take(""):
+            try:
+                take(data)
+            except ValueError as error:  # of a codec: bytes that are none of its messages
+                unreadable = BadInput(Text(f"Message illisible : {error}", f"Unreadable message: {error}"))
+                self.push({"id": None, "error": problem(unreadable)})
+        elif self._complaints.take(""):
+            self.push({"id": None, "error": problem(_too_much)})
 
     def _write(self, data: bytes) -> None:
         """What is sent within one turn of the loop (a picture and its telemetry) leaves as one TLS record and one system call."""
@@ -156,6 +201,11 @@ class Channel:
         if self._bytes > MAX_BACKLOG:
             self.closed = True
         self._wake.set()
+
+    def end(self) -> None:
+        """Closes the socket: its session is over."""
+        if not self.closed:
+            self._ending = self._loop.create_task(self._websocket.close(SESSION_OVER))
 
     async def drain(self) -> None:
         """Sends what is queued until the terminal goes."""
@@ -187,6 +237,14 @@ class Live:
         self._kernel = kernel
         self._doorkeeper = doorkeeper
         self.channels: set[Channel] = set()
+        kernel.bus.watch(lambda name, _told: self._end_over() if name == "session.ended" else None)
+
+    def _end_over(self) -> None:
+        """A terminal was revoked, here or in another process: the sockets of sessions that are over close."""
+        for channel in tuple(self.channels):
+            principal = channel.principal
+            if principal.kind == "person" and self._kernel.identity.still(principal).kind == "anonymous":
+                channel.end()
 
     async def endpoint(self, websocket: WebSocket) -> None:
         """Serves one terminal until it goes."""
@@ -205,9 +263,14 @@ class Live:
                 message = await websocket.receive()
                 if message["type"] == "websocket.disconnect":
                     break
+                if message.get("bytes") is not None:
+                    channel.receive(message["bytes"])
+                    continue
                 text = message.get("text")
                 if text is None or len(text) > MAX_MESSAGE or len(tasks) >= MAX_UNDER_WAY:
                     channel.push({"id": None, "error": problem(_too_much)})
+                    continue
+                if text.startswith(PING) and self._pong(channel, text):
                     continue
                 task = asyncio.create_task(self._perform(channel, websocket, text))
                 tasks.add(task)
@@ -224,6 +287,15 @@ class Live:
                 and websocket.client_state is not WebSocketState.DISCONNECTED
             ):
                 await websocket.close(1001)
+
+    @staticmethod
+    def _pong(channel: Channel, text: str) -> bool:
+        """Whether it was a ping; anything else is answered as the unreadable act that it is."""
+        try:
+            channel.push({"pong": _ping(text).ping})
+        except msgspec.DecodeError:
+            return False
+        return True
 
     async def _perform(self, channel: Channel, websocket: WebSocket, text: str) -> None:
         call: Call | None = None
@@ -251,6 +323,10 @@ class Live:
                 outcome.effect.started()
 
 
+_no_inlet = BadInput(
+    Text("Rien ne reçoit ce message ici, ou il est trop long.", "Nothing takes this message here, or it is too long."),
+    Text("Ouvrez d’abord le flux par son acte.", "Open the stream by its act first."),
+)
 _too_much = BadInput(
     Text("Message trop long, ou trop d’actes à la fois.", "Message too long, or too many acts at once."),
     Text("Attendez les réponses en cours.", "Wait for the answers under way."),

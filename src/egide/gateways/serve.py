@@ -19,6 +19,7 @@ from egide.gateways import logs, renewal
 from egide.gateways.composition import composed
 from egide.gateways.live import LiveProtocol
 from egide.gateways.neighbours import Neighbours, ask_to_leave, listener_of, serving_here
+from egide.gateways.tak import TakPorts
 from egide.kernel.door import lock
 from egide.kernel.errors import EgideError, StartupError, Text
 from egide.kernel.settings import Settings
@@ -83,10 +84,12 @@ async def serving(
     over, leaving = stop or asyncio.Event(), asyncio.Event()
     wire = await asyncio.to_thread(_listener, settings, listener, before)
     neighbours = Neighbours(kernel, leaving.set, wire)
+    ports = TakPorts(kernel)
     _heed(over, leaving if listener is not None else None)
     task = asyncio.create_task(server.serve(sockets=[wire]))
     try:
         await neighbours.start()
+        await ports.start()
         kernel.things["neighbours"] = neighbours
         while not server.started and not task.done():  # noqa: ASYNC110 — uvicorn tells by a flag only
             await asyncio.sleep(0.01)
@@ -109,6 +112,7 @@ async def serving(
         server.should_exit = True
         with contextlib.suppress(SystemExit):
             await task
+        await ports.stop()
         await neighbours.stop()
         await kernel.stop()
 

@@ -39,10 +39,12 @@ class Input(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Base of act inputs: unknown fields are refused, so that nobody sends more than the act asks for (GDPR 5(1)(c)).
 
     A field named `purpose` says for which of its activity's purposes the act is asked (GDPR 5(1)(b)), unless the input says
-    with `says_purpose = False` that its own `purpose` is about something else.
+    with `says_purpose = False` that its own `purpose` is about something else. Fields named in `unkept` never enter the ledger,
+    not even sealed, not even in a refusal: what must not be known at all (where an officer is off duty) must not be kept either.
     """
 
     says_purpose: ClassVar[bool] = True
+    unkept: ClassVar[frozenset[str]] = frozenset()
 
 
 @dataclass(slots=True)

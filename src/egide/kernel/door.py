@@ -34,6 +34,7 @@ from egide.kernel.engine import Engines
 from egide.kernel.erasure import Erasures
 from egide.kernel.errors import (
     BadInput,
+    Conflict,
     EgideError,
     Failed,
     NotFound,
@@ -57,6 +58,7 @@ from egide.kernel.measures import Measures
 from egide.kernel.orders import Orders
 from egide.kernel.processes import Processes
 from egide.kernel.randomness import draw
+from egide.kernel.repeats import Asked, Repeats
 from egide.kernel.settings import Settings
 from egide.kernel.store import unavailable
 from egide.kernel.tiles import SqlTiles
@@ -132,6 +134,7 @@ class Kernel:
         self.orders = Orders(self)
         self.leases = Leases(self)
         self.buckets = Buckets(settings.acts_per_s)
+        self.repeats = Repeats(self)
         self.writer = Writer(self)
         self.processes = Processes(self)
         self.follower = Follower(self)
@@ -320,6 +323,7 @@ class Kernel:
         """Runs one act for `principal`. `raw` is JSON or an input struct; `address` is only for limiting who is not signed in.
 
         `once`, (consumer, number), is written with an allowed act: the same a second time raises `Conflict`, nothing is done.
+        An input with a `client_id` that was done already gives the first outcome again (repeats.py).
 
         Raises `BadInput`, `NotSignedIn`, `Refused` (recorded, every broken article listed), `Unavailable` (nothing was done),
         what the act itself raises of `EgideError`, and `Failed` for anything else that its code does.
@@ -357,6 +361,10 @@ class Kernel:
         ) or activity.purposes[0].id
         if act.emergency:
             return await self._urgent(act, ctx, given, raw)
+        asked = self.repeats.asked(act, principal, given)
+        again = self._again(asked)
+        if again is not None:
+            return again
         try:
             if act.prepare is not None:
                 await act.prepare(ctx, given)
@@ -365,10 +373,19 @@ class Kernel:
             decision = self.guard.decide(name, facts)
             computed = await _resolved(act.handler(ctx, given)) if decision.allowed else None
         except EgideError:
-            raise
+            again = self._again(asked)  # what refuses it may be that it was done a moment ago
+            if again is None:
+                raise
+            return again
         except Exception as error:  # as above; nothing has been done yet
             raise _plain(name, error) from error
-        receipt = await self._record(act, ctx, given, raw, facts, decision, computed, epoch, once=once)
+        try:
+            receipt = await self._record(act, ctx, given, raw, facts, decision, computed, epoch, once=once, asked=asked)
+        except Conflict:
+            again = self._again(asked)  # the same was on its way already
+            if again is None:
+                raise
+            return again
         effect = computed or Effect()
         if effect.after is not None:
             try:
@@ -383,6 +400,11 @@ class Kernel:
                 )
                 raise
         return Outcome(effect.result, receipt, effect)
+
+    def _again(self, asked: Asked | None) -> Outcome | None:
+        """The first outcome of what a device asks again."""
+        done = self.repeats.done(asked) if asked is not None else None
+        return Outcome(done[0], done[1], Effect(done[0])) if done is not None else None
 
     def _ctx(self, act: Act, principal: Principal, cause: str, channel: Any, address: str) -> Ctx:
         if act.emergency:  # neither the store nor a wrong clock may keep it
@@ -456,10 +478,11 @@ class Kernel:
         *,
         outcome: str = "allowed",
         once: tuple[str, int] | None = None,
+        asked: Asked | None = None,
     ) -> Receipt:
         """Hands the decided act to the writer and waits until it is durable; raises the refusal or the failure."""
         work = self._work(act, ctx, given, raw, facts, decision, effect, epoch, outcome)
-        work.once = once
+        work.once, work.asked = once, asked
         self.writer.submit(work)
         receipt: Receipt = await work.future
         return receipt
@@ -470,6 +493,10 @@ class Kernel:
     ) -> Work:  # fmt: skip
         if self.loop is None:
             raise Unavailable(Text("La plateforme n’est pas démarrée.", "The platform is not started."))
+        unkept = getattr(given, "unkept", None)
+        if unkept:
+            whole = msgspec.to_builtins(given)
+            raw = msgspec.json.encode({name: value for name, value in whole.items() if name not in unkept})
         work = Work(
             act, ctx, given, raw, facts, decision, effect, outcome if decision.allowed else "refused",
             epoch, draw(16).hex(), self.loop.create_future(),

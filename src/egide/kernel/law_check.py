@@ -36,7 +36,7 @@ from egide.kernel.packs import (
 SENTENCES = ("id", "article", "fr", "en", "evidence")
 FORBID_ALSO = ("remedy_fr", "remedy_en", "ask")
 OPTIONAL = ("valid_from", "valid_to", "replaced_by")
-EVIDENCE = ("seen", "seen2", "mem")
+EVIDENCE = ("seen", "seen2", "mem", "ours")
 PARAMETER = re.compile(r"\{([^{}]+)\}")
 _NAME = re.compile(r"^[a-z][a-z0-9_]*$")
 

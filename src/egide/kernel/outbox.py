@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from egide.kernel import tables
 from egide.kernel.errors import EgideError
 from egide.kernel.listeners import Listening, advance, position
+from egide.kernel.repeats import KEEP_US as REPEATS_US
 from egide.kernel.transport import IDLE_S, RETRY_S, Sent
 from egide.kernel.waiting import came
 
@@ -112,7 +113,7 @@ class Pruner:
 
     def prune(self, listening: list[Listening]) -> int:
         """Removes what is due now; how many events."""
-        kernel, handled, job = self._kernel, tables.handled, tables.job
+        kernel, handled, job, asked = self._kernel, tables.handled, tables.job, tables.client_act
         before = kernel.clock.now_us() - KEEP_US
         db = kernel.store.reader()
         floor = int(db.execute(select(func.max(_OUT.c.seq)).where(_OUT.c.at < before)).scalar() or 0)
@@ -128,4 +129,5 @@ class Pruner:
             gone = connection.execute(delete(_OUT).where(_OUT.c.seq <= floor)).rowcount
             connection.execute(delete(handled).where(handled.c.seq > 0, handled.c.seq <= floor))
             connection.execute(delete(handled).where(handled.c.seq == 0, old_job))
+            connection.execute(delete(asked).where(asked.c.at < kernel.clock.now_us() - REPEATS_US))
         return int(gone)

@@ -1,6 +1,7 @@
-"""One bounded HTTP request to a party outside the house (a witness, a time-stamping authority): tree heads go out, nothing else.
+"""One bounded HTTP request to a party outside the house: tree heads to a witness or a time-stamping authority, an empty wake-up
+to a push service; nothing else.
 
-Runs in a thread of its own kind, never on the loop. No redirect is followed: where heads go is the operator's word alone.
+Runs in a thread of its own kind, never on the loop. No redirect is followed: where it goes is the operator's word alone.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import http.client
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import IO, NamedTuple
 
@@ -33,12 +34,12 @@ class _Stay(urllib.request.HTTPRedirectHandler):
         """Goes nowhere else."""
 
 
-def post(address: str, body: bytes, content_type: str, limit: int) -> Reply:
+def post(address: str, body: bytes, content_type: str, limit: int, headers: Mapping[str, str] | None = None) -> Reply:
     """Posts `body` and reads at most `limit` bytes of the answer, whatever its status. Raises `Unreachable`."""
     until = monotonic() + DEADLINE_S
     opener = urllib.request.build_opener(_Stay())
     try:
-        request = urllib.request.Request(address, body, {"content-type": content_type})  # noqa: S310 — checked at the start: http(s) only
+        request = urllib.request.Request(address, body, {"content-type": content_type} | dict(headers or {}))  # noqa: S310 — checked at the start: http(s) only
         try:
             with opener.open(request, timeout=DEADLINE_S) as answer:
                 return _read(answer.status, answer.read1, limit, until)

@@ -97,8 +97,8 @@ def _column(kernel: Kernel, sealed: Sealed, found: Findings) -> int:
     keys = list(table.primary_key.columns)
     for row in _rows(kernel, select(table).where(sealed.column.is_not(None)).order_by(*keys)):
         values = row._asdict()
-        owner, aad = sealed.owner.format_map(values), sealed.aad.format_map(values)
-        if _opens(kernel.vault, owner, sealed.purpose, bytes(values[sealed.column.name]), aad.encode()):
+        owner, purpose, aad = (text.format_map(values) for text in (sealed.owner, sealed.purpose, sealed.aad))
+        if _opens(kernel.vault, owner, purpose, bytes(values[sealed.column.name]), aad.encode()):
             whole += 1
         else:
             where = " ".join(str(values[key.name]) for key in keys)

@@ -49,7 +49,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     # Cameras in the air at once, all services of the department together (annex of the order of 19 April 2023).
     department_cap: int = 4
     acts_per_s: int = 200
+    rtsp_port: int = 0  # video for ATAK; 0: none. Several processes take the ports after it, one each
     town: str = ""
+    # Where TAK clients connect over mutual TLS (8089 by custom); 0: nowhere.
+    tak_port: int = 0
     # What stands behind the kernel (docs/decisions/0015). Empty: everything lies in the data folder, one process suffices.
     store: str = ""  # postgresql://… : the acts, the ledger, the rows
     vault: str = ""  # postgresql://… of another database than `store`: the wrapped data keys
@@ -61,7 +64,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     stamps: str = ""  # address of the time-stamping authority; its certificate: keys/stamp-authority.pem
     witness_every_s: int = 10
     stamp_every_s: int = 3600
+    # Push services that may be asked to wake terminals, by host, space-separated; empty: none is (docs/decisions/0046).
+    push: str = ""
     backups: str = ""  # where `egide backup` writes unless told otherwise; erasure reaches there
+    # The rest of TAK; 0: switched off. By custom:
+    tak_marti_port: int = 0  # 8443, HTTPS for enrolled devices
+    tak_enrol_port: int = 0  # 8446, HTTPS for devices that bring a token
+    tak_federation_port: int = 0  # 9001, TLS for partner installations
+    tak_package_max_mib: int = 64  # of one data package
     logs: str = ""  # json or plain; empty: plain on a terminal, JSON lines elsewhere
     # Accepted plug-ins: "entry point name" = "sha256 of its distribution".
     plugins: dict[str, str] = {}

@@ -110,6 +110,20 @@ handled = Table(
     Column("seq", BIG, primary_key=True),  # of the outbox: an event's effect is written once, with this row
 )
 
+client_act = Table(
+    "client_act",
+    metadata,
+    Column("person", String(40), primary_key=True, info={"person": "delete"}),
+    Column("client", String(64), primary_key=True),  # drawn by the person's device: the same again is done once
+    Column("act", String(80), nullable=False),
+    Column("at", BIG, nullable=False),
+    Column("entry", String(32), nullable=False),
+    Column("idx", BIG),  # known at the end of the transaction that inserts the row
+    # what was asked (its digest) and the result
+    Column("answer", LargeBinary, nullable=False, info={"sealed": ("{person}", "client-acts", "{client}")}),
+    Index("client_act_by_time", "at"),
+)
+
 turn = Table(
     "turn",
     metadata,

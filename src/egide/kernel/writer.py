@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from egide.kernel.door import Kernel
     from egide.kernel.guard import Decision
+    from egide.kernel.repeats import Asked
 
 log = logging.getLogger("egide.writer")
 
@@ -92,6 +93,7 @@ class Work:
     # (consumer, event): written with the act that was allowed, so that the event is never handled twice. A call for help is
     # written with it though it was refused: the emergency journal must not append it again.
     once: tuple[str, int] | None = None
+    asked: Asked | None = None  # by a device that may ask it again: done once (repeats.py)
     settled: bool = False  # decided and done already, with the ledger away: it is not decided again
 
 
@@ -258,6 +260,7 @@ class Writer:
                 effect = work.effect
                 touched = careful or work.epoch != epoch or work.act.recheck is not None
                 once = work.once is not None and (effect is not None or work.act.emergency)
+                once = once or (work.asked is not None and effect is not None)
                 if once or (effect is not None and (touched or effect.apply is not None)):
                     self._flush(connection, pending)
                     if not self._apply(connection, work, epoch):
@@ -304,6 +307,8 @@ class Writer:
                 return True
             effect = work.effect
             if effect is not None:
+                if work.asked is not None:
+                    self._kernel.repeats.write(connection, work.asked, effect, work.id, work.ctx.now_us)
                 for table, row in effect.rows:
                     connection.execute(insert(table), row)
                 if effect.apply is not None:
@@ -387,6 +392,8 @@ class Writer:
         kernel.store.insert(connection, tables.entry, _ENTRY, rows)
         kernel.store.insert(connection, tables.outbox, _OUTBOX, events)
         kernel.store.insert(connection, tables.concern, _CONCERN, concerns)
+        placed = [(work.asked, work.receipt.index) for work in batch if work.asked and work.effect and work.receipt]
+        kernel.repeats.place(connection, placed)
         prepared = log.prepare(leaves)
         kernel.store.insert(connection, tables.tile, _TILE, [(realm, *tile) for tile in prepared.tiles])
         unsigned = self._unsigned + len(rows)

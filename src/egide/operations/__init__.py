@@ -17,21 +17,63 @@ async def _start(kernel: Kernel) -> None:
 
 
 async def _stop(kernel: Kernel) -> None:
-    await kernel.things["fleet"].stop()
-    await kernel.things["relay"].close()
+    from egide.operations.start import stop  # noqa: PLC0415 — as above
+
+    await stop(kernel)
 
 
 def capability() -> Capability:
     """The capability."""
-    from egide.operations import alerts, archive, cameras, picture, recordings, rights, tables, watching  # noqa: PLC0415
+    from egide.operations import (  # noqa: PLC0415 — only a platform that starts needs them
+        alerts,
+        archive,
+        briefs,
+        cameras,
+        drawings,
+        drones,
+        duty,
+        erasing,
+        exchange,
+        geofences,
+        incidents,
+        picture,
+        procedure,
+        pushes,
+        recordings,
+        rights,
+        rtsp_out,
+        steering,
+        tables,
+        tasks,
+        terminals,
+        tracks,
+        vehicles,
+        watching,
+    )
+    from egide.operations.map import pieces  # noqa: PLC0415 — as above
+    from egide.operations.tak import acts as tak_stream  # noqa: PLC0415 — as above
+    from egide.operations.tak import data as tak_data  # noqa: PLC0415 — as above
 
+    rooms = (
+        cameras, watching, recordings, picture, alerts, incidents, tasks, drawings, briefs, exchange, duty, vehicles, geofences, terminals,
+        procedure, pieces, pushes, drones, steering, rtsp_out, tak_stream, tak_data,
+    )  # fmt: skip
     return Capability(
         name="operations",
         package="egide.operations",
-        acts=(*cameras.ACTS, *watching.ACTS, *recordings.ACTS, *picture.ACTS, *alerts.ACTS),
+        acts=tuple(declared for room in rooms for declared in room.ACTS),
         tables=tables.metadata,
-        erasers={archive.CATEGORY: archive.erase, alerts.CATEGORY: alerts.erase},
-        removers={archive.CATEGORY: archive.remove},
+        listeners=pushes.LISTENERS,
+        erasers={
+            archive.CATEGORY: archive.erase,
+            alerts.CATEGORY: alerts.erase,
+            incidents.CATEGORY: erasing.incident,
+            tasks.CATEGORY: erasing.mission_work,
+            tracks.CATEGORY: tracks.erase,
+            geofences.CATEGORY: geofences.erase,
+            **tak_data.ERASERS,
+        },
+        removers={archive.CATEGORY: archive.remove, **tak_data.REMOVERS},
         rights=rights.check,
         start=_start,
         stop=_stop,

@@ -22,8 +22,9 @@ from egide.kernel.door import Kernel
 from egide.kernel.errors import BadInput, NotFound, Text, TooMany
 from egide.kernel.identity import digest
 from egide.kernel.retention import keep, trigger
-from egide.operations import tables
+from egide.operations import incident_tables, tables
 from egide.operations.board import CHANGED, PURPOSE, Alert, AlertBody, AlertWord, board, owner
+from egide.operations.erasing import forget_acts
 
 CATEGORY = "distress-alert"
 MAX_TEXT = 4000  # characters
@@ -282,23 +283,24 @@ def _public(alert: Alert) -> dict[str, Any]:
     """What the sender sees: their words, the answers, that somebody is on it; not who."""
     return {
         "id": alert.id, "at": iso(alert.at), "text": alert.body.text, "lang": alert.lang, "taken": bool(alert.taken), "journal": bool(alert.waiting),
+        "progress": alert.progress,
         "words": [{"at": iso(word.at), "officer": word.officer, "text": word.text} for word in alert.words],
     }  # fmt: skip
 
 
 def erase(kernel: Kernel, alert: str) -> Callable[[Connection], None]:
-    """What destroys an alert: its key, its rows, and the bodies and links of every act about it."""
+    """What destroys an alert: its key, its rows, and the bodies and links of every act about it. An incident that came of it
+    has its own key and its own term (activity `incidents`); it no longer says of whom.
+    """
 
     def destroy(connection: Connection) -> None:
         kernel.vault.shred(owner(alert), PURPOSE)
         connection.execute(delete(tables.alert_word).where(tables.alert_word.c.alert == alert))
         connection.execute(delete(tables.alert).where(tables.alert.c.id == alert))
-        entry, concern = kernel_tables.entry, kernel_tables.concern
-        about = concern.c.person == owner(alert)
-        numbers = [row.idx for row in connection.execute(select(concern.c.idx).where(about)).all()]
-        connection.execute(update(entry).where(entry.c.idx.in_(numbers)).values(body=None))
-        connection.execute(update(entry).where(entry.c.actor == owner(alert)).values(body=None, actor=None))
-        connection.execute(delete(concern).where(about))
+        connection.execute(
+            delete(incident_tables.incident_alert).where(incident_tables.incident_alert.c.alert == alert)
+        )
+        forget_acts(connection, owner(alert))
 
     return destroy
 

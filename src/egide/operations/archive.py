@@ -1,6 +1,7 @@
 """The recordings' segments: each sealed with its recording's own key, erased by destroying the key, then the objects.
 
-Segments are objects `recordings/<id>/<n>-<chain>.seal`, written whole or not at all (kernel/objects.py). The last link of the
+Segments are objects `recordings/<id>/<n>-<chain>.mp4.seal`, written whole or not at all (kernel/objects.py); those without `.mp4`
+are MPEG-TS, of recordings begun before films were MP4. The last link of the
 hash chain stands in the row when the recording ends, and with it in the ledger.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy import Connection, select, update
 
@@ -22,6 +23,9 @@ log = logging.getLogger("egide.archive")
 
 CATEGORY = "aerial-recording"
 PURPOSE = "aerial-recording"
+Form = Literal["ts", "mp4"]
+ENDINGS: dict[Form, str] = {"ts": ".seal", "mp4": ".mp4.seal"}
+TYPES: dict[Form, str] = {"ts": "video/mp2t", "mp4": "video/mp4"}
 
 
 def prefix(recording: str) -> str:
@@ -39,10 +43,13 @@ def recorder_for(kernel: Kernel, recording: str, source: str) -> Recorder:
     )
     size, after = (int(row.bytes), (int(row.segments), str(row.chain))) if row and row.segments else (0, None)
 
+    form = form_of(kernel, recording)
+    ending = ENDINGS[form]
+
     def seal(segment: bytes, meta: SegmentMeta) -> None:
         nonlocal size
         sealed = kernel.vault.seal(f"recording:{recording}", PURPOSE, segment, meta.chain.encode())
-        kernel.objects.put(f"{prefix(recording)}/{meta.index:06d}-{meta.chain}.seal", sealed)
+        kernel.objects.put(f"{prefix(recording)}/{meta.index:06d}-{meta.chain}{ending}", sealed)
         size += len(segment)
         # A measure of the recording, not a use of it: bookkeeping of the camera's act, which is in the ledger already.
         with kernel.store.side() as connection:
@@ -56,13 +63,19 @@ def recorder_for(kernel: Kernel, recording: str, source: str) -> Recorder:
         log.error("recording %s: %s", recording, en)
         kernel.things.setdefault("trouble", {})[source] = (fr, en)
 
-    return Recorder(recording, source, seal, trouble, after=after)
+    return Recorder(recording, source, seal, trouble, form=form, after=after)
+
+
+def form_of(kernel: Kernel, recording: str) -> Form:
+    """The form of a recording's segments: what the first of them has, MP4 where there is none yet."""
+    first = next(iter(kernel.objects.names(prefix(recording))), ENDINGS["mp4"])
+    return "mp4" if first.endswith(ENDINGS["mp4"]) else "ts"
 
 
 def segments(kernel: Kernel, recording: str) -> Iterator[bytes]:
     """The clear segments in order; raises the vault's error when the key is gone or a byte was changed."""
     for name in kernel.objects.names(prefix(recording)):
-        chain = name.rpartition("/")[2].removesuffix(".seal").partition("-")[2]
+        chain = name.rpartition("/")[2].removesuffix(".seal").removesuffix(".mp4").partition("-")[2]
         yield kernel.vault.open_(f"recording:{recording}", PURPOSE, kernel.objects.get(name), chain.encode())
 
 

@@ -18,7 +18,7 @@ from egide.kernel.act import Receipt
 from egide.kernel.clock import iso
 from egide.kernel.errors import EgideError
 from egide.kernel.limits import Buckets
-from egide.operations import tables
+from egide.operations import incident_tables, tables
 
 if TYPE_CHECKING:
     from egide.kernel.door import Kernel
@@ -28,6 +28,16 @@ log = logging.getLogger("egide.alerts")
 PURPOSE = "distress-alerts"
 CHANGED = "alert.changed"
 ERASED = "person.erased"
+INCIDENT = "incident.changed"
+# What the sender is told of an incident: that somebody comes, never who.
+PROGRESS = {
+    "reported": "seen",
+    "confirmed": "seen",
+    "assigned": "on_way",
+    "on_scene": "there",
+    "resolved": "over",
+    "closed": "over",
+}
 # A crowd in distress may stand behind one address (a station's network): many at once, then one every two seconds.
 RATE, BURST = 0.5, 60
 HELD = 20_000  # open alerts on the board; the oldest goes first, and stays in the store
@@ -66,6 +76,8 @@ class Alert:
     words: list[AlertWord] = field(default_factory=list)
     closed: bool = False
     waiting: set[str] = field(default_factory=set)  # entry ids that are in the emergency journal only
+    incident: str = ""  # what was opened from it
+    progress: str = ""  # how far that is, in the few words its sender is told: "", seen, on_way, there, over
 
 
 def owner(alert: str) -> str:
@@ -106,6 +118,7 @@ class Board:
         return {
             "id": alert.id, "at": iso(alert.at), "lang": alert.lang, "text": alert.body.text, "lat": alert.body.lat, "lon": alert.body.lon,
             "reach": alert.body.reach, "taken": alert.taken_name or None, "closed": alert.closed, "journal": bool(alert.waiting),
+            "incident": alert.incident or None, "progress": alert.progress,
             "words": [{"id": w.id, "at": iso(w.at), "officer": w.officer, "text": w.text} for w in alert.words],
         }  # fmt: skip
 
@@ -171,12 +184,39 @@ class Board:
         """Another process did something with an alert: it is read again. Somebody was erased: they are in charge of nothing."""
         if name == ERASED:
             self._erased()
+        if name == INCIDENT:
+            self._moved(payload["incident"])
         if name != CHANGED or payload.get("process") == self._kernel.process:
             return
         try:
             self._read(payload["alert"])
         except (DatabaseError, EgideError) as error:
             log.warning("an alert of another process is not seen: %s", error)
+
+    def _moved(self, incident: str) -> None:
+        """An incident changed: the alerts behind it say how far it is."""
+        try:
+            link = incident_tables.incident_alert.c
+            found = self._kernel.store.reader().execute(select(link.alert).where(link.incident == incident))
+            ids = {row.alert for row in found} | {
+                alert.id for alert in self._alerts.values() if alert.incident == incident
+            }
+            for alert in [self._alerts[id_] for id_ in ids if id_ in self._alerts]:
+                self._link(alert)
+                self._push(alert)
+        except DatabaseError as error:
+            log.warning("how far an incident is cannot be told: %s", error)
+
+    def _link(self, alert: Alert) -> None:
+        """What the store says of the incident that was opened from an alert."""
+        link, incident = incident_tables.incident_alert, incident_tables.incident
+        query = (
+            select(incident.c.id, incident.c.state)
+            .join(link, link.c.incident == incident.c.id)
+            .where(link.c.alert == alert.id)
+        )
+        row = self._kernel.store.reader().execute(query).first()
+        alert.incident, alert.progress = ("", "") if row is None else (row.id, PROGRESS.get(row.state, ""))
 
     def _erased(self) -> None:
         try:
@@ -207,6 +247,7 @@ class Board:
         except EgideError:
             self._alerts.pop(id_, None)  # erased meanwhile
             return
+        self._link(found)
         before = self._alerts.get(id_)
         if before is not None:
             found.waiting = before.waiting

@@ -14,17 +14,27 @@ from egide.kernel.identity import new_id
 from egide.kernel.retention import keep, trigger
 from egide.operations import tables
 from egide.operations.archive import CATEGORY, recorder_for
-from egide.operations.facts import aerial, caps, deployment_row, mission_row, order_of, source_row
-from egide.operations.relay import push_picture, relay
+from egide.operations.facts import aerial, caps, deployment_row, mission_row, source_row, under
+from egide.operations.incident_model import FromClient, incident_owner
+from egide.operations.incidents import assigning, changed, insert_all
+from egide.operations.media.errors import SourceError
+from egide.operations.relay import push_picture, relay, words
 from egide.operations.source import spec_of
+from egide.operations.tasks import CATEGORY as WORK
+from egide.operations.tasks import ending
+from egide.operations.telemetry import RECEIVER, mavlink_of, receiver_address
 
-KINDS = ("file", "udp", "rtsp")
+KINDS = ("file", "udp", "rtsp", "tcp", "srt", "rtmp", "onvif", RECEIVER)
 SERVICES = ("police", "gendarmerie", "army", "customs", "municipal", "fire", "other")
 TAGS = ("face-recognition", "off-board-face-recognition", "interconnection", "permanent", "sensitive-selection", "loop")
 
 
 class NewSource(Input):
-    """A source: one line of configuration. `url` is a path, udp://host:port or rtsp://…; lat, lon the take-off point."""
+    """A source: one line of configuration. `url` is a path, or udp, tcp, rtsp, srt, rtmp, onvif://…; lat, lon the take-off place.
+
+    The tag `mavlink:PORT` or `mavlink:PORT:SYSTEM` tells where its autopilot speaks; the kind `remoteid` is no camera but a
+    receiver of what aircraft signal of themselves (`udp://host:port`).
+    """
 
     name: str
     kind: str
@@ -58,14 +68,17 @@ class Checked(msgspec.Struct):
     has_audio: bool
     has_klv: bool
     codec: str
+    refused: dict[str, int] = {}
+    """Positions refused, by fault: off-earth, future, jump, damaged, too-fast, unreadable."""
 
 
-class NewMission(Input):
-    """A mission under an order, and who conducts it."""
+class NewMission(FromClient):
+    """A mission, who conducts it, the order its cameras fly under (none: no camera), the incident it is for."""
 
     title: str
-    order: str
+    order: str = ""
     roster: list[str] = []
+    incident: str = ""
 
 
 class MissionRef(Input):
@@ -122,13 +135,13 @@ class Adoption(Input):
     input=NewSource, output=Id, fr="Ajouter une source vidéo", en="Add a video source",
 )  # fmt: skip
 def add_source(ctx: Ctx, given: NewSource) -> Effect:
-    unknown = [tag for tag in given.tags if tag not in TAGS]
+    unknown = [tag for tag in given.tags if tag not in TAGS and not _autopilot(tag)]
     if given.kind not in KINDS or given.service not in SERVICES or unknown:
         raise BadInput(
             Text("Type, service ou étiquette de source inconnu.", "Unknown kind, service or tag of source."),
             Text(
-                f"Types : {', '.join(KINDS)} ; étiquettes : {', '.join(TAGS)}.",
-                f"Kinds: {', '.join(KINDS)}; tags: {', '.join(TAGS)}.",
+                f"Types : {', '.join(KINDS)} ; étiquettes : {', '.join(TAGS)}, mavlink:PORT[:SYSTÈME].",
+                f"Kinds: {', '.join(KINDS)}; tags: {', '.join(TAGS)}, mavlink:PORT[:SYSTEM].",
             ),
         )
     if not given.aerial:
@@ -147,7 +160,27 @@ def add_source(ctx: Ctx, given: NewSource) -> Effect:
         "pilot": vault.seal(f"source:{id_}", "sources", given.pilot.encode(), id_.encode()), "service": given.service,
         "tags": " ".join(given.tags), "lat": given.lat, "lon": given.lon, "removed": None,
     }  # fmt: skip
-    return Effect(Id(id_), rows=[(tables.source, row)], after=lambda _receipt: push_picture(ctx.kernel))
+    if given.kind == RECEIVER:
+        _receiver_or_refuse(given.url)
+
+    return Effect(Id(id_), rows=[(tables.source, row)], events=[("source.changed", {"source": id_})])
+
+
+def _autopilot(tag: str) -> bool:
+    try:
+        return mavlink_of([tag]) is not None
+    except ValueError:
+        return False
+
+
+def _receiver_or_refuse(url: str) -> None:
+    try:
+        receiver_address(url)
+    except SourceError as error:
+        raise BadInput(
+            Text("Ce n’est pas l’adresse d’un récepteur.", "This is not the address of a receiver."),
+            Text("Écrivez udp://hôte:port.", "Write udp://host:port."),
+        ) from error
 
 
 @act(
@@ -165,13 +198,16 @@ def remove_source(ctx: Ctx, given: SourceRef) -> Effect:
     def apply(connection: Connection) -> None:
         connection.execute(update(tables.source).where(tables.source.c.id == row.id).values(removed=ctx.now_us))
 
-    return Effect(Nothing(), apply=apply, after=lambda _receipt: push_picture(ctx.kernel))
+    return Effect(Nothing(), apply=apply, events=[("source.changed", {"source": row.id})])
 
 
 async def _look(ctx: Ctx, given: Any) -> None:
     """Probes the source before the law is asked: sound, telemetry, what it is."""
     row = source_row(ctx, given.source)
-    await relay(ctx.kernel).look(spec_of(ctx.kernel, row))
+    if row.kind != RECEIVER:
+        await relay(ctx.kernel).look(spec_of(ctx.kernel, row))
+    elif isinstance(given, Start):
+        raise Conflict(Text("Ce récepteur n’est pas une caméra.", "This receiver is no camera."))
 
 
 @act(
@@ -179,11 +215,24 @@ async def _look(ctx: Ctx, given: Any) -> None:
     input=SourceRef, output=Checked, fr="Vérifier une source vidéo", en="Check a video source",
 )  # fmt: skip
 def check_source(ctx: Ctx, given: SourceRef) -> Effect:
-    state = relay(ctx.kernel).state(given.source)
-    detail = {"fr": state.detail[0], "en": state.detail[1]} if state.detail else None
+    runtime = relay(ctx.kernel)
+    state, telemetry = runtime.state(given.source), runtime.telemetry
     facts = state.facts
+    receives = source_row(ctx, given.source).kind == RECEIVER
+    detail = state.detail or telemetry.problem(given.source)
+    word = ("failed" if detail else "receiving") if receives else state.state
+    refused = telemetry.refused(given.source) if receives or given.source in telemetry.autopilots else {}
+    for fault, count in state.track.refused.items():
+        refused[fault] = refused.get(fault, 0) + count
     return Effect(
-        Checked(state.state, detail, state.has_audio, facts.has_klv if facts else False, facts.codec if facts else "")
+        Checked(
+            word,
+            words(detail),
+            state.has_audio,
+            facts.has_klv if facts else False,
+            facts.codec if facts else "",
+            refused,
+        )
     )
 
 
@@ -192,15 +241,16 @@ def check_source(ctx: Ctx, given: SourceRef) -> Effect:
     fr="Ouvrir une mission", en="Open a mission",
 )  # fmt: skip
 def open_mission(ctx: Ctx, given: NewMission) -> Effect:
-    order = ctx.kernel.orders.get(given.order, ctx.db)
+    order = ctx.kernel.orders.get(given.order, ctx.db).body.id if given.order else ""
     id_ = new_id()
+    assigned = assigning(ctx, given.incident, id_, given.made_at) if given.incident else None
     rows: list[tuple[Any, dict[str, Any]]] = [
         (
             tables.mission,
             {
                 "id": id_,
                 "title": given.title.strip()[:200],
-                "order_id": order.body.id,
+                "order_id": order,
                 "opened": ctx.now_us,
                 "closed": None,
             },
@@ -210,12 +260,18 @@ def open_mission(ctx: Ctx, given: NewMission) -> Effect:
         (tables.roster, {"mission": id_, "person": p, "since": ctx.now_us, "gone": None})
         for p in dict.fromkeys(given.roster)
     ]
+
+    def change(connection: Connection) -> None:
+        insert_all(connection, rows)
+        if assigned is not None:
+            assigned(connection)
+
     return Effect(
         Id(id_),
-        rows=rows,
-        order=order.body.id,
-        events=[("roster.changed", {"mission": id_})],
-        concerns=tuple(given.roster),
+        apply=change,
+        order=order or None,
+        events=[("roster.changed", {"mission": id_}), *(changed(given.incident) if given.incident else [])],
+        concerns=(*given.roster, *((incident_owner(given.incident),) if given.incident else ())),
         after=lambda _r: push_picture(ctx.kernel),
     )
 
@@ -230,8 +286,12 @@ def close_mission(ctx: Ctx, given: MissionRef) -> Effect:
         select(tables.deployment).where(tables.deployment.c.mission == row.id, tables.deployment.c.ended.is_(None))
     ).all()
 
+    end_work, told = ending(ctx, row.id)
+
     def apply(connection: Connection) -> None:
         connection.execute(update(tables.mission).where(tables.mission.c.id == row.id).values(closed=ctx.now_us))
+        end_work(connection)
+        trigger(ctx.kernel, connection, WORK, row.id, ctx.now_us)
         for deployment in flying:
             _end(ctx, connection, deployment.id)
 
@@ -241,8 +301,8 @@ def close_mission(ctx: Ctx, given: MissionRef) -> Effect:
         push_picture(ctx.kernel)
 
     return Effect(
-        Nothing(), apply=apply, after=stop, order=row.order_id, rights_changed=True,
-        events=[("mission.closed", {"mission": row.id}), ("roster.changed", {"mission": row.id})],
+        Nothing(), apply=apply, after=stop, order=row.order_id or None, rights_changed=True,
+        events=[("mission.closed", {"mission": row.id}), ("roster.changed", {"mission": row.id}), *told],
     )  # fmt: skip
 
 
@@ -278,14 +338,14 @@ def change_roster(ctx: Ctx, given: RosterChange) -> Effect:
 
 def _start_facts(ctx: Ctx, given: Start) -> Facts:
     source, mission = source_row(ctx, given.source), mission_row(ctx, given.mission)
-    order = order_of(ctx, mission.order_id)
+    order = under(ctx, mission)
     return aerial(
         ctx, source, mission, order, since=None, starting=True, purpose=given.purpose, emergency=given.emergency
     )
 
 
 def _start_counters(ctx: Ctx, given: Start) -> Facts:
-    return caps(ctx, order_of(ctx, mission_row(ctx, given.mission).order_id), starting=True)
+    return caps(ctx, under(ctx, mission_row(ctx, given.mission)), starting=True)
 
 
 @act(

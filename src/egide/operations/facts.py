@@ -89,9 +89,19 @@ def order_of(ctx: Ctx, order: str) -> Order:
     return ctx.kernel.orders.current(order, ctx.db, ctx.now_us)
 
 
-def caps(ctx: Ctx, order: Order, *, starting: bool) -> Facts:
+def under(ctx: Ctx, mission: Any) -> Order | None:
+    """The order a mission's cameras fly under now; None for a mission that was opened without one: it has no camera."""
+    return order_of(ctx, mission.order_id) if mission.order_id else None
+
+
+def caps(ctx: Ctx, order: Order | None, *, starting: bool) -> Facts:
     """Counters that another act may change meanwhile; the writer asks them again in its own transaction (L242-5 IV, VII)."""
     more = 1 if starting else 0
+    if order is None:  # no order, no cap: nothing fits within it
+        return {
+            "within_cap_order": False,
+            "within_cap_department": active(ctx.db) + more <= ctx.kernel.settings.department_cap,
+        }
     held = ctx.kernel.orders
     family = held.lineage(order.body.id, held.all(ctx.db))
     return {
@@ -136,30 +146,29 @@ def aerial(
     ctx: Ctx,
     source: Any,
     mission: Any,
-    order: Order,
+    order: Order | None,
     *,
     since: int | None,
     starting: bool,
     purpose: str | None,
     emergency: bool,
 ) -> Facts:
-    """Every fact of the group `aerial-camera` for one source under one order."""
+    """Every fact of the group `aerial-camera` for one source under one order; without an order, the facts of its absence."""
     runtime = relay(ctx.kernel)
     state = runtime.state(source.id)
     tags = set(source.tags.split())
-    body = order.body
+    body = None if order is None else order.body
+    aim = purpose or ("" if body is None else body.purpose)
     found: Facts = {
-        "order_in_force": order.in_force(ctx.now_us),
-        "order_signed": order.signed is not None and order.authentic,
-        "purpose_lawful": purpose_lawful(purpose or body.purpose, source.service),
-        "purpose_in_order": (purpose or body.purpose) == body.purpose,
-        "aerial_purpose": (purpose or body.purpose)
-        if (purpose or body.purpose) in (*AERIAL_PURPOSES, "customs")
-        else "other",
-        "in_perimeter": in_perimeter(runtime, order, source),
+        "order_in_force": order is not None and order.in_force(ctx.now_us),
+        "order_signed": order is not None and order.signed is not None and order.authentic,
+        "purpose_lawful": purpose_lawful(aim, source.service),
+        "purpose_in_order": body is not None and aim == body.purpose,
+        "aerial_purpose": aim if aim in (*AERIAL_PURPOSES, "customs") else "other",
+        "in_perimeter": order is not None and in_perimeter(runtime, order, source),
         "mission_open": mission.closed is None,
         "service": source.service,
-        "public_information": body.public_information,
+        "public_information": "none" if body is None else body.public_information,
         "emergency_claim": emergency,
         "audio_track": state.has_audio,
         "face_recognition": "face-recognition" in tags,
@@ -169,7 +178,10 @@ def aerial(
         "permanent": "permanent" in tags or (since is not None and ctx.now_us - since > PERMANENT_US),
         "home_interior": state.home_interior,
         "sensitive_selection": "sensitive-selection" in tags,
-        "flight_log_complete": bool(source.aircraft.strip()) and has_pilot(ctx, source) and bool(body.place.strip()),
+        "flight_log_complete": bool(source.aircraft.strip())
+        and has_pilot(ctx, source)
+        and body is not None
+        and bool(body.place.strip()),
         "register_sent_this_week": register_current(ctx),
     }
     found.update(caps(ctx, order, starting=starting))

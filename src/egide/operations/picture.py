@@ -14,10 +14,14 @@ from egide.kernel.door import reasons
 from egide.kernel.errors import BadInput, Text
 from egide.kernel.identity import new_id
 from egide.kernel.leases import Lease
+from egide.kernel.times import parse
 from egide.operations import tables
 from egide.operations.facts import order_of, order_of_mission
+from egide.operations.incident_model import FromClient
 from egide.operations.relay import relay, words
+from egide.operations.shifts import shifts
 from egide.operations.watching import Watch
+from egide.protocols.positions import NAMES, VIEW, WireError, read_names, read_view, view_of
 
 
 class Picture(msgspec.Struct):
@@ -29,6 +33,7 @@ class Picture(msgspec.Struct):
     purposes: list[dict[str, Any]]
     orders: list[dict[str, Any]]
     map: dict[str, Any]
+    rtsp: bool  # whether a picture can be had over RTSP
 
 
 class TownMap(msgspec.Struct):
@@ -37,8 +42,8 @@ class TownMap(msgspec.Struct):
     map: dict[str, Any]
 
 
-class NewNote(Input):
-    """A field note at a place (WGS84 degrees)."""
+class NewNote(FromClient):
+    """A field note at a place (WGS84 degrees); `made_at`: the device's own time where it could not be sent at once."""
 
     mission: str
     text: str
@@ -58,6 +63,12 @@ class TrackMinute(Input):
     records: int
     terminals: int
     root: str
+
+
+class Follow(Input):
+    """Follow positions; with `view` (south, west, north, east, degrees) those there, until the terminal looks elsewhere."""
+
+    view: tuple[float, float, float, float] | None = None
 
 
 class RegisterWeek(Input):
@@ -93,7 +104,7 @@ def picture(ctx: Ctx, _given: Nothing) -> Effect:
             {
                 "id": row.id,
                 "title": row.title,
-                "order": shown.get(order_of(ctx, row.order_id).body.id),
+                "order": shown.get(order_of(ctx, row.order_id).body.id) if row.order_id else None,
                 "state": "open",
                 "roster": roster,
                 "cameras": cameras,
@@ -122,7 +133,17 @@ def picture(ctx: Ctx, _given: Nothing) -> Effect:
         else []
     )
     signed = [order for order in shown.values() if order["state"] in ("in_force", "signed")] if command else []
-    return Effect(Picture(missions, sources, people, purposes, signed, kernel.things.get("map", {"pmtiles": None})))
+    return Effect(
+        Picture(
+            missions,
+            sources,
+            people,
+            purposes,
+            signed,
+            kernel.things.get("map", {"pmtiles": None}),
+            "rtsp" in kernel.things,
+        )
+    )
 
 
 def _can_watch(ctx: Ctx, deployment: str) -> dict[str, Any]:
@@ -158,26 +179,35 @@ def add_note(ctx: Ctx, given: NewNote) -> Effect:
     sealed = ctx.kernel.vault.seal(ctx.principal.id, "field-notes", given.text.encode(), id_.encode())
     row = {
         "id": id_, "mission": given.mission, "person": ctx.principal.id, "at": ctx.now_us, "lat": given.lat, "lon": given.lon, "body": sealed,
+        "made": parse(given.made_at) if given.made_at else None,
     }  # fmt: skip
     order = order_of_mission(ctx, given.mission)
-    return Effect(NoteId(id_), rows=[(tables.note, row)], order=order)
+    return Effect(NoteId(id_), rows=[(tables.note, row)], order=order or None)
 
 
 @act(
-    "operations.track.subscribe", verb="view", activity="picture", roles=["officer", "command", "pilot"], duty=True, live=True,
+    "operations.track.subscribe", verb="view", activity="picture", roles=["officer", "command", "pilot"], duty=True, live=True, input=Follow,
     fr="Suivre les positions", en="Follow positions",
 )  # fmt: skip
-def subscribe(ctx: Ctx, given: Nothing) -> Effect:
+def subscribe(ctx: Ctx, given: Follow) -> Effect:
     kernel, positions, channel = ctx.kernel, relay(ctx.kernel).positions, ctx.channel
-    lease = Lease(new_id(), ctx.act, given, ctx.principal, ctx.purpose, lambda _decision: positions.leave(channel))
+    try:
+        view = view_of(*given.view) if given.view is not None else None
+    except WireError as error:
+        raise BadInput(Text("Cette vue n’est pas sur la Terre.", "This view is not on the Earth.")) from error
+    lease = Lease(new_id(), ctx.act, given, ctx.principal, ctx.purpose, lambda _decision: leave())
 
     def leave() -> None:
         kernel.leases.close(lease.id)
         positions.leave(channel)
+        channel.inlet(VIEW, None)
+        channel.inlet(NAMES, None)
 
     def started() -> None:
         kernel.leases.open(lease)
-        positions.join(channel)
+        positions.join(channel, view, shifts(kernel).may_see(ctx.principal))
+        channel.inlet(VIEW, lambda data: positions.look(channel, read_view(data)))
+        channel.inlet(NAMES, lambda data: positions.name(channel, read_names(data)))
 
     channel.on_close(leave)
     return Effect(Nothing(), started=started)

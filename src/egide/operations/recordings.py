@@ -13,7 +13,7 @@ from egide.kernel.errors import NotFound, Text
 from egide.kernel.law import add_duration
 from egide.kernel.retention import erase_at, seal_state
 from egide.operations import tables
-from egide.operations.archive import CATEGORY, segments
+from egide.operations.archive import CATEGORY, TYPES, form_of, segments
 from egide.operations.facts import one, source_row
 
 
@@ -90,9 +90,9 @@ def open_recording(ctx: Ctx, given: OpenRecording) -> Effect:
     row = _row(ctx, given.recording)
     if row.erased is not None:
         raise NotFound(Text("Cet enregistrement a été effacé.", "This recording was erased."))
-    kernel = ctx.kernel
+    kernel, form = ctx.kernel, form_of(ctx.kernel, row.id)
     url = kernel.downloads.offer(
-        ctx.principal.id, ctx.now_us, f"{row.id}.ts", "video/mp2t", lambda: segments(kernel, row.id)
+        ctx.principal.id, ctx.now_us, f"{row.id}.{form}", TYPES[form], lambda: segments(kernel, row.id)
     )
     deployment = one(ctx, tables.deployment, row.deployment, "Vol inconnu.", "Unknown flight.")
     return Effect(Opened(url), order=deployment.order_id, events=[("recording.opened", {"recording": row.id})])

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from time import monotonic
+from time import monotonic, time_ns
 from typing import Any
 
 from egide.kernel.door import Kernel
@@ -21,11 +21,14 @@ from egide.operations.media.ingest import Ingest
 from egide.operations.media.recorder import Recorder
 from egide.operations.media.source import SourceFacts, SourceSpec, probe
 from egide.operations.media.units import KlvUnit, Unit
+from egide.operations.plausible import Track
 from egide.operations.positions import Positions
+from egide.operations.telemetry import Telemetry
 
 log = logging.getLogger("egide.operations")
 
 PROBE_S = 6.0  # s a source may take to show what it carries
+KLV_SILENCE_US = 5_000_000  # µs without a place in the video's own telemetry before the autopilot's is believed
 
 
 @dataclass(slots=True)
@@ -38,7 +41,8 @@ class SourceState:
     has_audio: bool = False
     home_interior: bool = False
     place: tuple[float, float] | None = None
-    heard_us: int = 0
+    heard_us: int = 0  # when the video's own telemetry last told a place
+    track: Track = field(default_factory=Track)
     ingest: Ingest | None = None
     recorder: Recorder | None = None
     deployment: str | None = None
@@ -56,6 +60,7 @@ class Relay:
         self.hub = MediaHub()
         self.positions = Positions(kernel)
         self._loop = asyncio.get_running_loop()
+        self.telemetry = Telemetry(self.positions, self._loop)
         self._states: dict[str, SourceState] = {}
 
     def state(self, source: str) -> SourceState:
@@ -105,9 +110,17 @@ class Relay:
             frame = unit.frame
             if frame is None or frame.sensor_lat is None or frame.sensor_lon is None:
                 return
+            if state.track.judge(frame.sensor_lat, frame.sensor_lon, unit.capture_us, frame.timestamp) is not None:
+                return
             state.place = (frame.sensor_lat, frame.sensor_lon)
             state.heard_us = unit.capture_us
             positions.put(number, frame.sensor_lat, frame.sensor_lon, frame.heading or 0.0)
+
+        def on_place(lat: float, lon: float, heading: float) -> None:
+            """The autopilot's word, where the video carries none of its own."""
+            if time_ns() // 1000 - state.heard_us > KLV_SILENCE_US:
+                state.place = (lat, lon)
+                positions.put(number, lat, lon, heading)
 
         def on_state(word: str, detail: tuple[str, str] | None) -> None:
             self._loop.call_soon_threadsafe(self._ingest_state, spec.id, word, detail)
@@ -116,6 +129,8 @@ class Relay:
         state.lawful_until = monotonic() + TTL_S + GRACE_S  # its act was decided this moment; the fleet goes on asking
         state.ingest = Ingest(spec, on_unit, on_klv, on_state)
         state.ingest.start()
+        if spec.mavlink is not None:
+            self.telemetry.follow(spec.id, *spec.mavlink, spec.secret, on_place)
 
     async def stop(self, source: str, fr: str, en: str) -> None:
         """Ends a source: terminals are told, the recorder seals what is left."""
@@ -123,6 +138,8 @@ class Relay:
         ingest, recorder = state.ingest, state.recorder
         state.ingest = state.recorder = state.deployment = None
         state.state, state.detail, state.place = "stopped", None, None
+        state.track = Track()
+        await asyncio.to_thread(self.telemetry.leave, source)
         if ingest is not None:
             await asyncio.to_thread(ingest.stop)
         if recorder is not None:
@@ -149,6 +166,7 @@ class Relay:
         for source, state in list(self._states.items()):
             if state.ingest is not None:
                 await self.stop(source, "Égide s’arrête.", "Égide is stopping.")
+        await asyncio.to_thread(self.telemetry.close)
         await self.positions.stop()
         self.hub.close()
 

@@ -10,8 +10,9 @@ from sqlalchemy import select
 
 from egide.kernel.rights_check import Acts, Fault, Told, about_then, fault, made
 from egide.kernel.tables import person as people
-from egide.operations import tables
+from egide.operations import incident_check, tables
 from egide.operations.cameras import NewSource
+from egide.operations.tak import rights as tak
 
 STOPS = ("operations.camera.stop", "operations.camera.interrupted", "operations.camera.release")
 
@@ -41,6 +42,8 @@ def check(acts: Acts) -> Iterator[Fault]:
         yield from _roster(acts, row.id, act, changes)
     yield from _cameras(acts)
     yield from _made(acts)
+    yield from tak.check(acts)
+    yield from incident_check.check(acts)
 
 
 def _opening(row: Any, opened: list[Told]) -> Told | None:
@@ -91,7 +94,7 @@ def _made(acts: Acts) -> Iterator[Fault]:
         lambda row: (row.mission, row.source, row.order_id), lambda act: (*_of(act, "mission", "source"), act.order), "started",
     )  # fmt: skip
     yield from made(
-        acts, tables.watch, ("operations.watch.open",),
+        acts, tables.watch, ("operations.watch.open", "operations.watch.rtsp"),
         lambda row: (row.deployment, row.person, row.order_id), lambda act: (*_of(act, "deployment"), act.actor, act.order), "opened",
     )  # fmt: skip
     yield from made(

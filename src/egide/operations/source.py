@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from egide.operations.media.source import SourceSpec
+from egide.operations.telemetry import mavlink_of
 
 if TYPE_CHECKING:
     from egide.kernel.door import Kernel
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 def spec_of(kernel: Kernel, row: Any) -> SourceSpec:
     """How to reach a source; its address is sealed, because it may hold a password."""
     url = kernel.vault.open_(f"source:{row.id}", "sources", bytes(row.url), row.id.encode()).decode()
-    return SourceSpec(row.id, row.kind, url, loop="loop" in row.tags.split(), secret=_secret(kernel))
+    tags = row.tags.split()
+    return SourceSpec(row.id, row.kind, url, "loop" in tags, _secret(kernel), mavlink_of(tags))
 
 
 def _secret(kernel: Kernel) -> bytes:

@@ -108,6 +108,7 @@ note = Table(
     Column("lat", Float, nullable=False),
     Column("lon", Float, nullable=False),
     Column("body", LargeBinary, nullable=False, info={"sealed": ("{person}", "field-notes", "{id}")}),
+    Column("made", BIG),  # µs; the device's own time, where it was made without network: shown, never ordered by
 )
 
 register = Table(
@@ -141,4 +142,72 @@ alert_word = Table(
     Column("officer", Boolean, nullable=False),  # who says it: an officer, or the resident
     Column("body", LargeBinary, nullable=False, info={"sealed": ("alert:{alert}", "distress-alerts", "{id}")}),
     Index("alert_word_of", "alert", "at"),
+)
+
+duty = Table(
+    "duty",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("person", String(40), nullable=False, info={"person": "delete"}),
+    Column("unit", String(40), nullable=False),
+    Column("purpose", String(20), nullable=False),
+    Column("began", BIG, nullable=False),  # µs
+    Column("until", BIG, nullable=False),  # µs; the declared end, at which it ends by itself
+    Column("ended", BIG),
+    Column("how", String(8)),  # self, command, shift
+    Index("duty_by_person", "person", "began"),
+    # Nobody is on duty twice, whichever process is asked.
+    Index(
+        "duty_one", "person", unique=True, sqlite_where=text("ended IS NULL"), postgresql_where=text("ended IS NULL")
+    ),
+)
+
+track = Table(
+    "track",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("duty", String(40), nullable=False),
+    Column("person", String(40), nullable=False, info={"person": "delete"}),
+    Column("at", BIG, nullable=False),  # µs of the first fix
+    # fixes of a minute; the key is the person's own, one for each duty, so that a duty can be erased alone
+    Column("body", LargeBinary, nullable=False, info={"sealed": ("{person}", "officer-location:{duty}", "{id}")}),
+    Index("track_of", "duty", "at"),
+)
+
+vehicle = Table(
+    "vehicle",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("name", String(80), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("unit", String(40), nullable=False),
+    Column("removed", BIG),
+)
+
+geofence = Table(
+    "geofence",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("mission", String(40), nullable=False),
+    Column("name", String(80), nullable=False),
+    Column("kind", String(8), nullable=False),  # enter, leave, no-go
+    Column("shape", LargeBinary, nullable=False),  # GeoJSON polygon, or a circle {lat, lon, radius}
+    Column("drawn", BIG, nullable=False),
+    Column("until", BIG, nullable=False),
+    Column("removed", BIG),
+    Index("geofence_standing", "removed", "until"),
+)
+
+crossing = Table(
+    "crossing",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("geofence", String(40), nullable=False),
+    Column("person", String(40), info={"person": "delete"}),  # the officer who crossed
+    Column("thing", String(40)),  # or the vehicle or aircraft
+    Column("way", String(8), nullable=False),  # in, out
+    Column("at", BIG, nullable=False),
+    Column("acknowledged", BIG),
+    Column("acknowledged_by", String(40), info={"person": "null"}),
+    Index("crossing_open", "acknowledged"),
 )

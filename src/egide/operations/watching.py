@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from sqlalchemy import Connection, select, update
@@ -11,13 +12,18 @@ from sqlalchemy import Connection, select, update
 from egide.kernel.act import Act, Ctx, Effect, Facts, Input, Nothing, Receipt, act
 from egide.kernel.clock import iso
 from egide.kernel.door import reasons
-from egide.kernel.errors import NotFound, Text
+from egide.kernel.errors import BadInput, NotFound, Text
 from egide.kernel.guard import Decision
 from egide.kernel.identity import new_id
 from egide.kernel.leases import TTL_S, Lease
 from egide.operations import tables
 from egide.operations.facts import aerial, caps, deployment_row, mission_row, on_roster, order_of, source_row
+from egide.operations.media.hub import Mode
 from egide.operations.relay import relay
+from egide.operations.viewing import Transport, View, view_of
+
+if TYPE_CHECKING:
+    from egide.kernel.door import Kernel
 
 
 class Watch(Input):
@@ -26,6 +32,8 @@ class Watch(Input):
     deployment: str
     purpose: str | None = None
     emergency: bool = False
+    form: Literal["units", "fmp4"] = "units"  # for a browser that decodes access units, or one that plays fMP4
+    mode: Mode = "normal"
 
 
 class Watching(msgspec.Struct):
@@ -47,7 +55,7 @@ class WatchRef(Input):
     watch: str
 
 
-def watch_facts(ctx: Ctx, given: Watch) -> Facts:
+def watch_facts(ctx: Ctx, given: Any) -> Facts:
     """The facts of looking through a camera: its own, and whether the one who looks conducts the mission."""
     key = ("watch", given.deployment, given.purpose, given.emergency)
     known: tuple[str, Facts] = ctx.once(key, lambda: _camera_facts(ctx, given))
@@ -55,7 +63,7 @@ def watch_facts(ctx: Ctx, given: Watch) -> Facts:
     return found | {"on_roster": on_roster(ctx, mission)}
 
 
-def _camera_facts(ctx: Ctx, given: Watch) -> tuple[str, Facts]:
+def _camera_facts(ctx: Ctx, given: Any) -> tuple[str, Facts]:
     """(mission, the facts that are the same for everyone who looks through this camera)."""
     deployment = deployment_row(ctx, given.deployment)
     source, mission = source_row(ctx, deployment.source), mission_row(ctx, deployment.mission)
@@ -74,27 +82,15 @@ def _camera_facts(ctx: Ctx, given: Watch) -> tuple[str, Facts]:
     return mission.id, found
 
 
-def _counters(ctx: Ctx, given: Watch) -> Facts:
+def counters(ctx: Ctx, given: Any) -> Facts:
+    """Those of the facts that another act may change meanwhile."""
     deployment = deployment_row(ctx, given.deployment)
     return caps(ctx, order_of(ctx, deployment.order_id), starting=False)
 
 
-class _Sink:
-    """Between hub and terminal: a frame passes only while the lease lives."""
-
-    def __init__(self, lease: Lease, channel: Any) -> None:
-        self._lease = lease
-        self._send = channel.send
-        self.pending = channel.pending
-
-    def send(self, data: bytes) -> None:
-        if self._lease.alive():
-            self._send(data)
-
-
 @act(
     "operations.watch.open", verb="view", activity="aerial-surveillance", roles=["officer", "command", "pilot"], duty=True, live=True,
-    groups=["aerial-camera", "aerial-view"], gather=watch_facts, recheck=_counters, input=Watch, output=Watching,
+    groups=["aerial-camera", "aerial-view"], gather=watch_facts, recheck=counters, input=Watch, output=Watching,
     fr="Regarder une caméra aéroportée en direct", en="Watch an airborne camera live",
 )  # fmt: skip
 def open_watch(ctx: Ctx, given: Watch) -> Effect:
@@ -103,22 +99,6 @@ def open_watch(ctx: Ctx, given: Watch) -> Effect:
     source = source_row(ctx, deployment.source)
     order = order_of(ctx, deployment.order_id)
     watch, stream = new_id(), runtime.hub.stream(source.id)
-    loop = asyncio.get_running_loop()
-    attachment: Any = None
-    over = False
-
-    def close(why: str) -> None:
-        nonlocal over
-        if over:
-            return
-        over = True
-        kernel.leases.close(watch)
-        if attachment is not None:
-            attachment.close()
-        task = loop.create_task(_close(kernel, ctx.principal, watch, why))
-        kernel.things.setdefault("closing", set()).add(task)
-        task.add_done_callback(kernel.things["closing"].discard)
-
     told: dict[str, Any] = {}
 
     def ended(decision: Decision) -> None:
@@ -127,7 +107,7 @@ def open_watch(ctx: Ctx, given: Watch) -> Effect:
             "act": "operations.watch.open", "receipt": None, "reasons": reasons(decision),
         })  # fmt: skip
         channel.push({"push": "watch.ended", "watch": watch, "stream": stream, "refusal": told})
-        close("refused")
+        view.close("refused")
 
     def written(receipt: Receipt) -> None:
         refusal = {**told, "receipt": {"realm": receipt.realm, "index": receipt.index}}
@@ -140,16 +120,16 @@ def open_watch(ctx: Ctx, given: Watch) -> Effect:
     }  # fmt: skip
 
     def started() -> None:
-        nonlocal attachment
-        if over or channel.closed:
-            close("gone")
+        if view.over or channel.closed:
+            view.close("gone")
             return
         kernel.leases.open(lease)
         kernel.bus.tell("watch.changed", {"watch": watch})  # only now would oversight find it among what runs
-        attachment = runtime.hub.attach(source.id, _Sink(lease, channel), on_end=lambda: close("ended"))
+        view.start()
 
-    channel.on_close(lambda: close("gone"))
-    channel.watches = {**getattr(channel, "watches", {}), watch: close}
+    view = View(runtime.hub, lease, channel, source.id, closing(kernel, watch), given.form, given.mode)
+    channel.on_close(lambda: view.close("gone"))
+    channel.watches = {**getattr(channel, "watches", {}), watch: view}
     row = {
         "id": watch, "deployment": deployment.id, "person": ctx.principal.id, "order_id": order.body.id, "opened": ctx.now_us, "closed": None,
         "process": kernel.process,
@@ -196,15 +176,68 @@ def end_watch(ctx: Ctx, given: Closed) -> Effect:
     fr="Fermer une image", en="Close a picture",
 )  # fmt: skip
 def close_watch(ctx: Ctx, given: WatchRef) -> Effect:
-    close = getattr(ctx.channel, "watches", {}).pop(given.watch, None)
-    if close is None:
+    view = _open_here(ctx, given.watch)
+    return Effect(Nothing(), after=lambda _receipt: view.close("closed"))
+
+
+class Delivery(Input):
+    """How an open picture is to come: over which way, and how much of it. `offer` (SDP) opens a way over WebRTC."""
+
+    watch: str
+    transport: Transport
+    mode: Mode = "normal"
+    offer: str | None = None
+
+
+class Delivered(msgspec.Struct):
+    """The answer to an offer (SDP), where there was one."""
+
+    answer: str | None = None
+
+
+@act(
+    "operations.watch.deliver", verb="view", activity="operations-means", roles=["officer", "command", "pilot"], duty=True, live=True,
+    input=Delivery, output=Delivered, fr="Changer la façon dont une image arrive", en="Change how a picture arrives",
+)  # fmt: skip
+async def deliver_watch(ctx: Ctx, given: Delivery) -> Effect:
+    view = _open_here(ctx, given.watch)
+    if given.offer is None:
+        return Effect(Delivered(), after=lambda _receipt: view.become(given.transport, given.mode))
+    if given.transport != "webrtc":
+        raise BadInput(Text("Une proposition n’a de sens qu’en WebRTC.", "An offer makes sense for WebRTC only."))
+    peer, answer = await view.negotiate(given.offer)
+
+    def apart(_receipt: Receipt) -> None:
+        view.pass_to(peer)
+        view.become("webrtc", given.mode)
+
+    return Effect(Delivered(answer), after=apart)
+
+
+def _open_here(ctx: Ctx, watch: str) -> View:
+    """The picture, which must be open on the terminal that asks."""
+    view = view_of(ctx.channel, watch)
+    if view is None or view.over:
         raise NotFound(Text("Cette image n’est pas ouverte ici.", "This picture is not open here."))
-    return Effect(Nothing(), after=lambda _receipt: close("closed"))
+    return view
 
 
-async def _close(kernel: Any, _principal: Any, watch: str, why: str) -> None:
+def closing(kernel: Kernel, watch: str) -> Callable[[str], None]:
+    """What ends a watch's lease and notes in the ledger why it ended."""
+    loop = asyncio.get_running_loop()
+
+    def close(why: str) -> None:
+        kernel.leases.close(watch)
+        task = loop.create_task(_close(kernel, watch, why))
+        kernel.things.setdefault("closing", set()).add(task)
+        task.add_done_callback(kernel.things["closing"].discard)
+
+    return close
+
+
+async def _close(kernel: Kernel, watch: str, why: str) -> None:
     given = msgspec.json.encode({"watch": watch, "why": why})
     await kernel.perform("operations.watch.end", given, kernel.system("aerial-surveillance-log"), cause=watch)
 
 
-ACTS: tuple[Act, ...] = (open_watch, end_watch, close_watch)
+ACTS: tuple[Act, ...] = (open_watch, end_watch, close_watch, deliver_watch)

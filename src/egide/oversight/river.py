@@ -144,7 +144,7 @@ def open_watches(kernel: Kernel) -> list[dict[str, Any]]:
     """The running views, from the leases that keep them alive."""
     found = []
     for lease in kernel.leases.held():
-        if lease.act.name != "operations.watch.open":
+        if lease.act.name not in ("operations.watch.open", "operations.watch.rtsp"):
             continue
         about = lease.about
         order = str(about.get("order", ""))

@@ -1,14 +1,22 @@
 """One source, many viewers, nobody waits for the slowest."""
 
 import asyncio
+import io
 import json
 import threading
 import time
+from dataclasses import replace
 
+import av
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from egide.operations.media import frames
+from egide.operations.media.assemble import Assembler
+from egide.operations.media.fragments import Cadence
 from egide.operations.media.hub import HubLimits, MediaHub
+from egide.operations.media.ts import TsDemuxer
 from egide.operations.media.units import KlvUnit, Unit, VideoConfig
 from egide.protocols import klv
 
@@ -122,6 +130,26 @@ def test_a_slow_viewer_skips_to_a_key_frame_and_disturbs_nobody():
         resumed = slow.got[14:16]
         assert [frames.unpack(d)[0].kind for d in resumed] == [frames.CONFIG, frames.VIDEO]
         assert json.loads(bytes(frames.unpack(resumed[0])[1]))["width"] == 640
+
+    run(body)
+
+
+def test_a_queue_that_does_not_empty_is_let_empty():
+    async def body(hub):
+        narrow = Sink()
+        attachment = hub.attach("s", narrow)
+        hub.limits = replace(hub.limits, behind_s=0.05)
+        narrow.backlog = hub.limits.small_bytes + 1  # far from the most that may wait, but always there
+        hub.publish("s", unit(0))
+        await settle()
+        assert narrow.numbers == [0]
+        await asyncio.sleep(0.06)
+        for n in range(1, 15):
+            narrow.backlog = hub.limits.small_bytes + 1 if n < 5 else 0
+            hub.publish("s", unit(n))
+            await settle()
+        assert narrow.numbers == [0, 10, 11, 12, 13, 14], "from the next key frame on, once little waits"
+        assert attachment.skipped == 4
 
     run(body)
 
@@ -331,5 +359,143 @@ def test_from_arrival_to_every_viewer_is_quick(count):
         await settle()
         assert sinks[-1].got
         assert time.perf_counter() - began < 0.5
+
+    run(body)
+
+
+def test_a_weak_link_gets_key_frames_only_or_none_and_less_telemetry():
+    async def body(hub):
+        whole, low, minimal = Sink(), Sink(), Sink()
+        hub.attach("s", whole)
+        hub.attach("s", low, mode="low")
+        bare = hub.attach("s", minimal, mode="minimal")
+        frame = klv.UasFrame(timestamp=1_700_000_000_000_000, heading=1.0)
+        for n in range(100):  # 4 s
+            hub.publish("s", unit(n))
+            hub.publish("s", KlvUnit(n * 40_000, 0, b"", frame, None))
+        await settle()
+        assert whole.kinds.count(frames.KLV) == 100
+        assert low.numbers == list(range(0, 100, 10))
+        assert low.kinds.count(frames.KLV) == 4
+        assert minimal.numbers == []
+        assert minimal.kinds.count(frames.KLV) == 2
+        assert sum(len(d) for d in minimal.got) * 8 / 4 < 2000, "bits a second"
+        bare.become("units", "normal")
+        assert minimal.numbers == list(range(90, 100)), "the picture comes back at once, from the last key frame on"
+        assert whole.numbers == list(range(100))
+
+    run(body)
+
+
+def test_ticks_tell_a_picture_s_times_without_the_picture():
+    async def body(hub):
+        sink = Sink()
+        hub.attach("s", sink, form="ticks")
+        for n in range(3):
+            hub.publish("s", unit(n))
+        await settle()
+        assert sink.kinds == [frames.CONFIG] + [frames.TICK] * 3
+        assert [frames.unpack(d)[0].pts_us for d in sink.got[1:]] == [0, 40_000, 80_000]
+        assert all(len(d) == frames.HEADER.size for d in sink.got[1:])
+
+    run(body)
+
+
+def units_of(synthetic, **how):
+    """Units of a clip that FFmpeg encoded."""
+    demuxer, assembler = TsDemuxer(), Assembler()
+    samples = [*demuxer.push(synthetic.make_ts(**how)), *demuxer.flush()]
+    return [u for sample in samples for u in assembler.push(sample) if isinstance(u, Unit)]
+
+
+def played(got):
+    """The pictures a player shows of what an fMP4 viewer was sent: [(width, seconds)]."""
+    body = b"".join(bytes(frames.unpack(d)[1]) for d in got if d[0] in (frames.SEGMENT, frames.FRAGMENT))
+    with av.open(io.BytesIO(body)) as movie:
+        return [(f.width, float(f.pts * f.time_base)) for f in movie.decode(video=0)]
+
+
+def test_an_fmp4_viewer_gets_a_movie_that_ffmpeg_plays_made_once_for_all(synthetic):
+    async def body(hub):
+        one, two, late = Sink(), Sink(), Sink()
+        hub.attach("s", one, form="fmp4")
+        hub.attach("s", two, form="fmp4")
+        units = units_of(synthetic, pictures=25, gop=10)
+        for each in units:
+            hub.publish("s", each)
+        await settle()
+        assert one.kinds[:3] == [frames.CONFIG, frames.SEGMENT, frames.FRAGMENT]
+        assert all(a is b for a, b in zip(one.got, two.got, strict=True))
+        assert [t for _, t in played(one.got)] == pytest.approx([u.pts_us / 1e6 for u in units])
+        hub.attach("s", late, form="fmp4")
+        assert [t for _, t in played(late.got)] == pytest.approx([u.pts_us / 1e6 for u in units[20:]])
+
+    run(body)
+
+
+def test_a_change_of_size_midway_is_a_new_segment(synthetic):
+    async def body(hub):
+        sink = Sink()
+        hub.attach("s", sink, form="fmp4")
+        small = units_of(synthetic, pictures=10, size=(320, 240))
+        large = units_of(synthetic, pictures=10, size=(640, 360))
+        after = small[-1].dts_us + 40_000
+        for each in [*small, *(replace(u, pts_us=u.pts_us + after, dts_us=u.dts_us + after) for u in large)]:
+            hub.publish("s", each)
+        await settle()
+        assert sink.kinds.count(frames.SEGMENT) == 2
+        second = sink.kinds.index(frames.SEGMENT, 3)
+        assert sink.kinds[second - 1] == frames.CONFIG
+        assert {w for w, _ in played(sink.got[:second])} == {320}
+        assert {w for w, _ in played(sink.got[second:])} == {640}
+
+    run(body)
+
+
+def test_a_picture_that_no_movie_can_hold_is_a_lost_one():
+    async def body(hub):
+        sink = Sink()
+        attachment = hub.attach("s", sink, form="fmp4")
+        hub.publish("s", unit(0))  # no parameter sets in it
+        await settle()
+        assert (sink.kinds, attachment.skipped, attachment.open) == ([frames.CONFIG], 1, True)
+
+    run(body)
+
+
+@given(st.lists(st.integers(-50_000, 3_000_000), min_size=1, max_size=60))
+def test_decoding_time_never_makes_a_player_drop_pictures(steps):
+    cadence, at, last, duration = Cadence(), 0, None, 0
+    for step in steps:
+        at = max(0, at + step)
+        time, more = cadence(Unit(at, at, 0, False, b"", SMALL))
+        assert time <= at, "a picture is never shown before it is decoded"
+        if last is not None and step > 0 and time > last:
+            assert time - last <= 2 * duration
+        last, duration = time, more
+        assert 0 < duration <= 1_000_000
+
+
+def test_nine_pictures_on_one_stalled_terminal_slow_neither_the_sources_nor_the_others():
+    async def body(hub):
+        stalled, quick = Sink(), [Sink() for _ in range(9)]
+        attachments = []
+        for n in range(9):
+            attachments.append(hub.attach(f"s{n}", stalled))  # one socket for all nine: their bytes add up
+            hub.attach(f"s{n}", quick[n])
+        stalled.pending = lambda: sum(len(d) for d in stalled.got)  # takes nothing at all
+        for number, attachment in enumerate(attachments):
+            attachment.pending = stalled.pending
+            assert hub.stats(f"s{number}").viewers == 2
+        begin = time.monotonic()
+        for n in range(300):
+            for s in range(9):
+                hub.publish(f"s{s}", unit(n, size=8000))
+            await settle()
+        took = time.monotonic() - begin
+        assert all(sink.numbers == list(range(300)) for sink in quick)
+        assert stalled.pending() < hub.limits.viewer_bytes + 9 * 8100, "bounded, whatever the number of pictures"
+        assert all(attachment.skipped > 200 for attachment in attachments)
+        assert took < 9 * 300 / 900, "nine sources at 100 pictures a second each would still be on time"
 
     run(body)

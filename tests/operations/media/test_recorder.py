@@ -3,6 +3,7 @@
 import io
 import threading
 import time
+from dataclasses import replace
 
 import av
 import pytest
@@ -172,3 +173,44 @@ def test_replay_refuses_what_is_no_transport_stream(units):
         replay([b"x" * 188])
     with pytest.raises(ValueError, match="segment 0"):
         replay([b"\x47" * 100])
+
+
+def shown(film):
+    """(seconds of each picture, its width) and the metadata packets of a film, as FFmpeg finds them."""
+    with av.open(io.BytesIO(film)) as container:
+        klv, pictures = [], []
+        for packet in container.demux():
+            if packet.stream.type == "video":
+                pictures += [(float(frame.pts * frame.time_base), frame.width) for frame in packet.decode()]
+            elif packet.size:
+                klv.append(bytes(packet))
+        return pictures, klv
+
+
+def test_a_film_plays_whole_and_each_segment_alone_with_every_packet_of_telemetry(units):
+    vault = Vault()
+    assert record(vault, units, segment_us=1_000_000, form="mp4").close()
+    pictures = [u for u in units if isinstance(u, Unit)]
+    assert len(vault.segments) >= 3
+    assert verify("r1", vault.segments, [meta.chain for meta in vault.metas]) is None
+    played, klv = shown(b"".join(vault.segments))
+    assert [at for at, _ in played] == pytest.approx([u.pts_us / 1e6 for u in pictures])
+    assert klv == [u.raw for u in units if not isinstance(u, Unit)][1:]  # the first came before any picture
+    for segment, meta in zip(vault.segments, vault.metas, strict=True):
+        alone, told = shown(segment)
+        assert (len(alone), len(told), meta.size) == (meta.pictures, meta.klv, len(segment))
+        assert alone[0][0] == pytest.approx(meta.first_pts_us / 1e6)
+
+
+def test_a_film_whose_size_changes_midway_plays_on(synthetic):
+    def of(size, start):
+        demuxer, assembler = TsDemuxer(), Assembler()
+        samples = demuxer.push(synthetic.make_ts(20, size=size)) + demuxer.flush()
+        found = [u for s in samples for u in assembler.push(s) if isinstance(u, Unit)]
+        return [replace(u, pts_us=u.pts_us + start, dts_us=u.dts_us + start) for u in found]
+
+    vault = Vault()
+    assert record(vault, [*of((320, 240), 0), *of((640, 360), 800_000)], form="mp4").close()
+    assert len(vault.segments) == 2, "another size, another segment"
+    played, _ = shown(b"".join(vault.segments))
+    assert [width for _, width in played] == [320] * 20 + [640] * 20

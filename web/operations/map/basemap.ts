@@ -8,7 +8,7 @@
 import { addProtocol, setWorkerUrl, Map as MapLibre, type StyleSpecification } from 'maplibre-gl';
 import workerUrl from 'maplibre-gl/dist/maplibre-gl-worker.mjs?url';
 import 'maplibre-gl/dist/maplibre-gl.css';
-import { Protocol } from 'pmtiles';
+import { PMTiles, Protocol, type Source } from 'pmtiles';
 import type { Lang } from '../../kit/i18n.svelte';
 import type { Theme } from '../../kit/theme.svelte';
 
@@ -16,13 +16,19 @@ export { AttributionControl, LngLatBounds, Marker, NavigationControl, ScaleContr
 export { MapLibre };
 
 let ready = false;
+const archives = new Protocol();
+
+/** Read an archive from somewhere else than its address (a terminal keeps it whole). */
+export function readFrom(source: Source): void {
+  archives.add(new PMTiles(source));
+}
 
 /** Tell the engine once where its worker and its archives are. */
 export function prepare(): void {
   if (ready) return;
   ready = true;
   setWorkerUrl(workerUrl);
-  addProtocol('pmtiles', new Protocol().tile);
+  addProtocol('pmtiles', archives.tile);
 }
 
 /** A colour of the theme, as the style sheet gives it. */

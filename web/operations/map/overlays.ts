@@ -3,15 +3,14 @@ import type { Feature, FeatureCollection, Geometry } from 'geojson';
 import type { AddLayerObject, GeoJSONSource, Map as MapLibre } from 'maplibre-gl';
 import type { Theme } from '../../kit/theme.svelte';
 import type { Projector } from '../ground';
-import type { Entity, Klv, Mark, Polygon } from '../types';
+import { STALE_MS } from '../moving';
+import type { Entity, Geofence, Klv, Mark, Polygon } from '../types';
 import { token } from './basemap';
 import { addMarks, ensureSymbol, sidcOf } from './symbols';
 
 const NOTHING: FeatureCollection = { type: 'FeatureCollection', features: [] };
-export const SOURCES = ['perimeters', 'flight', 'entities', 'marks'] as const;
+export const SOURCES = ['perimeters', 'geofences', 'flight', 'entities', 'crowds', 'marks'] as const;
 export type OverlayName = (typeof SOURCES)[number];
-/** A position older than this (ms) is drawn faint: it says where someone was. */
-const STALE_MS = 30_000;
 const FAINT = 0.45;
 
 export interface Flight {
@@ -49,6 +48,26 @@ function layers(): AddLayerObject[] {
       source: 'perimeters',
       paint: { 'line-color': token('--blue-mark'), 'line-width': 2.5, 'line-dasharray': [4, 2] },
     },
+    {
+      id: 'geofence-fill',
+      type: 'fill',
+      source: 'geofences',
+      paint: { 'fill-color': ['case', ['==', ['get', 'kind'], 'no-go'], token('--red-mark'), token('--amber-mark')], 'fill-opacity': 0.12 },
+    },
+    {
+      id: 'geofence-line',
+      type: 'line',
+      source: 'geofences',
+      paint: { 'line-color': ['case', ['==', ['get', 'kind'], 'no-go'], token('--red-mark'), token('--amber-mark')], 'line-width': 2.5 },
+    },
+    {
+      id: 'geofence-name',
+      type: 'symbol',
+      source: 'geofences',
+      filter: ['has', 'name'],
+      layout: { 'text-field': ['get', 'name'], ...text, 'text-offset': [0, 0], 'text-anchor': 'center' },
+      paint: halo,
+    },
     { id: 'footprint-fill', type: 'fill', source: 'flight', filter: ['==', ['get', 'part'], 'footprint'], paint: { 'fill-color': token('--accent'), 'fill-opacity': 0.16 } },
     { id: 'footprint-line', type: 'line', source: 'flight', filter: ['==', ['get', 'part'], 'footprint'], paint: { 'line-color': token('--accent'), 'line-width': 2 } },
     {
@@ -83,6 +102,13 @@ function layers(): AddLayerObject[] {
         paint: { ...halo, 'icon-opacity': ['get', 'opacity'], 'text-opacity': ['get', 'opacity'] },
       },
     ]),
+    {
+      id: 'crowd-count',
+      type: 'symbol',
+      source: 'crowds',
+      layout: { 'text-field': ['to-string', ['get', 'count']], ...text, 'text-size': 18, 'text-offset': [0, 0], 'text-anchor': 'center', 'text-allow-overlap': true },
+      paint: { ...halo, 'text-halo-width': 3 },
+    },
     {
       id: 'centre-symbol',
       type: 'symbol',
@@ -163,6 +189,18 @@ export function entities(map: MapLibre, theme: Theme, all: Entity[]): FeatureCol
       ),
     ),
   );
+}
+
+/** How many there are about a place. */
+export function crowds(all: { lat: number; lon: number; count: number }[]): FeatureCollection {
+  return collection(all.map((c) => feature({ type: 'Point', coordinates: [c.lon, c.lat] }, { count: c.count })));
+}
+
+/** Fences that stand, and the one being drawn (its corners so far). */
+export function geofences(all: Geofence[], drawing: [number, number][]): FeatureCollection {
+  const [first] = drawing;
+  const made = first ? [feature(drawing.length > 2 ? { type: 'Polygon', coordinates: [[...drawing, first]] } : { type: 'LineString', coordinates: drawing }, { kind: 'drawing' })] : [];
+  return collection([...all.map((f) => feature({ type: 'Polygon', coordinates: [f.ring] }, { kind: f.kind, name: f.name })), ...made]);
 }
 
 export function marks(all: Mark[]): FeatureCollection {

@@ -68,6 +68,19 @@ def is_key(data: bytes) -> bool:
     return any(nal.type == IDR for nal in split(data))
 
 
+def is_bidirectional(data: bytes) -> bool:
+    """True when the picture's first slice is a B slice (H.264, 7.4.3): it waits for a later picture to be decoded."""
+    nal = next((nal for nal in split(data) if nal.type in (SLICE, 2)), None)
+    if nal is None:
+        return False
+    bits = _Bits(data[nal.start + 1 : nal.start + 17])
+    try:
+        bits.ue()  # first_mb_in_slice
+        return bits.ue() % 5 == 1
+    except AnnexBError:
+        return False
+
+
 def access_units(data: bytes, nals: list[Nal]) -> list[tuple[int, int]]:
     """Spans of the access units in a buffer: a PES packet may carry several (H.264, 7.4.1.2.3).
 

@@ -11,8 +11,8 @@ from typing import Final
 
 _SENTENCES: Final[dict[str, tuple[str, str]]] = {
     "address": (
-        "Cette adresse n'est pas celle d'une source vidéo. Écrivez un chemin de fichier, udp://hôte:port ou rtsp://hôte/chemin.",
-        "This is not the address of a video source. Give a file path, udp://host:port or rtsp://host/path.",
+        "Cette adresse n'est pas celle d'une source vidéo. Écrivez un chemin de fichier, ou udp://, tcp://, rtsp://, srt:// ou rtmp://.",
+        "This is not the address of a video source. Give a file path, or udp://, tcp://, rtsp://, srt:// or rtmp://.",
     ),
     "file": (
         "Le fichier vidéo est introuvable ou illisible. Vérifiez le chemin et les droits de lecture.",
@@ -29,6 +29,26 @@ _SENTENCES: Final[dict[str, tuple[str, str]]] = {
     "refused": (
         "La source refuse l'accès. Vérifiez l'adresse, l'identifiant et le mot de passe de la caméra.",
         "The source refuses access. Check the camera's address, user name and password.",
+    ),
+    "passphrase": (
+        "La phrase de passe SRT n'est pas valable. Donnez-en une de 10 à 79 caractères, la même qu'à l'émetteur.",
+        "The SRT pass phrase is not valid. Give one of 10 to 79 characters, the same as at the sender.",
+    ),
+    "ffmpeg": (
+        "Il faut le programme ffmpeg (avec SRT et RTMP) pour cette source, et il n'est pas là. Installez-le : apt install ffmpeg.",
+        "This source needs the program ffmpeg (with SRT and RTMP), and it is not there. Install it: apt install ffmpeg.",
+    ),
+    "onvif": (
+        "La caméra répond, mais pas comme une caméra ONVIF. Vérifiez le port, et qu'ONVIF est activé dans ses réglages.",
+        "The camera answers, but not as an ONVIF camera does. Check the port, and that ONVIF is turned on in its settings.",
+    ),
+    "no_move": (
+        "Cette caméra ne se tourne pas à distance. Choisissez un flux (profil) qui a la commande PTZ.",
+        "This camera is not turned from afar. Choose a stream (profile) that has PTZ control.",
+    ),
+    "interface": (
+        "Cette adresse n'est celle d'aucune interface réseau de cette machine. Donnez l'adresse IPv4 de l'une d'elles.",
+        "This address is that of no network interface of this machine. Give the IPv4 address of one of them.",
     ),
     "path": (
         "La caméra répond, mais ne connaît pas ce chemin. Vérifiez la fin de l'adresse dans la notice de la caméra.",
@@ -84,7 +104,7 @@ _SENTENCES: Final[dict[str, tuple[str, str]]] = {
     ),
 }
 
-_FINAL: Final = frozenset({"address", "file", "codec", "encrypted", "audio", "internal"})
+_FINAL: Final = frozenset({"address", "file", "codec", "encrypted", "audio", "internal", "passphrase", "ffmpeg"})
 """Codes that no retry can cure: somebody must change something first."""
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 from urllib.parse import unquote, urlsplit
@@ -54,6 +55,8 @@ def open_file(url: str) -> TsFileReader | AvReader:
 class TsFileReader:
     """An MPEG-TS file."""
 
+    container = "MPEG-TS"
+
     def __init__(self, file: BinaryIO) -> None:
         self.received = 0
         self._file = file
@@ -69,6 +72,11 @@ class TsFileReader:
     def has_audio(self) -> bool:
         """True as soon as sound is declared or seen."""
         return self._demuxer.has_audio
+
+    @property
+    def lost(self) -> int:
+        """Transport packets missing so far, as far as this link tells."""
+        return self._demuxer.lost
 
     def read(self) -> list[Sample] | None:
         """The samples of the next 12 KiB."""
@@ -94,12 +102,14 @@ class AvReader:
 
     def __init__(self, file: BinaryIO) -> None:
         self.received = 0
+        self.lost = 0  # a container says nothing of what went missing before it was written
         self._file = file
         try:
             self._container: InputContainer = av.open(file, mode="r", options={"format_whitelist": _FORMATS})
         except (av.FFmpegError, OSError, ValueError) as problem:
             raise source_error("truncated") from problem
         container = self._container
+        self.container = str(container.format.long_name)
         self.tracks = tuple(_track(stream) for stream in container.streams)
         self.has_audio = any(track.kind == "audio" for track in self.tracks)
         try:
@@ -120,12 +130,13 @@ class AvReader:
             if not packet.size:  # PyAV's flush marker
                 return []
             self.received += packet.size
+            base = packet.time_base  # read now: the filter below empties the packet it is given
             if packet.stream is not self._video:
-                return [Sample("klv", bytes(packet), _micros(packet.pts, packet), None, packet.is_corrupt)]
+                return [Sample("klv", bytes(packet), _micros(packet.pts, base), None, packet.is_corrupt)]
             if packet.size > MAX_UNIT:
                 raise source_error("too_large")
             return [
-                Sample("video", bytes(p), _micros(p.pts, packet), _micros(p.dts, packet), p.is_corrupt)
+                Sample("video", bytes(p), _micros(p.pts, base), _micros(p.dts, base), p.is_corrupt)
                 for p in self._filter.filter(packet)
             ]
         except SourceError:
@@ -158,6 +169,5 @@ def _choose(container: InputContainer, tracks: tuple[Track, ...]) -> tuple[Strea
     return video, next((stream for stream, track in pairs if track.kind == "klv"), None)
 
 
-def _micros(ticks: int | None, packet: Packet[Stream]) -> int | None:
-    base = packet.time_base
+def _micros(ticks: int | None, base: Fraction | None) -> int | None:
     return None if ticks is None or not base else ticks * 1_000_000 * base.numerator // base.denominator

@@ -18,7 +18,13 @@ VIDEO: Final = 2
 KLV: Final = 3
 POSITIONS: Final = 4
 END: Final = 5
-KINDS: Final = frozenset({CONFIG, VIDEO, KLV, POSITIONS, END})
+SEGMENT: Final = 6
+"""An fMP4 initialisation segment, for viewers of that form; the fragments after it need it."""
+FRAGMENT: Final = 7
+"""One picture as an fMP4 fragment."""
+TICK: Final = 8
+"""A picture's times without the picture, for a viewer who gets it by another way (WebRTC)."""
+KINDS: Final = frozenset({CONFIG, VIDEO, KLV, POSITIONS, END, SEGMENT, FRAGMENT, TICK})
 
 KEY: Final = 0x01
 """Flag: key frame, a viewer may start here."""

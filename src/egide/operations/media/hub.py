@@ -5,7 +5,8 @@ key frame, so that a viewer who joins sees something at once.  A viewer is a `Si
 others, `pending` tells how many it has not passed on yet.  Past the limit it is skipped until the next key frame — its
 picture freezes for a moment, the source and the other viewers notice nothing.
 
-The stream number belongs to the source, not to the viewer, so that one encoding serves all.
+The stream number belongs to the source, not to the viewer, so that one encoding serves all.  How much of a source goes to a
+viewer (`Mode`) and in which form (`Form`) is the viewer's alone, and may change at any moment.
 """
 
 from __future__ import annotations
@@ -16,13 +17,25 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Literal, Protocol
 
-from egide.operations.media import frames
+from egide.operations.media import fragments, frames
 from egide.operations.media.units import KlvUnit, Unit, VideoConfig
 from egide.protocols import klv
+from egide.protocols.fmp4 import Fmp4Error
 
 _log = logging.getLogger(__name__)
+
+Form = Literal["units", "fmp4", "ticks", "raw"]
+"""Access units for WebCodecs; fMP4 for Media Source Extensions; ticks for who sees the picture by another way; raw: access
+units and telemetry as they were received, to pass on.
+"""
+OWN_FORM: Final = {frames.VIDEO: ("fmp4", "ticks"), frames.KLV: ("raw",)}
+"""Kinds of frame that a form changes; all others are the same for everyone."""
+Mode = Literal["normal", "low", "minimal"]
+"""Everything; key frames only; no picture at all, telemetry now and then."""
+KLV_EVERY_US: Final[dict[str, int]] = {"normal": 0, "low": 1_000_000, "minimal": 2_000_000}
+"""µs between two telemetry messages at least: about 400 bytes each, so that `minimal` stays under 2 kbit/s."""
 
 
 class Sink(Protocol):
@@ -39,11 +52,14 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HubLimits:
-    """Bounds of memory.  A viewer may lag by `viewer_bytes` (4 s at 2 Mbit/s); a source keeps `ring_bytes` of its present
-    group of pictures; `inbox_bytes` may wait for a busy event loop.
+    """Bounds of memory and of delay.  A viewer may lag by `viewer_bytes`, and for no longer than `behind_s` by more than
+    `small_bytes`: a queue that does not empty is delay, and what the page asks for waits behind it.  A source keeps
+    `ring_bytes` of its present group of pictures; `inbox_bytes` may wait for a busy event loop.
     """
 
     viewer_bytes: int = 1 << 20
+    small_bytes: int = 48 << 10
+    behind_s: float = 1.0
     viewer_frames: int = 256
     ring_bytes: int = 8 << 20
     ring_frames: int = 1200
@@ -52,29 +68,71 @@ class HubLimits:
 
 @dataclass(slots=True)
 class Encoded:
-    """One frame ready to send; `wire` is the same with its WebSocket envelope, made once and only when asked for."""
+    """One frame ready to send, and the other forms of it, each made once and only when somebody asks."""
 
     kind: int
     key: bool
     data: bytes
-    _wire: bytes | None = None
+    config: VideoConfig | None = None  # of a picture
+    number: int = 0  # of the picture, from 1
+    timing: tuple[int, int] = (0, 0)  # decoding time and duration for fMP4, µs
+    pts_us: int = 0
+    raw: bytes = b""  # telemetry as received
+    _made: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def wire(self) -> bytes:
         """RFC 6455 message bytes."""
-        if self._wire is None:
-            self._wire = frames.websocket(self.data)
-        return self._wire
+        return self.message("units", True)
+
+    def message(self, form: str, wire: bool) -> bytes:
+        """This frame in a viewer's form, with its envelope or without.  Raises Fmp4Error."""
+        own = form in OWN_FORM.get(self.kind, ())
+        return self._once(form if own else "units", wire)
+
+    def segment(self, wire: bool) -> bytes:
+        """The initialisation segment before this key frame.  Raises Fmp4Error."""
+        return self._once("segment", wire)
+
+    def _once(self, form: str, wire: bool) -> bytes:
+        if form == "units" and not wire:
+            return self.data
+        name = form + ("/wire" if wire else "")
+        found = self._made.get(name)
+        if found is None:
+            found = frames.websocket(self._once(form, False)) if wire else self._make(form)
+            self._made[name] = found
+        return found
+
+    def _make(self, form: str) -> bytes:
+        header, payload = frames.unpack(self.data)
+        kind, body = frames.TICK, b""
+        if form == "raw":
+            kind, body = frames.KLV, self.raw
+        elif form == "segment" and self.config is not None:
+            kind, body = frames.SEGMENT, fragments.initialisation(bytes(payload), self.config)
+        elif form == "fmp4":
+            kind = frames.FRAGMENT
+            body = fragments.fragment(bytes(payload), self.pts_us, self.key, self.number, self.timing)
+        return frames.pack(kind, header.stream, header.pts_us, header.capture_us, body, header.flags)
 
 
 class Attachment:
     """One sink on one source.  `close` cuts it at once; `skipped` counts the frames it was too slow for."""
 
-    __slots__ = ("_channel", "_on_end", "config", "open", "pending", "send", "skipped", "waiting", "wire")
+    __slots__ = (
+        "_channel", "_hub", "_on_end", "behind_since", "config", "form", "mode", "open", "pending", "send", "skipped", "told_us", "waiting", "wire",
+    )  # fmt: skip
 
-    def __init__(self, channel: _Channel, sink: Sink, wire: bool, on_end: Callable[[], None] | None) -> None:
+    def __init__(
+        self, hub: MediaHub, channel: _Channel, sink: Sink, wire: bool, on_end: Callable[[], None] | None, form: Form, mode: Mode
+    ) -> None:  # fmt: skip
+        self._hub = hub
         self._channel = channel
         self._on_end = on_end
+        self.form, self.mode = form, mode
+        self.behind_since: float | None = None  # loop time from which on more than a little waits for it
+        self.told_us: int | None = None  # when telemetry went to it last, on the stream's clock
         self.send = sink.send
         self.pending = sink.pending
         self.wire = wire
@@ -87,6 +145,19 @@ class Attachment:
     def stream(self) -> int:
         """The number in the header of this source's frames."""
         return self._channel.stream
+
+    @property
+    def source_id(self) -> str:
+        """The source looked at."""
+        return self._channel.source_id
+
+    def become(self, form: Form, mode: Mode) -> None:
+        """Go on in another form or mode, from the last key frame on.  Event loop only."""
+        if not self.open or (form, mode) == (self.form, self.mode):
+            return
+        self.form, self.mode = form, mode
+        self.waiting, self.config, self.told_us = True, None, None
+        self._hub.catch_up(self)
 
     def close(self) -> None:
         """Nothing more is sent after this returns.  Event loop only; any number of times."""
@@ -174,6 +245,8 @@ class _Intake:
     stream: int
     config: VideoConfig | None = None
     dropping: bool = False
+    pictures: int = 0
+    cadence: fragments.Cadence = field(default_factory=fragments.Cadence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,8 +293,9 @@ class MediaHub:
                 return
             payload = klv.to_json(item.frame)
             data = frames.pack_json(frames.KLV, intake.stream, item.pts_us, item.capture_us, payload)
-            self._post(source_id, Encoded(frames.KLV, False, data))
+            self._post(source_id, Encoded(frames.KLV, False, data, pts_us=item.pts_us, raw=item.raw))
             return
+        timing = intake.cadence(item)
         if intake.dropping:
             if not item.key or self._inbox_bytes > self.limits.inbox_bytes // 2:
                 return
@@ -236,7 +310,8 @@ class MediaHub:
             self._post(source_id, Encoded(frames.CONFIG, False, data))
         flags = (frames.KEY if item.key else 0) | (frames.DAMAGED if item.damaged else 0)
         data = frames.pack(frames.VIDEO, intake.stream, item.pts_us, item.capture_us, item.data, flags)
-        self._post(source_id, Encoded(frames.VIDEO, item.key, data))
+        intake.pictures += 1
+        self._post(source_id, Encoded(frames.VIDEO, item.key, data, item.config, intake.pictures, timing, item.pts_us))
 
     def end(self, source_id: str, code: str, fr: str, en: str) -> None:
         """Tell every viewer that the stream is over and why, and let them go.  Any thread."""
@@ -247,21 +322,27 @@ class MediaHub:
         self._post(source_id, Encoded(frames.END, False, frames.pack_json(frames.END, intake.stream, 0, 0, reason)))
 
     def attach(
-        self, source_id: str, sink: Sink, *, wire: bool = False, on_end: Callable[[], None] | None = None
-    ) -> Attachment:
-        """Join: configuration and pictures since the last key frame at once, then everything.  Event loop only.
+        self, source_id: str, sink: Sink, *, wire: bool = False, on_end: Callable[[], None] | None = None,
+        form: Form = "units", mode: Mode = "normal",
+    ) -> Attachment:  # fmt: skip
+        """Join: configuration and pictures since the last key frame at once, then what the mode lets pass.  Event loop only.
 
         With `wire` the sink gets whole WebSocket messages to write to its transport.  `on_end` is called when the hub
         lets the viewer go: the source ended or was forgotten, or `send` raised.
         """
         channel = self._channel(source_id)
-        attachment = Attachment(channel, sink, wire, on_end)
+        attachment = Attachment(self, channel, sink, wire, on_end, form, mode)
         channel.viewers = (*channel.viewers, attachment)
+        self.catch_up(attachment)
+        return attachment
+
+    def catch_up(self, attachment: Attachment) -> None:
+        """Offer what there is since the last key frame.  Event loop only."""
+        channel = self._channel(attachment.source_id)
         for encoded in channel.ring:
             if not attachment.open:
                 break
             self._offer(channel, attachment, encoded, catching_up=True)
-        return attachment
 
     def subscribe(self, source_id: str) -> Viewer:
         """Join with a queue of one's own.  Event loop only."""
@@ -354,19 +435,49 @@ class MediaHub:
         if not to.open:
             return
         try:
-            if encoded.kind != frames.END and not catching_up and to.pending() > self.limits.viewer_bytes:
+            if encoded.kind != frames.END and not catching_up and self._late(to):
                 to.skipped += 1
                 to.waiting = True
                 return
-            if to.waiting and encoded.kind != frames.END:
+            if to.mode != "normal" and encoded.kind == frames.VIDEO and not (encoded.key and to.mode == "low"):
+                return
+            # Without pictures there is no key frame to wait for.
+            if to.waiting and encoded.kind != frames.END and to.mode != "minimal":
                 if not encoded.key:
                     return
                 to.waiting = False
+            if encoded.kind == frames.KLV and not self._due(to, encoded):
+                return
             if encoded.key and to.config is not channel.config and channel.config is not None:
+                to.send(channel.config.message(to.form, to.wire))
+                if to.form == "fmp4":
+                    to.send(encoded.segment(to.wire))
                 to.config = channel.config
-                to.send(channel.config.wire if to.wire else channel.config.data)
             if encoded.kind != frames.CONFIG:
-                to.send(encoded.wire if to.wire else encoded.data)
+                to.send(encoded.message(to.form, to.wire))
+        except Fmp4Error:  # this picture cannot be written in that form: as if it had been lost on the way
+            to.skipped += 1
+            to.waiting = True
         except Exception:  # noqa: BLE001 - one viewer's transport must never reach the source or the other viewers
             _log.info("a viewer of %s was let go: its transport failed", channel.source_id, exc_info=True)
             to.release()
+
+    def _late(self, to: Attachment) -> bool:
+        """Whether this viewer has to be let catch up: until little waits for it."""
+        behind = to.pending()
+        if behind <= self.limits.small_bytes:
+            to.behind_since = None
+            return False
+        now = self._loop.time()
+        if to.behind_since is None:
+            to.behind_since = now
+        return behind > self.limits.viewer_bytes or now - to.behind_since > self.limits.behind_s
+
+    @staticmethod
+    def _due(to: Attachment, encoded: Encoded) -> bool:
+        """Whether this telemetry may go: a weak link gets less of it."""
+        least = KLV_EVERY_US[to.mode]
+        if least and to.told_us is not None and 0 <= encoded.pts_us - to.told_us < least:
+            return False
+        to.told_us = encoded.pts_us
+        return True

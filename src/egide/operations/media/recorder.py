@@ -1,8 +1,9 @@
 """What is shown, kept: the units as received, in sealed segments that prove their order.
 
-Each segment is a whole MPEG-TS of at most 10 s that begins with its tables and, where the source allows, with a key frame; KLV
-stays a track of it.  It is handed to `seal` in one piece — never half-written — with its place in the chain:
-chain = SHA-256(previous chain ‖ segment).  Taking one away, changing or reordering breaks every following link.
+Each segment is a whole film of at most 10 s — fragmented MP4, or MPEG-TS where the recording began as that — that begins with its
+description and, where the source allows, with a key frame; KLV stays a track of it.  It is handed to `seal` in one piece, never
+half-written, with its place in the chain: chain = SHA-256(previous chain ‖ segment).  Taking one away, changing or reordering
+breaks every following link.
 
 A full disk must not stop the picture: sealing has its own thread and bounded queue; what could not be sealed is counted
 and told in the next segment's description, so that a gap is declared, never hidden.
@@ -16,8 +17,9 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
+from egide.operations.media.moviemux import MovieMuxer
 from egide.operations.media.tsmux import PACKET, TsMuxer
 from egide.operations.media.units import KlvUnit, Unit
 
@@ -126,13 +128,14 @@ class Recorder:
         on_error: OnError,
         *,
         segment_us: int = SEGMENT_US,
+        form: Literal["ts", "mp4"] = "ts",
         after: tuple[int, str] | None = None,
     ) -> None:
         """`after`: (segments, last link) of a recording that another process began and this one goes on with."""
         self.recording_id, self.source_id = recording_id, source_id
         self._seal, self._on_error = seal, on_error
         self._segment_us = segment_us
-        self._muxer = TsMuxer()
+        self._muxer: TsMuxer | MovieMuxer = MovieMuxer() if form == "mp4" else TsMuxer()
         self._open: _Open | None = None
         self._begun = False
         self._queue: queue.Queue[tuple[bytes, _Open] | None] = queue.Queue(QUEUE_SEGMENTS)

@@ -14,6 +14,8 @@ from egide.operations.media.units import MAX_KLV, MAX_UNIT
 
 _STAP_A: Final = 24
 _FU_A: Final = 28
+_MISORDER: Final = 1 << 15
+"""A gap of half the sequence numbers or more is a packet that came late, not a loss."""
 _NTP_UNIX: Final = 2_208_988_800
 """Seconds from 1900, where NTP counts from, to 1970."""
 
@@ -79,6 +81,7 @@ class Depacketizer:
         self._size = 0
         self._broken = False  # bytes of the unit being built are missing
         self._damaged = False
+        self.lost = 0  # packets missing by their sequence numbers
         self.report: tuple[int, int] | None = None
 
     def push(self, packet: Packet) -> list[Whole]:
@@ -87,6 +90,8 @@ class Depacketizer:
             packet.ssrc != self._ssrc or packet.sequence != (self._sequence or 0) + 1 & 0xFFFF
         ):
             self._broken = self._damaged = True
+            missing = packet.sequence - (self._sequence or 0) - 1 & 0xFFFF
+            self.lost += missing if packet.ssrc == self._ssrc and missing < _MISORDER else 0
         self._ssrc, self._sequence = packet.ssrc, packet.sequence
         stamp = self._unwrap(packet.timestamp)
         done: list[Whole] = []

@@ -12,8 +12,6 @@ import contextlib
 import hashlib
 import re
 import secrets
-import select
-import socket
 import threading
 import time
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from egide.operations.media import rtp, sdp
 from egide.operations.media.annexb import START_CODE
+from egide.operations.media.dial import dial
 from egide.operations.media.errors import SourceError, source_error
 from egide.operations.media.psi import Track
 from egide.operations.media.ts import TsDemuxer
@@ -29,7 +28,6 @@ from egide.operations.media.units import Sample
 
 SILENCE_S: Final = 3.0
 """Seconds without a byte after which a playing camera is lost."""
-_TICK_S: Final = 0.2
 _MAX_HEAD: Final = 16 * 1024
 _CHUNK: Final = 64 * 1024
 _KEEP_ALIVE_S: Final = 25.0
@@ -51,7 +49,7 @@ class _Talk:
     """Requests and answers on one connection, with interleaved packets put aside.  Bounded by `_MAX_HEAD` and MAX_SDP."""
 
     def __init__(self, parts: SplitResult, deadline: float, cancel: threading.Event) -> None:
-        self.socket = _connect(parts, deadline, cancel)
+        self.socket = dial(parts.hostname, parts.port or 554, deadline, cancel)
         self._deadline, self._cancel = deadline, cancel
         self.user, self.password = unquote(parts.username or ""), unquote(parts.password or "")
         self.buffer = bytearray()
@@ -187,30 +185,6 @@ def take(buffer: bytearray) -> Answer | tuple[int, bytes] | None:
     return Answer(int(words[1][:3]), headers, tuple(challenges), body)
 
 
-def _connect(parts: SplitResult, deadline: float, cancel: threading.Event) -> socket.socket:
-    """A connected socket, in steps short enough to be given up."""
-    try:
-        found = socket.getaddrinfo(parts.hostname, parts.port or 554, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as problem:
-        raise source_error("unreachable") from problem
-    for family, kind, protocol, _, address in found[:4]:
-        sock = socket.socket(family, kind, protocol)
-        sock.setblocking(False)
-        with contextlib.suppress(OSError):
-            sock.connect_ex(address)
-            writable = select.poll()  # select() itself fails past 1,024 descriptors, which a busy relay has
-            writable.register(sock, select.POLLOUT)
-            while not cancel.is_set() and time.monotonic() < deadline:
-                if writable.poll(_TICK_S * 1000):
-                    if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-                        break
-                    sock.settimeout(_TICK_S)
-                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                    return sock
-        sock.close()
-    raise source_error("unreachable")
-
-
 class RtspReader:
     """A playing camera.  Opening raises SourceError address, unreachable, refused, path, transport, no_video, codec, hostile."""
 
@@ -248,6 +222,16 @@ class RtspReader:
     def has_audio(self) -> bool:
         """True when sound is declared, here or inside."""
         return any(track.kind == "audio" for track in self.tracks) or bool(self._ts and self._ts.has_audio)
+
+    @property
+    def container(self) -> str:
+        """What the pictures travel in."""
+        return "MPEG-TS / RTP / RTSP" if self._ts else "RTP / RTSP"
+
+    @property
+    def lost(self) -> int:
+        """Packets missing so far, by their numbers."""
+        return sum(track.lost for track in self._channels.values())
 
     def _open(self) -> list[sdp.Media]:
         answer = self._talk.ask("DESCRIBE", self._url, {"Accept": "application/sdp"})

@@ -16,22 +16,27 @@ from egide.operations.media.units import Unit
 
 __all__ = ["SourceError", "SourceFacts", "SourceSpec", "Track", "probe"]
 
+Kind = Literal["file", "udp", "rtsp", "tcp", "srt", "rtmp", "onvif"]
+
 _PICTURES: Final = 9
 """Pictures whose spacing gives the rate."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceSpec:
-    """One line of configuration: `url` is a path (kind file), udp://host:port to listen on, or rtsp://….
+    """One line of configuration: `url` is a path (kind file), udp://host:port to listen on, rtsp://…, tcp://… (tcp.py),
+    srt://… and rtmp://… (listing.py), or onvif://… (onvif.py).
 
-    `loop` plays a file again from its start, for exercises. `secret` is what processes that share a UDP port know.
+    `loop` plays a file again from its start, for exercises. `secret` is what processes that share a UDP port know. `mavlink` is
+    where the aircraft's autopilot speaks, if it does: (UDP port, system or 0).
     """
 
     id: str
-    kind: Literal["file", "udp", "rtsp"]
+    kind: Kind
     url: str
     loop: bool = False
     secret: bytes = field(default=b"", repr=False)
+    mavlink: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

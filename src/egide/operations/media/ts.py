@@ -82,6 +82,7 @@ class TsDemuxer:
         self.has_audio = False
         self.oversized = 0
         self.packets = 0
+        self.lost = 0  # packets missing by their continuity counters: at least so many, for they count to 16 only
 
     @property
     def tracks(self) -> tuple[Track, ...]:
@@ -173,6 +174,7 @@ class TsDemuxer:
             if counter == pes.counter and (not start or pes.chunks == [payload]):
                 return  # a packet sent twice, which 2.4.3.3 allows
             if counter != (pes.counter + 1) & 0x0F:
+                self.lost += (counter - pes.counter - 1) & 0x0F
                 pes.lost = pes.damaged = True
         pes.counter = counter
         if start:

@@ -23,6 +23,8 @@ SENDER_SILENCE_S: Final = 1.0
 class UdpReader:
     """MPEG-TS over UDP, bare or in RTP, unicast or multicast; one sender at a time."""
 
+    container = "MPEG-TS / UDP"
+
     def __init__(self, url: str, secret: bytes = b"") -> None:
         host, port = _udp_address(url)
         self.received = 0
@@ -40,6 +42,11 @@ class UdpReader:
     def has_audio(self) -> bool:
         """True as soon as sound is declared or seen."""
         return self._demuxer.has_audio
+
+    @property
+    def lost(self) -> int:
+        """Transport packets missing so far, as far as this link tells."""
+        return self._demuxer.lost
 
     def read(self) -> list[Sample] | None:
         """Wait up to 0.2 s for a datagram, then take what is there."""

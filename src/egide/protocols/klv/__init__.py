@@ -7,16 +7,20 @@ cameras. Pure: bytes in, ``UasFrame`` out. All errors are ``KlvError``.
 from .codec import decode, encode
 from .frame import UasFrame, to_json
 from .pose import frame_of, pose_of
+from .security import Security, decode_security, encode_security
 from .wire import KEY, MAX_PACKET, KlvError, checksum, items, split, strip_au_header
 
 __all__ = [
     "KEY",
     "MAX_PACKET",
     "KlvError",
+    "Security",
     "UasFrame",
     "checksum",
     "decode",
+    "decode_security",
     "encode",
+    "encode_security",
     "frame_of",
     "items",
     "pose_of",

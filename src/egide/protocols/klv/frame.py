@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from .security import security_json
+
 _LAST_INSTANT = 253_402_300_799_999_999
 """Microseconds of the last moment a datetime can hold (end of the year 9999)."""
 
@@ -127,7 +129,7 @@ class UasFrame(msgspec.Struct, kw_only=True, omit_defaults=True):
     operational_base: str | None = None
     broadcast_source: str | None = None
 
-    security: bytes | None = None  # item 48, an ST 0102 set; ``items`` reads its parts
+    security: bytes | None = None  # item 48, an ST 0102 set; security.py reads it
     rvt: bytes | None = None  # item 73, an ST 0806 set
     vmti: bytes | None = None  # item 74, an ST 0903 set
     core_identifier: bytes | None = None  # item 94, ST 1204
@@ -174,7 +176,8 @@ def to_json(frame: UasFrame) -> dict[str, Any]:
 
     ``time`` (ISO 8601 UTC), ``mission``, ``tail``, ``platform`` {heading, pitch, roll, lat, lon, alt, speed},
     ``sensor`` {lat, lon, alt, hfov, vfov, rel_azimuth, rel_elevation, rel_roll}, ``slant_range``, ``target_width``,
-    ``center`` {lat, lon, alt}, ``corners`` [[lat, lon] × 4]. ST 0601 places the platform where its sensor is.
+    ``center`` {lat, lon, alt}, ``corners`` [[lat, lon] × 4], ``security`` (security.py: ``marking`` is the line to show).
+    ST 0601 places the platform where its sensor is.
     """
     out: dict[str, Any] = {}
     if frame.timestamp is not None and 0 <= frame.timestamp <= _LAST_INSTANT:
@@ -213,6 +216,8 @@ def to_json(frame: UasFrame) -> dict[str, Any]:
     }
     out |= {name: group for name, group in groups.items() if group}
     out |= _known(slant_range=frame.slant_range, target_width=_first(frame.target_width_extended, frame.target_width))
+    if frame.security is not None:
+        out["security"] = security_json(frame.security)
     corners = frame.corners()
     if corners is not None:
         out["corners"] = [[round(lat, 7), round(lon, 7)] for lat, lon in corners]

@@ -9,7 +9,7 @@ import base64
 import re
 from typing import NamedTuple
 
-from egide.exercise.rtp import CLOCK_HZ, PPS, SPS
+from egide.protocols.rtp import CLOCK_HZ, PPS, SPS
 
 MAX_HEAD = 8 * 1024
 MAX_LINES = 64
@@ -83,7 +83,7 @@ def body_length(request: Request) -> int:
 
 
 def describe(parameter_sets: dict[int, bytes], name: str) -> str:
-    """The session description (SDP) of the two media."""
+    """The session description (SDP) of the two media; `name` is one line."""
     sps, pps = parameter_sets[SPS], parameter_sets[PPS]
     sprop = ",".join(base64.b64encode(nal).decode() for nal in (sps, pps))
     form = f"packetization-mode=1;profile-level-id={sps[1:4].hex().upper()};sprop-parameter-sets={sprop}"
@@ -102,9 +102,11 @@ def describe(parameter_sets: dict[int, bytes], name: str) -> str:
     )  # fmt: skip
 
 
-def answer(status: int, cseq: str, headers: dict[str, str] | None = None, body: str = "") -> bytes:
+def answer(
+    status: int, cseq: str, headers: dict[str, str] | None = None, body: str = "", *, server: str = "exercise"
+) -> bytes:
     """The bytes of an answer; ``headers`` and ``body`` beyond what every answer has."""
-    lines = [f"RTSP/1.0 {status} {REASONS[status]}", f"CSeq: {cseq}", "Server: exercise"]
+    lines = [f"RTSP/1.0 {status} {REASONS[status]}", f"CSeq: {cseq}", f"Server: {server}"]
     lines.extend(f"{name}: {value}" for name, value in (headers or {}).items())
     if body:
         lines.append(f"Content-Length: {len(body.encode())}")

@@ -61,14 +61,13 @@ class Sender:
             self.octets += len(payload)
         return packets
 
-    def report(self, epoch_us: int, timestamp: int) -> bytes:
-        """An RTCP sender report: at ``epoch_us`` of UTC the stream's clock shows ``timestamp``; with a CNAME."""
+    def report(self, epoch_us: int, timestamp: int, name: bytes = b"exercise") -> bytes:
+        """An RTCP sender report: at ``epoch_us`` of UTC the stream's clock shows ``timestamp``; ``name`` is the CNAME."""
         seconds, micros = divmod(epoch_us, 1_000_000)
         report = struct.pack(
             "!BBHIIIIII", 0x80, 200, 6, self.ssrc, seconds + NTP_EPOCH & 0xFFFFFFFF, (micros << 32) // 1_000_000,
             timestamp & 0xFFFFFFFF, self.packets & 0xFFFFFFFF, self.octets & 0xFFFFFFFF,
         )  # fmt: skip
-        name = b"exercise"
         chunk = struct.pack("!IBB", self.ssrc, 1, len(name)) + name
         chunk += bytes(4 - len(chunk) % 4)
         return report + struct.pack("!BBH", 0x81, 202, len(chunk) // 4) + chunk

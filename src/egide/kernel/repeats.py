@@ -1,0 +1,117 @@
+"""What a device asks twice is done once, and answered both times with the first receipt.
+
+Why: a device without network keeps what its person does and sends it later; an answer may be lost, a tab killed, two tabs may
+send at once. So an act whose input has a field `client_id` (drawn by the device) is written with a row that names it, in the
+act's own transaction: the same id a second time collides there, whichever process got it, and the first result is told again.
+A refusal leaves no row: nothing was done, and asked again it is decided again. The same id with other content is a mistake of
+the device and is told as one.
+
+The row keeps the result and a digest of what was asked, sealed with the person's key. After `KEEP_US` it goes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from egide.kernel import tables
+from egide.kernel.act import Act, Effect, Receipt
+from egide.kernel.errors import BadInput, Conflict, Text
+from egide.kernel.vault import Erased
+
+if TYPE_CHECKING:
+    from egide.kernel.door import Kernel
+    from egide.kernel.identity import Principal
+
+PURPOSE = "client-acts"  # whose key seals the answers
+KEEP_US = 90 * 86_400_000_000  # µs; a device gives up sending after 60 days (web/terminal/outbox.svelte.ts)
+CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
+_TABLE = tables.client_act
+_FOUND = select(_TABLE).where(_TABLE.c.person == bindparam("person"), _TABLE.c.client == bindparam("client"))
+_PLACED = (
+    update(_TABLE)
+    .where(_TABLE.c.person == bindparam("of"), _TABLE.c.client == bindparam("named"))
+    .values(idx=bindparam("at_index"))
+)
+
+
+class Answer(msgspec.Struct, array_like=True):
+    """What is sealed: SHA-256 of what was asked, and the act's result."""
+
+    asked: bytes
+    result: msgspec.Raw
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An act that a device may ask again."""
+
+    person: str
+    client: str
+    act: str
+    digest: bytes
+
+
+class Repeats:
+    """Looks for what was done already, and writes down what is being done."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+
+    def asked(self, act: Act, principal: Principal, given: Any) -> Asked | None:
+        """What makes this request the same as another; None where its device gave it no id. Raises `BadInput`."""
+        client = getattr(given, "client_id", "")
+        if not client or not principal.id or act.emergency:
+            return None
+        if not CLIENT_ID.fullmatch(client):
+            raise BadInput(
+                Text(
+                    "client_id a de 8 à 64 lettres, chiffres, - ou _.", "client_id has 8 to 64 letters, digits, - or _."
+                )
+            )
+        return Asked(principal.id, client, act.name, hashlib.sha256(msgspec.json.encode(given)).digest())
+
+    def done(self, asked: Asked) -> tuple[Any, Receipt] | None:
+        """The first result and receipt; None where it was not done yet. Raises `Conflict` for an id used for another act."""
+        kernel = self._kernel
+        row = kernel.store.reader().execute(_FOUND, {"person": asked.person, "client": asked.client}).first()
+        if row is None:
+            return None
+        result: Any = None
+        try:
+            opened = kernel.vault.open_(asked.person, PURPOSE, bytes(row.answer), asked.client.encode())
+        except Erased:  # that it was done still holds; what came of it is nobody's any more
+            opened = None
+        if opened is not None:
+            answer = msgspec.json.decode(opened, type=Answer)
+            if row.act != asked.act or answer.asked != asked.digest:
+                raise Conflict(
+                    Text(
+                        "Ce numéro d’envoi a déjà servi à un autre acte.",
+                        "This sending number was used for another act.",
+                    ),
+                    Text("Refaites l’acte : il prendra un autre numéro.", "Do it again: it will take another number."),
+                )
+            result = msgspec.json.decode(answer.result)
+        return result, Receipt(kernel.settings.realm, int(row.idx), row.entry)
+
+    def write(self, connection: Connection, asked: Asked, effect: Effect, entry: str, at: int) -> None:
+        """By the writer, in the act's savepoint: raises `IntegrityError` where it was done already."""
+        answer = msgspec.json.encode(Answer(asked.digest, msgspec.Raw(msgspec.json.encode(effect.result))))
+        sealed = self._kernel.vault.seal(asked.person, PURPOSE, answer, asked.client.encode())
+        row = {
+            "person": asked.person, "client": asked.client, "act": asked.act, "at": at, "entry": entry, "idx": None, "answer": sealed,
+        }  # fmt: skip
+        connection.execute(insert(_TABLE), row)
+
+    @staticmethod
+    def place(connection: Connection, written: list[tuple[Asked, int]]) -> None:
+        """By the writer, in the same transaction: where in the ledger they came to stand."""
+        rows = [{"of": asked.person, "named": asked.client, "at_index": index} for asked, index in written]
+        if rows:
+            connection.execute(_PLACED, rows)

@@ -1,0 +1,119 @@
+/**
+ * Makes `/terminal` installable: its manifest and icons, and a service worker that knows by name and SHA-256 every file the
+ * page is made of.
+ *
+ * Why our own: the worker is a hundred lines, and the list of files is this build's own knowledge.
+ * Source: W3C Service Workers; W3C Web Application Manifest.
+ */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { build, type Plugin, type Rollup } from 'vite';
+import { icon } from './icon.ts';
+
+const PAGE = 'terminal.html';
+const WORKER = 'terminal-worker.js';
+/** What the page asks for beside what the bundle says: its address, and the icon in its header. */
+const ADDRESS = '/terminal';
+
+type Bundle = Rollup.OutputBundle;
+type Metadata = { importedCss?: Set<string>; importedAssets?: Set<string> };
+
+function digest(content: string | Uint8Array, form: 'hex' | 'base64'): string {
+  return createHash('sha256').update(content).digest(form);
+}
+
+function named(name: string, type: string, source: Buffer | string): { fileName: string; source: Buffer | string } {
+  return { fileName: `assets/${name}-${digest(source, 'hex').slice(0, 8)}.${type}`, source };
+}
+
+function dressing() {
+  const icons = [192, 512].map((size) => ({ size, purpose: 'any', file: named(`icon-${size}`, 'png', icon(size, false)) }));
+  icons.push({ size: 512, purpose: 'maskable', file: named('icon-maskable', 'png', icon(512, true)) });
+  const manifest = {
+    id: ADDRESS,
+    name: 'Égide — terminal',
+    short_name: 'Égide',
+    description: 'La carte, la mission et les notes, aussi sans réseau. / Map, mission and notes, also without network.',
+    lang: 'fr',
+    start_url: ADDRESS,
+    scope: ADDRESS,
+    display: 'standalone',
+    background_color: '#0d1215',
+    theme_color: '#0b4f58',
+    icons: icons.map(({ size, purpose, file }) => ({ src: `/${file.fileName}`, sizes: `${size}x${size}`, type: 'image/png', purpose })),
+  };
+  return { manifest: named('terminal', 'webmanifest', JSON.stringify(manifest)), icons: icons.map((one) => one.file) };
+}
+
+/** Every built file that the page may ask for, whatever it is used for. */
+function reachable(bundle: Bundle): Set<string> {
+  const found = new Set<string>();
+  const look = (name: string): void => {
+    const item = bundle[name];
+    if (!item || found.has(name)) return;
+    found.add(name);
+    if (item.type === 'chunk') {
+      const { importedCss, importedAssets } = (item as unknown as { viteMetadata?: Metadata }).viteMetadata ?? {};
+      for (const next of [...item.imports, ...item.dynamicImports, ...(importedCss ?? []), ...(importedAssets ?? [])]) look(next);
+    } else if (/\.(css|html)$/.test(name)) {
+      for (const [, next] of String(item.source).matchAll(/["'(]\/(assets\/[^"')?#]+)/g)) if (next) look(next);
+    }
+  };
+  look(PAGE);
+  for (const [name, item] of Object.entries(bundle)) {
+    if (item.type === 'chunk' && item.facadeModuleId?.endsWith(PAGE)) look(name);
+  }
+  return found;
+}
+
+async function worker(root: string, shell: [string, string][]): Promise<string> {
+  const made = await build({
+    configFile: false,
+    root,
+    logLevel: 'error',
+    publicDir: false,
+    define: { SHELL: JSON.stringify(shell), VERSION: JSON.stringify(digest(JSON.stringify(shell), 'hex').slice(0, 16)) },
+    build: {
+      write: false,
+      target: 'es2022',
+      rolldownOptions: { input: resolve(root, 'terminal/worker.ts'), output: { format: 'iife', entryFileNames: WORKER } },
+    },
+  });
+  const { output } = (Array.isArray(made) ? made[0] : made) as Rollup.RollupOutput;
+  return output[0].code;
+}
+
+export function pocket(root: string): Plugin {
+  const { manifest, icons } = dressing();
+  return {
+    name: 'egide-pocket',
+    apply: 'build',
+    enforce: 'post',
+    transformIndexHtml: {
+      order: 'post',
+      handler: (_html, { path }) =>
+        path !== `/${PAGE}`
+          ? []
+          : [
+              { tag: 'link', attrs: { rel: 'manifest', href: `/${manifest.fileName}` }, injectTo: 'head' },
+              { tag: 'link', attrs: { rel: 'apple-touch-icon', href: `/${icons[0]?.fileName}` }, injectTo: 'head' },
+              { tag: 'meta', attrs: { name: 'theme-color', content: '#0b4f58' }, injectTo: 'head' },
+            ],
+    },
+    generateBundle: {
+      order: 'post',
+      async handler(_options, bundle) {
+        if (!bundle[PAGE]) return;
+        for (const file of [manifest, ...icons]) this.emitFile({ type: 'asset', ...file });
+        const shell = [...reachable(bundle)].sort().map((name): [string, string] => {
+          const item = bundle[name];
+          const content = item?.type === 'chunk' ? item.code : (item?.source ?? '');
+          return [name === PAGE ? ADDRESS : `/${name}`, digest(content, 'base64')];
+        });
+        shell.push(['/favicon.svg', digest(readFileSync(resolve(root, 'public/favicon.svg')), 'base64')]);
+        this.emitFile({ type: 'asset', fileName: WORKER, source: await worker(root, shell) });
+      },
+    },
+  };
+}

@@ -1,0 +1,4 @@
+import { start } from '../kit/mount';
+import Devices from './Devices.svelte';
+
+start(Devices, 'console');

@@ -1,0 +1,4 @@
+import { start } from '../kit/mount';
+import Terminal from './Terminal.svelte';
+
+start(Terminal);
