@@ -110,7 +110,6 @@ async def test_a_wall_of_pictures(stage: Stage, scene: Scene, window: Opener, tm
     for name in ["Drone 1", *names]:
         await page.locator("[data-source]").filter(has_text=name).first.click()
     await expect(page.locator("[data-wall-tile][data-state=live]")).to_have_count(4)
-    await page.screenshot(path="/tmp/wt/shot-wall.png")
     dpo = await stage.person("dpo")
     open_ = (await dpo.act("oversight.watches"))["watches"]
     assert len(open_) == 4, "each picture is a watch of its own"
