@@ -175,13 +175,17 @@ class PostgresKeys:
             ))  # fmt: skip
         return found
 
-    def close(self) -> None:
-        """Closes the connection."""
-        self._circuit.end()
+    def release(self) -> None:
+        """Lets the connection go, and with it the log segment the server holds for it (postgres.py); the next question opens one."""
         with self._lock:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+
+    def close(self) -> None:
+        """Closes the connection; no other is opened."""
+        self._circuit.end()
+        self.release()
 
     # -- the connection -------------------------------------------------------------------------------------------
 
@@ -202,7 +206,7 @@ class PostgresKeys:
                 return work(self._connected())
             except psycopg.Error as error:
                 dead = self._connection is None or self._connection.closed
-                self.close()
+                self.release()
                 if not (
                     known and dead and again and monotonic() - began < DEAD_S
                 ):  # whoever is slow is not asked twice
@@ -210,7 +214,7 @@ class PostgresKeys:
             try:
                 return work(self._connected())
             except psycopg.Error as error:
-                self.close()
+                self.release()
                 raise _away() from error
 
     def _connected(self) -> psycopg.Connection[Any]:

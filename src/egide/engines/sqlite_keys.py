@@ -125,6 +125,9 @@ class SqliteKeys:
         """None: the file is ours, and was searched."""
         return []
 
+    def release(self) -> None:
+        """Nothing: an open file holds no deleted key, `wipe` saw to that."""
+
     def close(self) -> None:
         """Closes; the last to close removes the log, whose blocks are then anyone's: it is overwritten before."""
         with self._lock:

@@ -71,8 +71,11 @@ class KeyRows(Protocol):
     def advice(self) -> list[Advice]:
         """What the operator should change so that deleted bytes are gone."""
 
+    def release(self) -> None:
+        """Lets go of what is held between two questions where that could keep a deleted key on the disk."""
+
     def close(self) -> None:
-        """Closes; once more does no harm."""
+        """Closes for good; once more does no harm."""
 
 
 class Wrapper(Protocol):

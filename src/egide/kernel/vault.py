@@ -140,10 +140,7 @@ class Vault:
         with self._lock:  # whoever reads a row at this moment has it in the cache by now, or reads it again afterwards
             self._by_owner.clear()
             self._by_head.clear()
-            if (
-                not self._rows.wipes_at_once
-            ):  # an idle connection holds the log segment it wrote last (engines/postgres.py)
-                self._rows.close()
+            self._rows.release()
 
     def seal(self, person: str, purpose: str, plaintext: bytes, aad: bytes) -> bytes:
         """Seals under the key of (person, purpose), made durable first if it is new; adds `OVERHEAD` bytes.
