@@ -79,6 +79,7 @@ def cable() -> Iterator[Cable]:
 async def door(stage: Stage, cable: Cable) -> AsyncIterator[int]:
     """The platform answers on this side of the cable: bytes are handed on to its loopback address."""
     inner = urlsplit(stage.base).port
+    ends: list[asyncio.StreamWriter] = []
 
     async def pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         with suppress(OSError):
@@ -89,11 +90,15 @@ async def door(stage: Stage, cable: Cable) -> AsyncIterator[int]:
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         away, back = await asyncio.open_connection("127.0.0.1", inner)
+        ends.extend((writer, back))
         await asyncio.gather(pump(reader, back), pump(away, writer))
 
     server = await asyncio.start_server(serve, OURS, inner)
     yield int(inner or 0)
     server.close()
+    for end in ends:  # no last word comes over a cable that is gone
+        end.transport.abort()
+    await asyncio.sleep(0.1)
 
 
 @pytest.fixture
