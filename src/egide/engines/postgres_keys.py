@@ -176,7 +176,7 @@ class PostgresKeys:
         return found
 
     def release(self) -> None:
-        """Lets the connection go, and with it the log segment the server holds for it (postgres.py); the next question opens one."""
+        """Lets the connection go, and the log segment the server holds for it (postgres.py); the next question opens one."""
         with self._lock:
             if self._connection is not None:
                 self._connection.close()
