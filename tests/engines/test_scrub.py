@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from contextlib import closing, suppress
@@ -72,3 +74,35 @@ def test_readers_and_a_writer_go_on_and_the_file_stays_whole(tmp_path: Path) -> 
     gone = [f"person-{number:09d}".encode() for number in written if number not in left]
     assert gone
     scrub.scrub(path, gone[:500])
+
+
+def test_the_locks_of_this_process_outlive_a_scrub(tmp_path: Path) -> None:
+    """Another program that opened and closed the file would else take itself for the last and remove the log in use."""
+    path, look = (
+        tmp_path / "x.db",
+        "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchall())",
+    )
+
+    def asked(words: str) -> str:
+        return subprocess.run(
+            [sys.executable, "-c", look, path, words], check=True, capture_output=True, text=True
+        ).stdout
+
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("CREATE TABLE row (name TEXT)")
+        db.execute("INSERT INTO row VALUES ('a name that is gone')")
+        db.execute("DELETE FROM row")
+        scrub.scrub(path, [b"a name that is gone"])
+        db.execute("INSERT INTO row VALUES ('first')")
+        assert "first" in asked("SELECT name FROM row")
+        db.execute("INSERT INTO row VALUES ('second')")
+        assert "second" in asked("SELECT name FROM row")
+
+
+def test_a_trace_across_two_slices_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"." * 90 + b"needle" + b"." * 90 + b"pin")
+    for size in range(1, 40):
+        monkeypatch.setattr(scrub, "SLICE", size)
+        assert scrub.found(path, [b"needle", b"pin", b"absent"]) == [b"needle", b"pin"]

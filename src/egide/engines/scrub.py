@@ -16,7 +16,6 @@ The file never shrinks here: what is cut off would be given back unwritten. Sour
 
 from __future__ import annotations
 
-import mmap
 import os
 import sqlite3
 import struct
@@ -35,6 +34,7 @@ WAL_HEADER, FRAME_HEADER = 32, 24  # bytes, file format §4.1
 TREE = {2: 12, 5: 12, 10: 8, 13: 8}  # b-tree page types and the size of their header, §1.6
 MAX_PAGES = 0x0200_0000  # up to here no overflow page can be taken for a b-tree page: its first byte is 0
 CHUNK = 1024  # pages read at once
+SLICE = 8 << 20  # bytes searched at once
 SPARE = 8  # pages our filling transaction has beyond the log's length
 
 _held: dict[tuple[int, int], int] = {}  # (device, inode) → descriptor
@@ -78,21 +78,26 @@ def found(path: Path, traces: Sequence[bytes]) -> list[bytes]:
     """Which of these bytes are in the database file or in its log."""
     if not traces:
         return []
-    left = set(traces)
-    seen: set[bytes] = set()
     log = path.with_name(path.name + "-wal")
-    descriptors = [_descriptor(path)]
-    # SQLite takes its locks on the database and the -shm file, never on the log: this one may be closed.
-    other = os.open(log, os.O_RDONLY) if log.exists() else -1
-    try:
-        for each in [*descriptors, other]:
-            if each >= 0 and os.fstat(each).st_size:
-                with mmap.mmap(each, 0, access=mmap.ACCESS_READ) as content:
-                    seen |= {trace for trace in left if content.find(trace) >= 0}
-    finally:
-        if other >= 0:
-            os.close(other)
+    seen = _seen(_descriptor(path), traces)
+    if (
+        log.exists()
+    ):  # SQLite takes its locks on the database and the -shm file, never on the log: this one may be closed
+        with log.open("rb") as content:
+            seen |= _seen(content.fileno(), traces)
     return sorted(seen)
+
+
+def _seen(descriptor: int, traces: Sequence[bytes]) -> set[bytes]:
+    """Read by the slice: Python's `mmap` closes a descriptor of its own at its end, and with it go the process's locks."""
+    left, seen, start, before = set(traces), set[bytes](), 0, b""
+    overlap = max(map(len, traces)) - 1
+    while content := os.pread(descriptor, SLICE, start):
+        start += len(content)
+        content = before + content
+        seen |= {trace for trace in left - seen if trace in content}
+        before = content[max(0, len(content) - overlap) :]
+    return seen
 
 
 def _fill(database: sqlite3.Connection, size: int) -> None:
