@@ -15,6 +15,8 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps
 ARGS ?=
+# Tests in as many lanes as there are cores; LANES= runs them one after the other (tests/conftest.py).
+LANES ?= --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
 # uv trusts the machine's certificates and, where pip is told of another index, takes the same one.
 export UV_SYSTEM_CERTS ?= 1
@@ -41,7 +43,7 @@ demo: setup-run ## Set up, start the platform, play the exercise, open the porta
 
 test: setup ## Set up and pass the tests
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(LANES) $(ARGS)
 
 setup: setup-run setup-test ## Make or refresh .venv and the built pages
 
