@@ -112,6 +112,14 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) * TICK_S
 
 
+def busy_s() -> float:
+    """CPU seconds that all cores together were busy, whoever they worked for (proc(5), the first line of `/proc/stat`)."""
+    user, nice, system, _idle, _waiting, irq, soft, steal = map(
+        int, Path("/proc/stat").read_text("ascii").split(maxsplit=9)[1:9]
+    )
+    return (user + nice + system + irq + soft + steal) * TICK_S
+
+
 def rss_mib(pid: int) -> float:
     """Resident memory in MiB."""
     for line in Path(f"/proc/{pid}/status").read_text("ascii").splitlines():
