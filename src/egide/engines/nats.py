@@ -59,12 +59,14 @@ class NatsTransport:
         self.stream = f"EGIDE_{word}"
         self._subject = f"egide.{word}.event."
         self._wakes = f"egide.{word}.wake."
+        self._carries = f"egide.{word}.carry."
         self._me = secrets.token_hex(8)
         self._inbox = f"_INBOX.egide.{self._me}"
         self._client = Client()
         self._ready = asyncio.Event()  # connected, and the stream is there
         self._session = 0  # grows with every connection
         self._callbacks: list[Callable[[], None]] = []
+        self._carried: list[Callable[[bytes], None]] = []
         self._pulls: list[_Pull] = []
         self._acks: dict[str, _Acks] = {}
         self._publications = 0
@@ -116,6 +118,20 @@ class NatsTransport:
         """Tells the others, at most once in `HINT_S`."""
         if self._hinting is None and self._ready.is_set():
             self._hinting = asyncio.get_running_loop().call_later(HINT_S, self._hint)
+
+    def carry(self, data: bytes) -> None:
+        """On a plain subject, which no stream stores."""
+
+        async def tell() -> None:
+            with suppress(NatsError, OSError):
+                await self._client.publish(self._carries + self._me, data)
+
+        if self.trouble() is None:
+            self._spawn(tell(), "nats-carry")
+
+    def carried(self, callback: Callable[[bytes], None]) -> None:
+        """As the protocol says."""
+        self._carried.append(callback)
 
     def nudge(self) -> None:
         """The relay is nudged by the bus; listeners wait for messages."""
@@ -170,6 +186,7 @@ class NatsTransport:
                 await asyncio.sleep(RETRY_S)
         await self._client.subscribe(f"{self._inbox}.ack.*", cb=self._acknowledged)
         await self._client.subscribe(f"{self._wakes}*", cb=self._woken)
+        await self._client.subscribe(f"{self._carries}*", cb=self._brought)
         for number, pull in enumerate(self._pulls):
             pull.inbox = f"{self._inbox}.pull.{number}"
             await self._client.subscribe(pull.inbox, cb=pull.take)
@@ -226,6 +243,11 @@ class NatsTransport:
         if not message.subject.endswith(self._me):
             for callback in self._callbacks:
                 callback()
+
+    async def _brought(self, message: Msg) -> None:
+        if not message.subject.endswith(self._me):
+            for callback in self._carried:
+                callback(message.data)
 
     def _hint(self) -> None:
         self._hinting = None

@@ -31,6 +31,7 @@ from egide.kernel.clock import Clock, iso
 from egide.kernel.downloads import Downloads
 from egide.kernel.emergency import Emergency, Journalled, NoStore
 from egide.kernel.engine import Engines
+from egide.kernel.ephemeral import Ephemeral
 from egide.kernel.erasure import Erasures
 from egide.kernel.errors import (
     BadInput,
@@ -137,6 +138,7 @@ class Kernel:
         self.repeats = Repeats(self)
         self.writer = Writer(self)
         self.processes = Processes(self)
+        self.ephemeral = Ephemeral(self)
         self.follower = Follower(self)
         self.witnessing = Witnessing(self)
         self.emergency = Emergency(self)
@@ -166,6 +168,7 @@ class Kernel:
         await self.processes.start()
         self.bus.watch(lambda name, told: self.orders.note_end(told["order"]) if name == "order.ended" else None)
         await self.bus.start()
+        self.ephemeral.start()
         self.follower.start()
         self.leases.start()
         self.witnessing.start()
@@ -185,6 +188,7 @@ class Kernel:
         await self.erasures.stop()
         await self.leases.stop()
         await self.follower.stop()
+        self.ephemeral.stop()
         await self.bus.stop()
         await self.processes.stop()
         await asyncio.to_thread(self.writer.stop)

@@ -57,6 +57,11 @@ class Processes:
         with suppress(SQLAlchemyError, EgideError), self._kernel.store.side() as connection:
             connection.execute(delete(tables.process).where(tables.process.c.id == self._kernel.process))
 
+    @property
+    def others(self) -> int:
+        """How many others lived when last looked at."""
+        return len(self._known - {self._kernel.process})
+
     def alive(self, db: Connection) -> set[str]:
         """The ids of the processes that live: seen lately and, on this machine, still there."""
         since = self._kernel.clock.now_us() - LOST_US

@@ -73,6 +73,12 @@ class Transport(Protocol):
     def hint(self) -> None:
         """Something was committed here: tells the other processes (best effort, no content)."""
 
+    def carry(self, data: bytes) -> None:
+        """Sends sealed bytes to the other processes (ephemeral.py): best effort, kept nowhere, never waits."""
+
+    def carried(self, callback: Callable[[bytes], None]) -> None:
+        """`callback` gets what another process carries here."""
+
     def nudge(self) -> None:
         """The outbox has grown, here or elsewhere."""
 
@@ -120,6 +126,12 @@ class InProcess:
 
     def hint(self) -> None:
         """As `wake`."""
+
+    def carry(self, data: bytes) -> None:
+        """Sockets do it (ephemeral.py)."""
+
+    def carried(self, callback: Callable[[bytes], None]) -> None:
+        """As `carry`."""
 
     def nudge(self) -> None:
         """Wakes the listeners."""

@@ -216,7 +216,12 @@ class Fences:
         return f"mission:{fence.mission}" in relay(self._kernel).positions.entity(number)[2]
 
     def _cross(self, fence: Fence, number: int, way: str) -> None:
-        if fence.alerts(way) and self._concerns(fence, number):
+        """Of several processes that see it, the one that took the fix says it."""
+        if (
+            number not in relay(self._kernel).positions.elsewhere
+            and fence.alerts(way)
+            and self._concerns(fence, number)
+        ):
             self._crossings.append((fence, number, way))
             self._came.set()
 

@@ -89,6 +89,7 @@ class Positions:
         self._entities: dict[int, _Entity] = {}
         self._audiences: dict[Groups, int] = {}
         self._allowed: dict[Groups | None, Bools | None] = {EVERYONE: None}
+        self.elsewhere: set[int] = set()  # the newest place was taken by another process, which acts on it
         self._wires: dict[Wire, _Seat] = {}
         self._views = Viewports()
         self.on_tick: list[Callable[[Changed], None]] = []  # geofences look at what moved, and at nothing else
@@ -149,6 +150,13 @@ class Positions:
             return None
         record = self._moving.records[number]
         return int(record["lat"]) / 1e7, int(record["lon"]) / 1e7
+
+    def taken_here(self, number: int, *, here: bool) -> None:
+        """Whether this process or another takes an entity's fixes: one of them acts on what follows (a crossing)."""
+        if here:
+            self.elsewhere.discard(number)
+        else:
+            self.elsewhere.add(number)
 
     def put(self, number: int, lat: float, lon: float, heading: float, at_us: int | None = None) -> None:
         """The newest position (degrees, WGS84), measured at `at_us`. Any thread."""

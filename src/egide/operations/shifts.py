@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,9 @@ from sqlalchemy.exc import DatabaseError
 from egide.kernel.errors import EgideError, Text
 from egide.operations import tables
 from egide.operations.audience import CHANGES, Rosters, filter_of, groups
+from egide.operations.elsewhere import Elsewhere, Place
 from egide.operations.fixes import JUMP, Plausible
+from egide.operations.positions import STALE_OUT_US
 from egide.operations.relay import relay
 from egide.operations.tracks import Tracks
 from egide.protocols.positions import Fix
@@ -61,6 +63,7 @@ class Shift:
     vehicle: str | None = None  # the vehicle their device is bound to, in whose name it reports
     plausible: Plausible = field(default_factory=Plausible)
     stream: Stream | None = None
+    here: bool = True  # False while another process takes the fixes
 
 
 class Shifts:
@@ -69,6 +72,7 @@ class Shifts:
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         self._held: dict[str, Shift] = {}  # by person
+        self._elsewhere = Elsewhere(kernel.ephemeral, self.hear, self._places)
         self.rosters = Rosters(kernel)
         self.tracks = Tracks(kernel)
         self.taken: dict[tuple[str, str], list[Fix]] = {}  # what the seal under way writes
@@ -81,10 +85,12 @@ class Shifts:
         for row in db.execute(select(table).where(table.c.ended.is_(None))).all():
             self._begin(row)
         self._kernel.bus.watch(self._changed)
+        self._elsewhere.start()
         self._task = asyncio.create_task(self._run(), name="shifts")
 
     async def stop(self) -> None:
         """Stops; what waits is sealed first."""
+        self._elsewhere.stop()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -125,6 +131,7 @@ class Shifts:
             wrong = refused or wrong
         if good:
             self._show(shift, good[-1])
+            self._elsewhere.tell(Place(person, shift.id, shift.vehicle, good[-1]))
             if shift.vehicle is None:
                 self.tracks.add(shift.id, person, good)
         return wrong
@@ -142,7 +149,28 @@ class Shifts:
             shift.plausible.doubt(fixes[-1])
         return wrong
 
-    def _show(self, shift: Shift, fix: Fix) -> None:
+    def hear(self, place: Place) -> None:
+        """Another process took a fix: it is shown here, where its shift runs here and it is the newest."""
+        shift, vehicles = self.shift(place.person), self._kernel.things["vehicles"]
+        if shift is None or shift.id != place.duty or (place.vehicle is not None and place.vehicle not in vehicles):
+            return
+        if shift.plausible.last is not None and place.fix.at_ms <= shift.plausible.last.at_ms:
+            return
+        if shift.vehicle != place.vehicle:
+            self._positions.drop(shift.vehicle or shift.person)
+            shift.vehicle = place.vehicle
+        shift.plausible.last = place.fix
+        self._show(shift, place.fix, here=False)
+
+    def _places(self) -> Iterator[Place]:
+        """Where those whose fixes are taken here were last heard of; nobody is told what is about to fade."""
+        since_ms = (self._kernel.clock.latest_us() - STALE_OUT_US) // 1000
+        for shift in self.running():
+            last = shift.plausible.last
+            if shift.here and last is not None and last.at_ms > since_ms:
+                yield Place(shift.person, shift.id, shift.vehicle, last)
+
+    def _show(self, shift: Shift, fix: Fix, *, here: bool = True) -> None:
         positions = self._positions
         of = groups(self.rosters, shift.person, shift.unit)
         number = (
@@ -150,6 +178,8 @@ class Shifts:
             if shift.vehicle is None
             else positions.number(shift.vehicle, self._kernel.things["vehicles"][shift.vehicle], "vehicle", of)
         )
+        shift.here = here
+        positions.taken_here(number, here=here)
         positions.put(number, fix.lat, fix.lon, fix.heading, fix.at_ms * 1000)
 
     def bind(self, shift: Shift, vehicle: str | None, stream: Stream | None) -> None:

@@ -34,8 +34,6 @@ async def start(kernel: Kernel) -> None:
         await server.start()
         # The process that takes over gets the port; clients connect again by themselves.
         kernel.on_leaving.append(server.stop)
-        # The process that takes over gets the port; clients connect again by themselves.
-        kernel.on_leaving.append(server.stop)
 
 
 async def stop(kernel: Kernel) -> None:
