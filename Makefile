@@ -15,8 +15,9 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps
 ARGS ?=
-# Tests in as many lanes as there are cores; LANES= runs them one after the other (tests/conftest.py).
+# Tests in as many lanes as there are cores, then those that need the machine for themselves (tests/conftest.py).
 LANES ?= --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+NOTHING := 5 # how pytest ends when nothing was asked of it
 
 # uv trusts the machine's certificates and, where pip is told of another index, takes the same one.
 export UV_SYSTEM_CERTS ?= 1
@@ -43,7 +44,10 @@ demo: setup-run ## Set up, start the platform, play the exercise, open the porta
 
 test: setup ## Set up and pass the tests
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/python -m pytest $(LANES) $(ARGS)
+	@ended=0; \
+	$(BIN)/python -m pytest -m "not alone" $(LANES) $(ARGS) || [ $$? -eq $(NOTHING) ] || ended=1; \
+	$(BIN)/python -m pytest -m alone $(ARGS) || [ $$? -eq $(NOTHING) ] || ended=1; \
+	exit $$ended
 
 setup: setup-run setup-test ## Make or refresh .venv and the built pages
 

@@ -20,22 +20,23 @@ def missing(reason: str) -> None:
     pytest.skip(reason)
 
 
-# The longest first, so that no lane ends alone.
-FIRST = ("stories", "attacks", "gateways", "engines")
+# The longest first, so that no lane ends long after the other.
+FIRST = ("attacks", "gateways", "engines")
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Lanes of `make test` (pytest-xdist): a file stays in one, all stories in one, for they share a platform and a browser."""
-    if not hasattr(config, "workerinput"):
-        return
+    """For the lanes of `make test` (pytest-xdist): a file stays in one; what needs the machine for itself comes after them."""
 
     def part(item: pytest.Item) -> str:
         return item.path.relative_to(Path(__file__).parent).parts[0]
 
     for item in items:
-        lane = "stories" if part(item) == "stories" else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(lane))
-    items.sort(key=lambda item: FIRST.index(part(item)) if part(item) in FIRST else len(FIRST))
+        if part(item) == "stories":
+            item.add_marker("alone")
+        item.add_marker(pytest.mark.xdist_group(str(item.path)))
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: FIRST.index(part(item)) if part(item) in FIRST else len(FIRST))
 
 
 @pytest.fixture(scope="session")

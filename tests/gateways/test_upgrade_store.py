@@ -26,7 +26,7 @@ from tests.gateways.test_supervisor import noting
 from tests.passkeys import Passkey
 from tests.world import INSIDE
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.alone, pytest.mark.anyio, pytest.mark.timeout(400)]
 
 PREVIOUS = "136234634ec1c09d904579aedec2d0375d6e7235"  # the last whose store is at revision 0001
 OPEN_AGAIN_S = 1.0
