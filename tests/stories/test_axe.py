@@ -240,6 +240,7 @@ async def looked_at(seen: Window, name: str, axe: str, unjudged: Unjudged) -> li
         await expect(page.locator("html")).to_have_attribute("data-theme", theme)
         found = await seen.apart(f"{axe};{CONTRAST}")
         wrong += [f"{theme}: {told(rule)}" for rule in found["violations"]]
+        await kept(seen, f"{name}, {theme}")
     return wrong
 
 
