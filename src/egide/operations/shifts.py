@@ -21,7 +21,7 @@ from sqlalchemy.exc import DatabaseError
 from egide.kernel.errors import EgideError, Text
 from egide.operations import tables
 from egide.operations.audience import CHANGES, Rosters, filter_of, groups
-from egide.operations.fixes import JUMP, Plausible
+from egide.operations.plausible import OFFICER, Fault, Plausible
 from egide.operations.relay import relay
 from egide.operations.tracks import Tracks
 from egide.protocols.positions import Fix
@@ -36,6 +36,18 @@ log = logging.getLogger("egide.positions")
 LOOK_S = 0.25  # s between looks at the clock
 MINUTE_S = 60.0  # s between seals of the tracks
 REPORT = "operations.position.report"
+# What an officer's device is told.
+WRONG: dict[Fault, Text] = {
+    "off-earth": Text("Position hors de la Terre.", "A position off the Earth."),
+    "future": Text(
+        "Position datée du futur : mettez le terminal à l’heure.", "A position from the future: set the device’s clock."
+    ),
+    "early": Text("Position d’avant la prise de service.", "A position from before the shift."),
+    "jump": Text(
+        "Position trop loin de la précédente : elle n’est pas montrée.",
+        "Too far from the position before it: it is not shown.",
+    ),
+}
 
 
 @dataclass(slots=True)
@@ -59,8 +71,17 @@ class Shift:
     until: int  # µs
     lawful: bool = True  # False while their right to report is withdrawn
     vehicle: str | None = None  # the vehicle their device is bound to, in whose name it reports
-    plausible: Plausible = field(default_factory=Plausible)
+    plausible: Plausible = field(default_factory=lambda: Plausible(OFFICER))
+    newest: Fix | None = None  # the last fix that was believed
     stream: Stream | None = None
+
+    def unseen(self, fixes: list[Fix]) -> list[Fix]:
+        """Without those sent again after a break of the link."""
+        return [fix for fix in fixes if self.newest is None or fix.at_ms > self.newest.at_ms]
+
+    def judge(self, plausible: Plausible, fix: Fix, now_us: int) -> Fault | None:
+        """What is wrong with a fix beside what is known; nothing from before the shift is believed."""
+        return plausible.judge(fix.lat, fix.lon, now_us, fix.at_ms * 1000, self.began // 1000 * 1000)
 
 
 class Shifts:
@@ -114,33 +135,31 @@ class Shifts:
         shift = self.shift(person)
         if shift is None:
             return None
-        now_ms, wrong, good = self._kernel.clock.latest_us() // 1000, None, []
-        newest = shift.plausible.last
-        for fix in sorted(fixes, key=lambda each: each.at_ms):
-            if newest is not None and fix.at_ms <= newest.at_ms:
-                continue  # sent again after a break of the link
-            refused = shift.plausible.refuses(fix, now_ms, shift.began // 1000)
-            if refused is None:
+        now_us, wrong, good = self._kernel.clock.latest_us(), None, []
+        for fix in sorted(shift.unseen(fixes), key=lambda each: each.at_ms):
+            fault = shift.judge(shift.plausible, fix, now_us)
+            if fault is None:
                 good.append(fix)
-            wrong = refused or wrong
+            wrong = fault or wrong
         if good:
+            shift.newest = good[-1]
             self._show(shift, good[-1])
             if shift.vehicle is None:
                 self.tracks.add(shift.id, person, good)
-        return wrong
+        return WRONG[wrong] if wrong is not None else None
 
     def doubts(self, person: str, fixes: list[Fix]) -> Text | None:
         """What would be wrong with these fixes; nothing is shown or kept of them."""
         shift = self.shift(person)
         if shift is None:
             return None
-        trial, now_ms = shift.plausible.copy(), self._kernel.clock.latest_us() // 1000
-        newest = trial.last.at_ms if trial.last is not None else 0
-        found = [trial.refuses(fix, now_ms, shift.began // 1000) for fix in fixes if fix.at_ms > newest]
+        trial, now_us = shift.plausible.copy(), self._kernel.clock.latest_us()
+        found = [shift.judge(trial, fix, now_us) for fix in shift.unseen(fixes)]
         wrong = next((each for each in found if each is not None), None)
-        if wrong is JUMP:
-            shift.plausible.doubt(fixes[-1])
-        return wrong
+        if wrong == "jump":
+            last = fixes[-1]
+            shift.plausible.doubt(last.lat, last.lon, last.at_ms * 1000)
+        return WRONG[wrong] if wrong is not None else None
 
     def _show(self, shift: Shift, fix: Fix) -> None:
         positions = self._positions
@@ -157,7 +176,7 @@ class Shifts:
         self._unbind(shift)
         if shift.vehicle != vehicle:
             self._positions.drop(shift.vehicle or shift.person)
-            shift.plausible = Plausible()
+            shift.plausible, shift.newest = Plausible(OFFICER), None
         shift.vehicle, shift.stream = vehicle, stream
 
     def left(self, shift: Shift, stream: Stream) -> None:
