@@ -20,8 +20,8 @@ from egide.kernel.identity import new_id
 from egide.operations import incident_tables as tables
 from egide.operations.facts import one
 from egide.operations.incident_desk import DRAWING_CHANGED, DRAWINGS, circle
+from egide.operations.incident_log import incident_row
 from egide.operations.incident_model import MAX_TITLE, OVER, FromClient, incident_owner, mission_owner, sentence
-from egide.operations.incidents import incident_row
 from egide.operations.tasks import NEED, kept, open_mission_row
 
 ACTIVITY = "mission-work"

@@ -51,7 +51,7 @@ class Step:
     reason: bool = False  # words are asked for
 
 
-# Assigning and merging carry more than a step: acts of their own (incidents.py), with these same checks.
+# Assigning and merging carry more than a step: acts of their own (incident_steps.py), with these same checks.
 STEPS: dict[str, Step] = {
     step.name: step
     for step in (

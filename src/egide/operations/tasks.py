@@ -22,6 +22,7 @@ from egide.kernel.retention import keep
 from egide.operations import incident_tables as tables
 from egide.operations.facts import mission_row, one
 from egide.operations.incident_desk import TASK_CHANGED, WORK, mine
+from egide.operations.incident_log import incident_row, insert_all, line
 from egide.operations.incident_model import (
     MAX_TEXT,
     MAX_TITLE,
@@ -37,7 +38,6 @@ from egide.operations.incident_model import (
     place,
     sentence,
 )
-from egide.operations.incidents import incident_row, insert_all, line
 
 CATEGORY = "mission-work"  # a mission's tasks and drawings
 ACTIVITY = "mission-work"
