@@ -19,7 +19,7 @@ from egide.operations.alerts import CATEGORY as CALL
 from egide.operations.board import CHANGED as ALERT_CHANGED
 from egide.operations.board import board
 from egide.operations.board import owner as alert_owner
-from egide.operations.facts import mission_row
+from egide.operations.facts import open_mission_row
 from egide.operations.incident_desk import body_of
 from egide.operations.incident_log import (
     ACTIVITY,
@@ -154,12 +154,7 @@ def assigning(ctx: Ctx, incident: str, mission: str, made_at: str = "") -> Calla
     input=Assigned, output=IncidentId, fr=STEPS["assign"].fr, en=STEPS["assign"].en,
 )  # fmt: skip
 def assign(ctx: Ctx, given: Assigned) -> Effect:
-    row, mission = incident_row(ctx, given.incident), mission_row(ctx, given.mission)
-    if mission.closed is not None:
-        raise Conflict(
-            Text("Cette mission est close.", "This mission is closed."),
-            Text("Ouvrez-en une autre.", "Open another one."),
-        )
+    row, mission = incident_row(ctx, given.incident), open_mission_row(ctx, given.mission)
     change = assigning(ctx, row.id, mission.id, given.made_at)
     return Effect(
         IncidentId(row.id, "assigned"), apply=change, order=mission.order_id or None, events=changed(row.id),
