@@ -21,6 +21,7 @@ from egide.exercise.town import GROUND_ALT, Town
 from egide.kernel.errors import BadInput, Conflict
 from egide.operations.media.errors import SourceError
 from egide.operations.media.onvif import Camera, discover
+from egide.protocols.safexml import MAX_BYTES
 from tests.world import INSIDE, Terminal, World
 
 pytestmark = pytest.mark.anyio
@@ -148,7 +149,7 @@ def test_an_address_that_is_none(address: str) -> None:
         (b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno", "onvif"),
         (b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n", "refused"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n<a/>\n", "onvif"),
-        (b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 300_000, "hostile"),
+        (b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * (MAX_BYTES + 1), "hostile"),
         (b"SSH-2.0-OpenSSH_9\r\n", "unreachable"),
         (b"", "unreachable"),
     ],

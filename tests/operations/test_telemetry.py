@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from egide.kernel.errors import BadInput, Conflict, NotFound
 from egide.operations import signals
 from egide.operations.media.source import SourceSpec
-from egide.operations.plausible import BELIEVED, Track
 from egide.operations.relay import relay
 from egide.operations.signals import Signals
 from egide.operations.telemetry import Autopilot, mavlink_of
@@ -80,34 +79,6 @@ def send(port: int, *datagrams: bytes) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         for datagram in datagrams:
             sock.sendto(datagram, ("127.0.0.1", port))
-
-
-# ── What can be true ──
-
-
-def test_off_earth_future_and_jumps_are_refused_and_counted() -> None:
-    track = Track()
-    assert track.judge(60.17, 24.94, NOW, NOW) is None
-    assert track.judge(91.0, 24.94, NOW) == "off-earth"
-    assert track.judge(float("nan"), 24.94, NOW) == "off-earth"
-    assert track.judge(0.0, 0.0, NOW) == "off-earth"
-    assert track.judge(60.17, 24.94, NOW, NOW + 3_600_000_000) == "future"
-    assert track.judge(51.0, 24.94, NOW + 1_000_000) == "jump", "a thousand kilometres in a second"
-    assert track.judge(60.171, 24.94, NOW + 2_000_000) is None, "the old track goes on"
-    assert dict(track.refused) == {"off-earth": 3, "future": 1, "jump": 1}
-
-
-def test_a_receiver_that_was_wrong_is_believed_once_it_stays() -> None:
-    track = Track()
-    track.judge(60.17, 24.94, NOW)
-    said = [track.judge(48.85 + n * 1e-4, 2.35, NOW + n * 200_000) for n in range(1, BELIEVED + 2)]
-    assert said == ["jump"] * (BELIEVED - 1) + [None, None]
-
-
-def test_wandering_jumps_are_never_believed() -> None:
-    track = Track()
-    track.judge(60.17, 24.94, NOW)
-    assert all(track.judge(-60.0 + 7 * (n % 5), 10.0 * n % 180, NOW + n * 200_000) == "jump" for n in range(1, 40))
 
 
 # ── The autopilot ──

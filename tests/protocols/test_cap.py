@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import string
-import time
 
 import pytest
 from hypothesis import given, settings
@@ -24,7 +23,7 @@ from egide.protocols.cap.codec import (
     URGENCIES,
     node_of,
 )
-from egide.protocols.safexml import MAX_BYTES, XmlError
+from egide.protocols.safexml import XmlError
 from egide.protocols.safexml import parse as parse_xml
 
 FUZZ = int(os.environ.get("EGIDE_FUZZ", "50"))
@@ -153,33 +152,6 @@ def test_what_is_wrong_is_said_where_it_is(message: str, where: str, said: str) 
     with pytest.raises(CapError) as caught:
         parse(message.encode())
     assert any(each.where.endswith(where) and said in each.en for each in caught.value.problems), caught.value.problems
-
-
-def test_hostile_xml_ends_at_once() -> None:
-    bomb = (
-        '<!DOCTYPE a [<!ENTITY x "'
-        + "y" * 100
-        + '">'
-        + "".join(f'<!ENTITY x{n} "{"&x;" * 50}">' for n in range(20))
-        + "]><a>&x1;</a>"
-    )
-    outside = '<!DOCTYPE a SYSTEM "file:///etc/passwd"><a/>'
-    deep = "<a>" * 5_000 + "</a>" * 5_000
-    many = "<a>" + "<b/>" * 40_000 + "</a>"
-    began = time.monotonic()
-    for message in (
-        bomb,
-        outside,
-        deep,
-        many,
-        " " * (MAX_BYTES + 1),
-        '<?xml version="1.0" encoding="klingon"?><a/>',
-        "<a>&undeclared;</a>",
-    ):
-        with pytest.raises(XmlError) as caught:
-            parse_xml(message.encode())
-        assert caught.value.fr != caught.value.en
-    assert time.monotonic() - began < 5
 
 
 def test_an_envelope_gives_back_what_it_holds() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 import sys
+from collections.abc import Callable, Coroutine
 from time import monotonic
 from typing import Any
 
@@ -36,15 +37,15 @@ async def feed(kernel: Any, entities: int) -> None:
         await asyncio.sleep(max(0.0, begin + turn / SLICES - monotonic()))
 
 
-def main() -> None:
-    """Serves until told to end."""
+def serve(move: Callable[[Any, int], Coroutine[Any, Any, None]]) -> None:
+    """Serves what the command line says, its things moved by `move`, until told to end."""
     import uvloop
 
     data, port, entities = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     compose(Composition(build, engines, capabilities, lambda _capability, _quick, _file: 0))
     settings = load(None, data=data, port=port, demo=True, acts_per_s=ACTS_PER_S)
-    uvloop.run(serving(settings, lambda kernel: feed(kernel, entities)))
+    uvloop.run(serving(settings, lambda kernel: move(kernel, entities)))
 
 
 if __name__ == "__main__":
-    main()
+    serve(feed)

@@ -8,7 +8,6 @@ worker does with them or hands back.
 from __future__ import annotations
 
 import asyncio
-import sys
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -119,21 +118,8 @@ def theirs(page: Any, count: int, turns: int) -> list[float] | None:
     return found[1:]
 
 
-def main() -> None:
-    """`egide serve` with everything moving at once: python -m egide.bench.swarm DATA PORT ENTITIES."""
-    import uvloop
-
-    from egide.app import build, capabilities, engines
-    from egide.bench.platform import ACTS_PER_S
-    from egide.gateways.composition import Composition, compose
-    from egide.gateways.serve import serving
-    from egide.kernel.settings import load
-
-    data, port, entities = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    compose(Composition(build, engines, capabilities, lambda _capability, _quick, _file: 0))
-    settings = load(None, data=data, port=port, demo=True, acts_per_s=ACTS_PER_S)
-    uvloop.run(serving(settings, lambda kernel: feed(kernel, entities)))
-
-
 if __name__ == "__main__":
-    main()
+    # python -m egide.bench.swarm DATA PORT ENTITIES: `egide serve` with everything moving at once
+    from egide.bench.feeding import serve
+
+    serve(feed)

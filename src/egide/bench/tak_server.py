@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import ssl
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from egide.app import build, capabilities, engines
 from egide.bench.platform import ACTS_PER_S
 from egide.gateways.composition import Composition, compose
 from egide.gateways.serve import serving
+from egide.kernel.errors import Conflict
 from egide.kernel.settings import load
 from egide.operations.tak.identity import TakDevice
 from egide.operations.tak.server import TakServer
@@ -30,7 +32,8 @@ async def listen(kernel: Any, port: int) -> None:
         return TakDevice("bench", "officer", "BENCH", hashlib.sha256(certificate).hexdigest())
 
     person = kernel.identity.person("officer", kernel.store.reader(), strong=True)
-    await kernel.perform("operations.duty.begin", b'{"hours": 8, "informed": true}', person)
+    with suppress(Conflict):  # on duty since the run before
+        await kernel.perform("operations.duty.begin", b'{"hours": 8, "informed": true}', person)
     tls = _tls(kernel.settings.folder / "tak")
     server = TakServer(kernel, kernel.things["tak"], device_of, port=port, tls=tls, host="127.0.0.1")
     await server.start()

@@ -21,7 +21,7 @@ import numpy as np
 
 from egide.exercise.drone import Drone
 from egide.exercise.encoder import BITRATE, h264_options
-from egide.exercise.links import Sink
+from egide.exercise.links import Sink, Waiting
 
 DATAGRAM = 7 * 188
 """Bytes: seven transport packets, the most that an Ethernet frame carries."""
@@ -31,25 +31,19 @@ CLOCK = Fraction(1, 90_000)
 _log = logging.getLogger(__name__)
 
 
-class DatagramSink:
+class DatagramSink(Waiting):
     """What the multiplexer writes to: gathers bytes, sends them as datagrams when told."""
 
     def __init__(self, address: tuple[str, int]) -> None:
+        super().__init__()
         self._socket = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_DGRAM)
         self._address = address
-        self._waiting = bytearray()
         self.sent = 0
         self.lost = 0
 
-    def write(self, data: bytes) -> int:
-        """Called by PyAV."""
-        self._waiting += data
-        return len(data)
-
     def send(self) -> None:
         """Send all that waits. A datagram that the network refuses is lost, as on the air; the first is logged."""
-        data = bytes(self._waiting)
-        self._waiting.clear()
+        data = self._taken()
         for at in range(0, len(data), DATAGRAM):
             try:
                 self._socket.sendto(data[at : at + DATAGRAM], self._address)

@@ -37,11 +37,28 @@ class Sink(Protocol):
         """Give the link back."""
 
 
-class TcpSink:
+class Waiting:
+    """What the multiplexer has written and nobody has sent yet."""
+
+    def __init__(self) -> None:
+        self._waiting = bytearray()
+
+    def write(self, data: bytes) -> int:
+        """Called by PyAV."""
+        self._waiting += data
+        return len(data)
+
+    def _taken(self) -> bytes:
+        data = bytes(self._waiting)
+        self._waiting.clear()
+        return data
+
+
+class TcpSink(Waiting):
     """A TCP connection: made by us, or waited for. Without anyone to read, what is sent is lost, as on the air."""
 
     def __init__(self, host: str, port: int, *, listen: bool = False) -> None:
-        self._waiting = bytearray()
+        super().__init__()
         self._peer: socket.socket | None = None
         self._server = socket.create_server((host, port)) if listen else None
         if self._server is None:
@@ -54,15 +71,9 @@ class TcpSink:
         """The port listened on."""
         return int(self._server.getsockname()[1]) if self._server else 0
 
-    def write(self, data: bytes) -> int:
-        """Called by PyAV."""
-        self._waiting += data
-        return len(data)
-
     def send(self) -> None:
         """Send all that waits; a reader that left is let go, and another may come."""
-        data = bytes(self._waiting)
-        self._waiting.clear()
+        data = self._taken()
         if self._server is not None:
             with contextlib.suppress(BlockingIOError):
                 peer, _ = self._server.accept()
@@ -88,10 +99,11 @@ class TcpSink:
             self._peer = None
 
 
-class FfmpegSink:
+class FfmpegSink(Waiting):
     """A child ffmpeg that takes our transport stream and sends it by SRT or RTMP; ValueError when there is no ffmpeg."""
 
     def __init__(self, url: str) -> None:
+        super().__init__()
         program = shutil.which("ffmpeg")
         if program is None:
             raise ValueError("SRT and RTMP need the program ffmpeg: apt install ffmpeg")
@@ -112,17 +124,10 @@ class FfmpegSink:
             fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
             os.set_blocking(pipe.fileno(), False)
         self.lost = 0
-        self._waiting = bytearray()
-
-    def write(self, data: bytes) -> int:
-        """Called by PyAV."""
-        self._waiting += data
-        return len(data)
 
     def send(self) -> None:
         """Send all that waits; what ffmpeg does not take is lost, as on the air."""
-        data = bytes(self._waiting)
-        self._waiting.clear()
+        data = self._taken()
         pipe = self._process.stdin
         if pipe is not None:
             with contextlib.suppress(OSError, ValueError):

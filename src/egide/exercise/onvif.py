@@ -24,7 +24,7 @@ from xml.sax.saxutils import escape
 
 from egide.protocols.onvif.discovery import GROUP
 from egide.protocols.onvif.soap import DEVICE, ENVELOPE, MEDIA, PTZ, SCHEMA
-from egide.protocols.onvif.xml import MAX_BYTES, XmlError, parse
+from egide.protocols.safexml import MAX_BYTES, XmlError, tree
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -136,7 +136,7 @@ class OnvifCamera:
         """Status and body of the answer to a SOAP request."""
         self.requests.append(request)
         try:
-            root = parse(request)
+            root = tree(request)
         except XmlError:
             return 400, _fault("Sender", "not well-formed")
         body = root.find(f"{{{ENVELOPE}}}Body")
@@ -221,7 +221,7 @@ class OnvifCamera:
             except OSError:
                 return
             try:
-                root = parse(data)
+                root = tree(data)
             except XmlError:
                 continue
             question = next((e.text or "" for e in root.iter() if e.tag.endswith("}MessageID")), "")

@@ -35,13 +35,18 @@ def capability() -> Capability:
         erasing,
         exchange,
         geofences,
+        incident_log,
+        incident_steps,
+        incident_views,
         incidents,
+        missions,
         picture,
         procedure,
         pushes,
         recordings,
         rights,
         rtsp_out,
+        source,
         steering,
         tables,
         tasks,
@@ -55,7 +60,7 @@ def capability() -> Capability:
     from egide.operations.tak import data as tak_data  # noqa: PLC0415 — as above
 
     rooms = (
-        cameras, watching, recordings, picture, alerts, incidents, tasks, drawings, briefs, exchange, duty, vehicles, geofences, terminals,
+        source, missions, cameras, watching, recordings, picture, alerts, incidents, incident_views, incident_steps, tasks, drawings, briefs, exchange, duty, vehicles, geofences, terminals,
         procedure, pieces, pushes, drones, steering, rtsp_out, tak_stream, tak_data,
     )  # fmt: skip
     return Capability(
@@ -67,7 +72,7 @@ def capability() -> Capability:
         erasers={
             archive.CATEGORY: archive.erase,
             alerts.CATEGORY: alerts.erase,
-            incidents.CATEGORY: erasing.incident,
+            incident_log.CATEGORY: erasing.incident,
             tasks.CATEGORY: erasing.mission_work,
             tracks.CATEGORY: tracks.erase,
             geofences.CATEGORY: geofences.erase,

@@ -1,98 +1,23 @@
-"""Cameras in the air: sources, missions and their rosters, starting and stopping — each an act the law decides."""
+"""Cameras in the air: started, stopped, handed from process to process — each an act the law decides."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
 
+from egide.kernel import tables as kernel_tables
 from egide.kernel.act import Act, Ctx, Effect, Facts, Input, Nothing, Receipt, act
-from egide.kernel.errors import BadInput, Conflict, Text
+from egide.kernel.errors import Conflict, Text
 from egide.kernel.identity import new_id
 from egide.kernel.retention import keep, trigger
 from egide.operations import tables
 from egide.operations.archive import CATEGORY, recorder_for
 from egide.operations.facts import aerial, caps, deployment_row, mission_row, source_row, under
-from egide.operations.incident_model import FromClient, incident_owner
-from egide.operations.incidents import assigning, changed, insert_all
-from egide.operations.media.errors import SourceError
-from egide.operations.relay import push_picture, relay, words
-from egide.operations.source import spec_of
-from egide.operations.tasks import CATEGORY as WORK
-from egide.operations.tasks import ending
-from egide.operations.telemetry import RECEIVER, mavlink_of, receiver_address
-
-KINDS = ("file", "udp", "rtsp", "tcp", "srt", "rtmp", "onvif", RECEIVER)
-SERVICES = ("police", "gendarmerie", "army", "customs", "municipal", "fire", "other")
-TAGS = ("face-recognition", "off-board-face-recognition", "interconnection", "permanent", "sensitive-selection", "loop")
-
-
-class NewSource(Input):
-    """A source: one line of configuration. `url` is a path, or udp, tcp, rtsp, srt, rtmp, onvif://…; lat, lon the take-off place.
-
-    The tag `mavlink:PORT` or `mavlink:PORT:SYSTEM` tells where its autopilot speaks; the kind `remoteid` is no camera but a
-    receiver of what aircraft signal of themselves (`udp://host:port`).
-    """
-
-    name: str
-    kind: str
-    url: str
-    aerial: bool = True
-    aircraft: str = ""
-    pilot: str = ""
-    service: str = "police"
-    tags: list[str] = []
-    lat: float | None = None
-    lon: float | None = None
-
-
-class Id(msgspec.Struct):
-    """The id of what was made."""
-
-    id: str
-
-
-class SourceRef(Input):
-    """A source."""
-
-    source: str
-
-
-class Checked(msgspec.Struct):
-    """What a source showed when looked at."""
-
-    state: str
-    detail: dict[str, str] | None
-    has_audio: bool
-    has_klv: bool
-    codec: str
-    refused: dict[str, int] = {}
-    """Positions refused, by fault: off-earth, future, jump, damaged, too-fast, unreadable."""
-
-
-class NewMission(FromClient):
-    """A mission, who conducts it, the order its cameras fly under (none: no camera), the incident it is for."""
-
-    title: str
-    order: str = ""
-    roster: list[str] = []
-    incident: str = ""
-
-
-class MissionRef(Input):
-    """A mission."""
-
-    mission: str
-
-
-class RosterChange(Input):
-    """Who joins and who leaves."""
-
-    mission: str
-    add: list[str] = []
-    remove: list[str] = []
+from egide.operations.relay import push_picture, relay
+from egide.operations.source import look, spec_of
+from egide.operations.telemetry import RECEIVER
 
 
 class Start(Input):
@@ -130,210 +55,10 @@ class Adoption(Input):
     left_by: str
 
 
-@act(
-    "operations.source.add", verb="administer", activity="operations-means", roles=["command", "administrator"], duty=True,
-    input=NewSource, output=Id, fr="Ajouter une source vidéo", en="Add a video source",
-)  # fmt: skip
-def add_source(ctx: Ctx, given: NewSource) -> Effect:
-    unknown = [tag for tag in given.tags if tag not in TAGS and not _autopilot(tag)]
-    if given.kind not in KINDS or given.service not in SERVICES or unknown:
-        raise BadInput(
-            Text("Type, service ou étiquette de source inconnu.", "Unknown kind, service or tag of source."),
-            Text(
-                f"Types : {', '.join(KINDS)} ; étiquettes : {', '.join(TAGS)}, mavlink:PORT[:SYSTÈME].",
-                f"Kinds: {', '.join(KINDS)}; tags: {', '.join(TAGS)}, mavlink:PORT[:SYSTEM].",
-            ),
-        )
-    if not given.aerial:
-        raise BadInput(
-            Text(
-                "Aucun texte n’est encore encodé pour une caméra au sol : elle reste fermée.",
-                "No text is encoded yet for a camera on the ground: it stays closed.",
-            ),
-            Text("Déclarez une caméra aéroportée.", "Declare an airborne camera."),
-        )
-    id_ = new_id()
-    vault = ctx.kernel.vault
-    row = {
-        "id": id_, "name": given.name.strip()[:200] or given.kind, "kind": given.kind, "aerial": given.aerial,
-        "url": vault.seal(f"source:{id_}", "sources", given.url.encode(), id_.encode()), "aircraft": given.aircraft[:120],
-        "pilot": vault.seal(f"source:{id_}", "sources", given.pilot.encode(), id_.encode()), "service": given.service,
-        "tags": " ".join(given.tags), "lat": given.lat, "lon": given.lon, "removed": None,
-    }  # fmt: skip
-    if given.kind == RECEIVER:
-        _receiver_or_refuse(given.url)
-
-    return Effect(Id(id_), rows=[(tables.source, row)], events=[("source.changed", {"source": id_})])
-
-
-def _autopilot(tag: str) -> bool:
-    try:
-        return mavlink_of([tag]) is not None
-    except ValueError:
-        return False
-
-
-def _receiver_or_refuse(url: str) -> None:
-    try:
-        receiver_address(url)
-    except SourceError as error:
-        raise BadInput(
-            Text("Ce n’est pas l’adresse d’un récepteur.", "This is not the address of a receiver."),
-            Text("Écrivez udp://hôte:port.", "Write udp://host:port."),
-        ) from error
-
-
-@act(
-    "operations.source.remove", verb="administer", activity="operations-means", roles=["command", "administrator"], duty=True,
-    input=SourceRef, fr="Retirer une source vidéo", en="Remove a video source",
-)  # fmt: skip
-def remove_source(ctx: Ctx, given: SourceRef) -> Effect:
-    row = source_row(ctx, given.source)
-    if relay(ctx.kernel).state(row.id).deployment is not None:
-        raise Conflict(
-            Text("Cette source est en service.", "This source is in service."),
-            Text("Arrêtez-la d’abord.", "Stop it first."),
-        )
-
-    def apply(connection: Connection) -> None:
-        connection.execute(update(tables.source).where(tables.source.c.id == row.id).values(removed=ctx.now_us))
-
-    return Effect(Nothing(), apply=apply, events=[("source.changed", {"source": row.id})])
-
-
-async def _look(ctx: Ctx, given: Any) -> None:
-    """Probes the source before the law is asked: sound, telemetry, what it is."""
-    row = source_row(ctx, given.source)
-    if row.kind != RECEIVER:
-        await relay(ctx.kernel).look(spec_of(ctx.kernel, row))
-    elif isinstance(given, Start):
+async def _look(ctx: Ctx, given: Start) -> None:
+    if source_row(ctx, given.source).kind == RECEIVER:
         raise Conflict(Text("Ce récepteur n’est pas une caméra.", "This receiver is no camera."))
-
-
-@act(
-    "operations.source.check", verb="view", activity="operations-means", roles=["command", "administrator"], duty=True, prepare=_look,
-    input=SourceRef, output=Checked, fr="Vérifier une source vidéo", en="Check a video source",
-)  # fmt: skip
-def check_source(ctx: Ctx, given: SourceRef) -> Effect:
-    runtime = relay(ctx.kernel)
-    state, telemetry = runtime.state(given.source), runtime.telemetry
-    facts = state.facts
-    receives = source_row(ctx, given.source).kind == RECEIVER
-    detail = state.detail or telemetry.problem(given.source)
-    word = ("failed" if detail else "receiving") if receives else state.state
-    refused = telemetry.refused(given.source) if receives or given.source in telemetry.autopilots else {}
-    for fault, count in state.track.refused.items():
-        refused[fault] = refused.get(fault, 0) + count
-    return Effect(
-        Checked(
-            word,
-            words(detail),
-            state.has_audio,
-            facts.has_klv if facts else False,
-            facts.codec if facts else "",
-            refused,
-        )
-    )
-
-
-@act(
-    "operations.mission.open", verb="collect", activity="operations-means", roles=["command"], duty=True, input=NewMission, output=Id,
-    fr="Ouvrir une mission", en="Open a mission",
-)  # fmt: skip
-def open_mission(ctx: Ctx, given: NewMission) -> Effect:
-    order = ctx.kernel.orders.get(given.order, ctx.db).body.id if given.order else ""
-    id_ = new_id()
-    assigned = assigning(ctx, given.incident, id_, given.made_at) if given.incident else None
-    rows: list[tuple[Any, dict[str, Any]]] = [
-        (
-            tables.mission,
-            {
-                "id": id_,
-                "title": given.title.strip()[:200],
-                "order_id": order,
-                "opened": ctx.now_us,
-                "closed": None,
-            },
-        )
-    ]
-    rows += [
-        (tables.roster, {"mission": id_, "person": p, "since": ctx.now_us, "gone": None})
-        for p in dict.fromkeys(given.roster)
-    ]
-
-    def change(connection: Connection) -> None:
-        insert_all(connection, rows)
-        if assigned is not None:
-            assigned(connection)
-
-    return Effect(
-        Id(id_),
-        apply=change,
-        order=order or None,
-        events=[("roster.changed", {"mission": id_}), *(changed(given.incident) if given.incident else [])],
-        concerns=(*given.roster, *((incident_owner(given.incident),) if given.incident else ())),
-        after=lambda _r: push_picture(ctx.kernel),
-    )
-
-
-@act(
-    "operations.mission.close", verb="alter", activity="operations-means", roles=["command"], duty=True, input=MissionRef,
-    fr="Clore une mission", en="Close a mission",
-)  # fmt: skip
-def close_mission(ctx: Ctx, given: MissionRef) -> Effect:
-    row = mission_row(ctx, given.mission)
-    flying = ctx.db.execute(
-        select(tables.deployment).where(tables.deployment.c.mission == row.id, tables.deployment.c.ended.is_(None))
-    ).all()
-
-    end_work, told = ending(ctx, row.id)
-
-    def apply(connection: Connection) -> None:
-        connection.execute(update(tables.mission).where(tables.mission.c.id == row.id).values(closed=ctx.now_us))
-        end_work(connection)
-        trigger(ctx.kernel, connection, WORK, row.id, ctx.now_us)
-        for deployment in flying:
-            _end(ctx, connection, deployment.id)
-
-    async def stop(_receipt: Receipt) -> None:
-        for deployment in flying:
-            await relay(ctx.kernel).stop(deployment.source, "La mission est close.", "The mission is closed.")
-        push_picture(ctx.kernel)
-
-    return Effect(
-        Nothing(), apply=apply, after=stop, order=row.order_id or None, rights_changed=True,
-        events=[("mission.closed", {"mission": row.id}), ("roster.changed", {"mission": row.id}), *told],
-    )  # fmt: skip
-
-
-@act(
-    "operations.roster.change", verb="alter", activity="operations-means", roles=["command"], duty=True, input=RosterChange,
-    fr="Modifier l’équipe d’une mission", en="Change a mission’s roster",
-)  # fmt: skip
-def change_roster(ctx: Ctx, given: RosterChange) -> Effect:
-    row = mission_row(ctx, given.mission)
-
-    def apply(connection: Connection) -> None:
-        table = tables.roster
-        for person in given.remove:
-            connection.execute(
-                update(table).where(table.c.mission == row.id, table.c.person == person).values(gone=ctx.now_us)
-            )
-        for person in given.add:
-            again = connection.execute(
-                update(table).where(table.c.mission == row.id, table.c.person == person).values(gone=None)
-            )
-            if again.rowcount == 0:
-                connection.execute(insert(table).values(mission=row.id, person=person, since=ctx.now_us, gone=None))
-
-    return Effect(
-        Nothing(),
-        apply=apply,
-        rights_changed=True,
-        events=[("roster.changed", {"mission": row.id})],
-        concerns=(*given.add, *given.remove),
-        after=lambda _r: push_picture(ctx.kernel),
-    )
+    await look(ctx, given)
 
 
 def _start_facts(ctx: Ctx, given: Start) -> Facts:
@@ -382,21 +107,18 @@ def start_camera(ctx: Ctx, given: Start) -> Effect:
 
     return Effect(
         Started(id_),
-        rows=[(tables.deployment, deployment), (tables.recording, row)],
-        apply=lambda connection: _keep_recording(connection, recording),
+        rows=[
+            (tables.deployment, deployment),
+            (tables.recording, row),
+            (kernel_tables.retained, keep(CATEGORY, recording)),
+        ],
         order=mission.order_id,
         after=start,
         events=[("camera.started", {"deployment": id_})],
     )
 
 
-def _keep_recording(connection: Connection, recording: str) -> None:
-    from egide.kernel.tables import retained  # noqa: PLC0415 — the kernel's table, written here only
-
-    connection.execute(insert(retained).values(**keep(CATEGORY, recording)))
-
-
-def _end(ctx: Ctx, connection: Connection, deployment: str) -> None:
+def end_deployment(ctx: Ctx, connection: Connection, deployment: str) -> None:
     """Ends a deployment in the store: from now its recording is sealed (L242-4, R242-11)."""
     table = tables.deployment
     connection.execute(update(table).where(table.c.id == deployment, table.c.ended.is_(None)).values(ended=ctx.now_us))
@@ -425,7 +147,7 @@ def stop_camera(ctx: Ctx, given: Stop) -> Effect:
         push_picture(ctx.kernel)
 
     return Effect(
-        Nothing(), apply=lambda connection: _end(ctx, connection, row.id), order=row.order_id, after=stop, rights_changed=True,
+        Nothing(), apply=lambda connection: end_deployment(ctx, connection, row.id), order=row.order_id, after=stop, rights_changed=True,
         events=[("camera.stopped", {"deployment": row.id})],
     )  # fmt: skip
 
@@ -437,7 +159,10 @@ def stop_camera(ctx: Ctx, given: Stop) -> Effect:
 def interrupted(ctx: Ctx, given: DeploymentRef) -> Effect:
     row = deployment_row(ctx, given.deployment)
     return Effect(
-        Nothing(), apply=lambda connection: _end(ctx, connection, row.id), order=row.order_id, rights_changed=True
+        Nothing(),
+        apply=lambda connection: end_deployment(ctx, connection, row.id),
+        order=row.order_id,
+        rights_changed=True,
     )
 
 
@@ -503,7 +228,4 @@ def home_seen(ctx: Ctx, given: DeploymentRef) -> Effect:
     )
 
 
-ACTS: tuple[Act, ...] = (
-    add_source, remove_source, check_source, open_mission, close_mission, change_roster, start_camera, stop_camera, interrupted, release, adopt,
-    home_seen,
-)  # fmt: skip
+ACTS: tuple[Act, ...] = (start_camera, stop_camera, interrupted, release, adopt, home_seen)

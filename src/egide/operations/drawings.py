@@ -6,23 +6,21 @@ in metres. The colour is said by role (danger, own, route…), so that each them
 
 from __future__ import annotations
 
-import math
-from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
 from sqlalchemy import Connection, insert, select, update
 
 from egide.kernel.act import Act, Ctx, Effect, Facts, act
-from egide.kernel.clock import to_us
 from egide.kernel.errors import BadInput, Conflict, Text
 from egide.kernel.identity import new_id
 from egide.operations import incident_tables as tables
-from egide.operations.facts import one
+from egide.operations.facts import one, open_mission_row
 from egide.operations.incident_desk import DRAWING_CHANGED, DRAWINGS, circle
-from egide.operations.incident_model import MAX_TITLE, OVER, FromClient, incident_owner, mission_owner, sentence
-from egide.operations.incidents import incident_row
-from egide.operations.tasks import NEED, kept, open_mission_row
+from egide.operations.incident_log import incident_row
+from egide.operations.incident_model import MAX_TITLE, OVER, FromClient, incident_owner, mission_owner, moment, sentence
+from egide.operations.tasks import NEED, kept
+from egide.protocols.positions import on_earth
 
 ACTIVITY = "mission-work"
 CREW = ("officer", "command", "pilot")
@@ -106,9 +104,7 @@ def _body(shape: str, given: NewDrawing | ChangedDrawing) -> dict[str, Any]:
     places = [(lon, lat) for lon, lat in given.places]
     if not least <= len(places) <= most:
         raise BadInput(Text(f"Cette forme a de {least} à {most} points.", f"This shape has {least} to {most} points."))
-    if any(
-        not (math.isfinite(lon) and abs(lon) <= 180 and math.isfinite(lat) and abs(lat) <= 90) for lon, lat in places
-    ):
+    if any(not on_earth(lat, lon) for lon, lat in places):
         raise BadInput(Text("Un point est hors de la Terre.", "A point is off the Earth."))
     if shape == "circle" and not 0 < given.radius <= MAX_RADIUS_M:
         raise BadInput(
@@ -132,15 +128,12 @@ def _body(shape: str, given: NewDrawing | ChangedDrawing) -> dict[str, Any]:
 def _expires(ctx: Ctx, given: str) -> int | None:
     if not given:
         return None
-    try:
-        moment = datetime.fromisoformat(given)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None or to_us(moment) <= ctx.now_us:
+    end = moment(given)
+    if end is None or end <= ctx.now_us:
         raise BadInput(
             Text("La fin du dessin est illisible ou passée.", "The drawing’s end cannot be read, or is past.")
         )
-    return to_us(moment)
+    return end
 
 
 def _sealed(ctx: Ctx, scope: str, id_: str, body: dict[str, Any]) -> bytes:

@@ -21,6 +21,7 @@ from egide.kernel.errors import BadInput, Conflict, Text
 from egide.kernel.identity import new_id
 from egide.operations import incident_tables as tables
 from egide.operations.incident_desk import PURPOSE, WORK, body_of
+from egide.operations.incident_log import ACTIVITY, NEED, changed, concerned, incident_row, insert_all, line, opening
 from egide.operations.incident_model import (
     MAX_TEXT,
     MAX_TITLE,
@@ -33,7 +34,6 @@ from egide.operations.incident_model import (
     mission_owner,
     sentence,
 )
-from egide.operations.incidents import ACTIVITY, NEED, changed, concerned, incident_row, insert_all, line, opening
 from egide.protocols import cap, edxl, emsi
 from egide.protocols.safexml import XmlError
 

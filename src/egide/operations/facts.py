@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Select, Table, bindparam, func, select
 
 from egide.kernel.act import Ctx, Facts
 from egide.kernel.clock import from_us, to_us
-from egide.kernel.errors import NotFound, Text
+from egide.kernel.errors import Conflict, NotFound, Text
 from egide.kernel.law import add_duration
 from egide.kernel.orders import Order
 from egide.operations import tables
@@ -59,6 +59,17 @@ def source_row(ctx: Ctx, id_: str) -> Any:
 def mission_row(ctx: Ctx, id_: str) -> Any:
     """A mission; raises `NotFound`."""
     return one(ctx, tables.mission, id_, "Cette mission n’existe pas.", "This mission does not exist.")
+
+
+def open_mission_row(ctx: Ctx, mission: str) -> Any:
+    """A mission that goes on; raises `NotFound`, `Conflict`."""
+    row = mission_row(ctx, mission)
+    if row.closed is not None:
+        raise Conflict(
+            Text("Cette mission est close.", "This mission is closed."),
+            Text("Ouvrez-en une autre.", "Open another one."),
+        )
+    return row
 
 
 def order_of_mission(ctx: Ctx, mission: str) -> str:

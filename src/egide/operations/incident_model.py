@@ -7,7 +7,6 @@ command and control (proposed, accepted, under way, done), where the one it is g
 
 from __future__ import annotations
 
-import math
 import tomllib
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +17,9 @@ from typing import Literal
 import msgspec
 
 from egide.kernel.act import Input
+from egide.kernel.clock import to_us
 from egide.kernel.errors import BadInput, Conflict, Text
+from egide.protocols.positions import on_earth
 
 MAX_TITLE, MAX_TEXT = 200, 4000  # characters
 PRIORITIES = (1, 2, 3, 4)
@@ -51,7 +52,7 @@ class Step:
     reason: bool = False  # words are asked for
 
 
-# Assigning and merging carry more than a step: acts of their own (incidents.py), with these same checks.
+# Assigning and merging carry more than a step: acts of their own (incident_steps.py), with these same checks.
 STEPS: dict[str, Step] = {
     step.name: step
     for step in (
@@ -178,15 +179,20 @@ def sentence(text: str, longest: int, *, needed: bool = True) -> str:
     return text
 
 
+def moment(given: str) -> int | None:
+    """µs of a moment in ISO 8601; None where it is none, or says no zone."""
+    try:
+        found = datetime.fromisoformat(given)
+    except ValueError:
+        return None
+    return to_us(found) if found.tzinfo is not None else None
+
+
 def place(lat: float | None, lon: float | None) -> tuple[float | None, float | None]:
     """Both or none; raises `BadInput` off the Earth."""
     if lat is None and lon is None:
         return None, None
-    if (
-        lat is None
-        or lon is None
-        or not (math.isfinite(lat) and abs(lat) <= 90 and math.isfinite(lon) and abs(lon) <= 180)
-    ):
+    if lat is None or lon is None or not on_earth(lat, lon):
         raise BadInput(Text("Ce lieu est hors de la Terre.", "This place is off the Earth."))
     return lat, lon
 

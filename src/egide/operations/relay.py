@@ -21,7 +21,7 @@ from egide.operations.media.ingest import Ingest
 from egide.operations.media.recorder import Recorder
 from egide.operations.media.source import SourceFacts, SourceSpec, probe
 from egide.operations.media.units import KlvUnit, Unit
-from egide.operations.plausible import Track
+from egide.operations.plausible import AIRCRAFT, Plausible
 from egide.operations.positions import Positions
 from egide.operations.telemetry import Telemetry
 
@@ -42,7 +42,7 @@ class SourceState:
     home_interior: bool = False
     place: tuple[float, float] | None = None
     heard_us: int = 0  # when the video's own telemetry last told a place
-    track: Track = field(default_factory=Track)
+    track: Plausible = field(default_factory=lambda: Plausible(AIRCRAFT))
     ingest: Ingest | None = None
     recorder: Recorder | None = None
     deployment: str | None = None
@@ -138,7 +138,7 @@ class Relay:
         ingest, recorder = state.ingest, state.recorder
         state.ingest = state.recorder = state.deployment = None
         state.state, state.detail, state.place = "stopped", None, None
-        state.track = Track()
+        state.track = Plausible(AIRCRAFT)
         await asyncio.to_thread(self.telemetry.leave, source)
         if ingest is not None:
             await asyncio.to_thread(ingest.stop)

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from egide.kernel.rights_check import Acts, Fault, Told, about_then, fault, made
 from egide.kernel.tables import person as people
 from egide.operations import incident_check, tables
-from egide.operations.cameras import NewSource
+from egide.operations.source import NewSource
 from egide.operations.tak import rights as tak
 
 STOPS = ("operations.camera.stop", "operations.camera.interrupted", "operations.camera.release")

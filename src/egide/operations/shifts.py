@@ -22,7 +22,7 @@ from egide.kernel.errors import EgideError, Text
 from egide.operations import tables
 from egide.operations.audience import CHANGES, Rosters, filter_of, groups
 from egide.operations.elsewhere import Elsewhere, Place
-from egide.operations.fixes import JUMP, Plausible
+from egide.operations.plausible import OFFICER, Fault, Plausible
 from egide.operations.positions import STALE_OUT_US
 from egide.operations.relay import relay
 from egide.operations.tracks import Tracks
@@ -38,6 +38,18 @@ log = logging.getLogger("egide.positions")
 LOOK_S = 0.25  # s between looks at the clock
 MINUTE_S = 60.0  # s between seals of the tracks
 REPORT = "operations.position.report"
+# What an officer's device is told.
+WRONG: dict[Fault, Text] = {
+    "off-earth": Text("Position hors de la Terre.", "A position off the Earth."),
+    "future": Text(
+        "Position datée du futur : mettez le terminal à l’heure.", "A position from the future: set the device’s clock."
+    ),
+    "early": Text("Position d’avant la prise de service.", "A position from before the shift."),
+    "jump": Text(
+        "Position trop loin de la précédente : elle n’est pas montrée.",
+        "Too far from the position before it: it is not shown.",
+    ),
+}
 
 
 @dataclass(slots=True)
@@ -61,9 +73,18 @@ class Shift:
     until: int  # µs
     lawful: bool = True  # False while their right to report is withdrawn
     vehicle: str | None = None  # the vehicle their device is bound to, in whose name it reports
-    plausible: Plausible = field(default_factory=Plausible)
+    plausible: Plausible = field(default_factory=lambda: Plausible(OFFICER))
+    newest: Fix | None = None  # the last fix that was believed
     stream: Stream | None = None
     here: bool = True  # False while another process takes the fixes
+
+    def unseen(self, fixes: list[Fix]) -> list[Fix]:
+        """Without those sent again after a break of the link."""
+        return [fix for fix in fixes if self.newest is None or fix.at_ms > self.newest.at_ms]
+
+    def judge(self, plausible: Plausible, fix: Fix, now_us: int) -> Fault | None:
+        """What is wrong with a fix beside what is known; nothing from before the shift is believed."""
+        return plausible.judge(fix.lat, fix.lon, now_us, fix.at_ms * 1000, self.began // 1000 * 1000)
 
 
 class Shifts:
@@ -120,53 +141,52 @@ class Shifts:
         shift = self.shift(person)
         if shift is None:
             return None
-        now_ms, wrong, good = self._kernel.clock.latest_us() // 1000, None, []
-        newest = shift.plausible.last
-        for fix in sorted(fixes, key=lambda each: each.at_ms):
-            if newest is not None and fix.at_ms <= newest.at_ms:
-                continue  # sent again after a break of the link
-            refused = shift.plausible.refuses(fix, now_ms, shift.began // 1000)
-            if refused is None:
+        now_us, wrong, good = self._kernel.clock.latest_us(), None, []
+        for fix in sorted(shift.unseen(fixes), key=lambda each: each.at_ms):
+            fault = shift.judge(shift.plausible, fix, now_us)
+            if fault is None:
                 good.append(fix)
-            wrong = refused or wrong
+            wrong = fault or wrong
         if good:
+            shift.newest = good[-1]
             self._show(shift, good[-1])
             self._elsewhere.tell(Place(person, shift.id, shift.vehicle, good[-1]))
             if shift.vehicle is None:
                 self.tracks.add(shift.id, person, good)
-        return wrong
+        return WRONG[wrong] if wrong is not None else None
 
     def doubts(self, person: str, fixes: list[Fix]) -> Text | None:
         """What would be wrong with these fixes; nothing is shown or kept of them."""
         shift = self.shift(person)
         if shift is None:
             return None
-        trial, now_ms = shift.plausible.copy(), self._kernel.clock.latest_us() // 1000
-        newest = trial.last.at_ms if trial.last is not None else 0
-        found = [trial.refuses(fix, now_ms, shift.began // 1000) for fix in fixes if fix.at_ms > newest]
+        trial, now_us = shift.plausible.copy(), self._kernel.clock.latest_us()
+        found = [shift.judge(trial, fix, now_us) for fix in shift.unseen(fixes)]
         wrong = next((each for each in found if each is not None), None)
-        if wrong is JUMP:
-            shift.plausible.doubt(fixes[-1])
-        return wrong
+        if wrong == "jump":
+            last = fixes[-1]
+            shift.plausible.doubt(last.lat, last.lon, last.at_ms * 1000)
+        return WRONG[wrong] if wrong is not None else None
 
     def hear(self, place: Place) -> None:
         """Another process took a fix: it is shown here, where its shift runs here and it is the newest."""
         shift, vehicles = self.shift(place.person), self._kernel.things["vehicles"]
         if shift is None or shift.id != place.duty or (place.vehicle is not None and place.vehicle not in vehicles):
             return
-        if shift.plausible.last is not None and place.fix.at_ms <= shift.plausible.last.at_ms:
+        if not shift.unseen([place.fix]):
             return
         if shift.vehicle != place.vehicle:
             self._positions.drop(shift.vehicle or shift.person)
             shift.vehicle = place.vehicle
-        shift.plausible.last = place.fix
+        shift.plausible.believe(place.fix.lat, place.fix.lon, place.fix.at_ms * 1000)
+        shift.newest = place.fix
         self._show(shift, place.fix, here=False)
 
     def _places(self) -> Iterator[Place]:
         """Where those whose fixes are taken here were last heard of; nobody is told what is about to fade."""
         since_ms = (self._kernel.clock.latest_us() - STALE_OUT_US) // 1000
         for shift in self.running():
-            last = shift.plausible.last
+            last = shift.newest
             if shift.here and last is not None and last.at_ms > since_ms:
                 yield Place(shift.person, shift.id, shift.vehicle, last)
 
@@ -187,7 +207,7 @@ class Shifts:
         self._unbind(shift)
         if shift.vehicle != vehicle:
             self._positions.drop(shift.vehicle or shift.person)
-            shift.plausible = Plausible()
+            shift.plausible, shift.newest = Plausible(OFFICER), None
         shift.vehicle, shift.stream = vehicle, stream
 
     def left(self, shift: Shift, stream: Stream) -> None:

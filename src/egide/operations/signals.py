@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from time import monotonic, time_ns
 from typing import TYPE_CHECKING, Final
 
-from egide.operations.plausible import Track
+from egide.operations.plausible import AIRCRAFT, Plausible
 from egide.protocols import mavlink, remoteid
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Drone:
     name: str
     number: int
     heard: float
-    track: Track = field(default_factory=Track)
+    track: Plausible = field(default_factory=lambda: Plausible(AIRCRAFT))
     basic: dict[int, remoteid.BasicId] = field(default_factory=dict)
     location: remoteid.Location | None = None
     system: remoteid.System | None = None

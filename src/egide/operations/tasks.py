@@ -7,7 +7,6 @@ is taken by the first of its officers who accepts it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -15,13 +14,13 @@ from sqlalchemy import Connection, insert, select, update
 
 from egide.kernel import tables as kernel_tables
 from egide.kernel.act import Act, Ctx, Effect, Facts, act
-from egide.kernel.clock import to_us
 from egide.kernel.errors import BadInput, Conflict, Text
 from egide.kernel.identity import new_id
 from egide.kernel.retention import keep
 from egide.operations import incident_tables as tables
-from egide.operations.facts import mission_row, one
+from egide.operations.facts import one, open_mission_row
 from egide.operations.incident_desk import TASK_CHANGED, WORK, mine
+from egide.operations.incident_log import incident_row, insert_all, line
 from egide.operations.incident_model import (
     MAX_TEXT,
     MAX_TITLE,
@@ -33,11 +32,11 @@ from egide.operations.incident_model import (
     TaskBody,
     incident_owner,
     mission_owner,
+    moment,
     next_state,
     place,
     sentence,
 )
-from egide.operations.incidents import incident_row, insert_all, line
 
 CATEGORY = "mission-work"  # a mission's tasks and drawings
 ACTIVITY = "mission-work"
@@ -80,30 +79,16 @@ def kept(connection: Connection, mission: str) -> None:
         connection.execute(insert(known), row)
 
 
-def open_mission_row(ctx: Ctx, mission: str) -> Any:
-    """A mission that goes on; raises `NotFound`, `Conflict`."""
-    row = mission_row(ctx, mission)
-    if row.closed is not None:
-        raise Conflict(
-            Text("Cette mission est close.", "This mission is closed."),
-            Text("Ouvrez-en une autre.", "Open another one."),
-        )
-    return row
-
-
 def _deadline(given: str) -> int | None:
     if not given:
         return None
-    try:
-        moment = datetime.fromisoformat(given)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
+    until = moment(given)
+    if until is None:
         raise BadInput(
             Text("Échéance illisible.", "Unreadable deadline."),
             Text("Donnez date, heure et fuseau.", "Give date, time and zone."),
         )
-    return to_us(moment)
+    return until
 
 
 def _given_to(ctx: Ctx, given: NewTask) -> None:

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from egide.operations.media.errors import SourceError, source_error
 from egide.operations.media.port import Port
-from egide.operations.plausible import Track
+from egide.operations.plausible import AIRCRAFT, Plausible
 from egide.operations.positions import Positions
 from egide.operations.signals import Signals
 from egide.protocols import mavlink
@@ -107,7 +107,7 @@ class Autopilot:
 
     system: int
     on_place: Callable[[float, float, float], None]
-    track: Track = field(default_factory=Track)
+    track: Plausible = field(default_factory=lambda: Plausible(AIRCRAFT))
     counts: mavlink.Counts = field(default_factory=mavlink.Counts)
     yaw: float = 0.0
     heard: float = 0.0

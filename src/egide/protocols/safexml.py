@@ -2,20 +2,23 @@
 
 Expat refuses nothing of this by itself: a few lines of entities make gigabytes, a deep tree exhausts the stack of whoever walks
 it. So a document type declaration ends the reading at once (no entity exists without one), and everything else is counted while
-it comes. Writing escapes what must be, and leaves out characters that XML 1.0 does not have (§2.2).
+it comes. ElementTree's own parser has none of these bounds; `tree` gives its elements to whoever looks things up by path.
+Writing escapes what must be, and leaves out characters that XML 1.0 does not have (§2.2).
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from xml.etree.ElementTree import Element
 from xml.parsers import expat
 from xml.sax.saxutils import escape
 
+# Ours: several times what the largest real messages have (a camera's profiles, a CAP alert with its polygons).
 MAX_BYTES = 512 * 1024
 MAX_ELEMENTS = 20_000
-MAX_DEPTH = 24
-MAX_ATTRIBUTES = 64
+MAX_DEPTH = 64  # elements inside one another
+MAX_ATTRIBUTES = 64  # of one element
 _WRONG = re.compile("[^\t\n\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -65,6 +68,31 @@ def parse(data: bytes, *, max_bytes: int = MAX_BYTES) -> Node:
     return reading.root
 
 
+def tree(data: bytes) -> Element:
+    """The same as ElementTree has it: names are `{namespace}local`. Raises `XmlError`."""
+    return _element(parse(data))
+
+
+def _element(node: Node) -> Element:
+    made = Element(
+        _clark(node.space, node.name),
+        {_clark(*_split(name)): value for name, value in node.attributes.items()},
+    )
+    made.text = node.text
+    made.extend(map(_element, node.children))
+    return made
+
+
+def _split(name: str) -> tuple[str, str]:
+    """(namespace, local name) of a name as expat tells it."""
+    space, _, local = name.rpartition(" ")
+    return space, local
+
+
+def _clark(space: str, name: str) -> str:
+    return f"{{{space}}}{name}" if space else name
+
+
 class _Reading:
     """What expat tells, counted."""
 
@@ -83,8 +111,7 @@ class _Reading:
         self._elements += 1
         if self._elements > MAX_ELEMENTS or len(self._stack) >= MAX_DEPTH or len(attributes) > MAX_ATTRIBUTES:
             raise XmlError("Trop d’éléments, ou trop imbriqués.", "Too many elements, or nested too deep.")
-        space, _, name = tag.rpartition(" ")
-        node = Node(space, name, dict(attributes))
+        node = Node(*_split(tag), dict(attributes))
         if self._stack:
             self._stack[-1].children.append(node)
         else:

@@ -17,7 +17,8 @@ from av.bitstream import BitStreamFilterContext
 
 from egide.operations.media.errors import SourceError, source_error
 from egide.operations.media.psi import Track
-from egide.operations.media.ts import PACKET, TsDemuxer
+from egide.operations.media.ts import PACKET
+from egide.operations.media.tsreader import TsReader
 from egide.operations.media.units import MAX_UNIT, Sample
 
 if TYPE_CHECKING:
@@ -52,31 +53,15 @@ def open_file(url: str) -> TsFileReader | AvReader:
         raise
 
 
-class TsFileReader:
+class TsFileReader(TsReader):
     """An MPEG-TS file."""
 
     container = "MPEG-TS"
 
     def __init__(self, file: BinaryIO) -> None:
-        self.received = 0
+        super().__init__()
         self._file = file
-        self._demuxer = TsDemuxer()
         self._ended = False
-
-    @property
-    def tracks(self) -> tuple[Track, ...]:
-        """Tracks the tables have told."""
-        return self._demuxer.tracks
-
-    @property
-    def has_audio(self) -> bool:
-        """True as soon as sound is declared or seen."""
-        return self._demuxer.has_audio
-
-    @property
-    def lost(self) -> int:
-        """Transport packets missing so far, as far as this link tells."""
-        return self._demuxer.lost
 
     def read(self) -> list[Sample] | None:
         """The samples of the next 12 KiB."""

@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 from egide.operations.media.errors import source_error
 from egide.protocols import onvif
 from egide.protocols.onvif.discovery import GROUP
-from egide.protocols.onvif.xml import MAX_BYTES
+from egide.protocols.safexml import MAX_BYTES
 
 T = TypeVar("T")
 

@@ -16,8 +16,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from egide.operations.media.dial import TICK_S, dial
 from egide.operations.media.errors import source_error
-from egide.operations.media.psi import Track
 from egide.operations.media.ts import TsDemuxer
+from egide.operations.media.tsreader import TsReader
 from egide.operations.media.units import Sample
 
 SILENCE_S: Final = 3.0
@@ -25,34 +25,18 @@ SILENCE_S: Final = 3.0
 _CHUNK: Final = 64 * 1024
 
 
-class TcpReader:
+class TcpReader(TsReader):
     """MPEG-TS over TCP.  Opening raises SourceError address, port, unreachable."""
 
     container = "MPEG-TS / TCP"
 
     def __init__(self, url: str, timeout_s: float, cancel: threading.Event) -> None:
         host, port, listen = _address(url)
-        self.received = 0
-        self._demuxer = TsDemuxer()
+        super().__init__()
         self._anew = False
         self._heard = time.monotonic()
         self._server = _listening(host, port) if listen else None
         self._socket = None if listen else dial(host, port, time.monotonic() + timeout_s, cancel)
-
-    @property
-    def tracks(self) -> tuple[Track, ...]:
-        """Tracks the tables have told."""
-        return self._demuxer.tracks
-
-    @property
-    def has_audio(self) -> bool:
-        """True as soon as sound is declared or seen."""
-        return self._demuxer.has_audio
-
-    @property
-    def lost(self) -> int:
-        """Transport packets missing so far, as far as this link tells."""
-        return self._demuxer.lost
 
     def read(self) -> list[Sample] | None:
         """Wait up to 0.2 s for bytes, or for a sender.  Raises SourceError silent, lost, codec, encrypted, hostile."""

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from egide.operations.media.errors import source_error
 from egide.operations.media.port import Port
-from egide.operations.media.psi import Track
-from egide.operations.media.ts import PACKET, TsDemuxer
+from egide.operations.media.ts import PACKET
+from egide.operations.media.tsreader import TsReader
 from egide.operations.media.units import Sample
 
 _DATAGRAM: Final = 65536
@@ -20,33 +20,17 @@ SENDER_SILENCE_S: Final = 1.0
 """A port listens to one sender; another is accepted when the first has been silent this long."""
 
 
-class UdpReader:
+class UdpReader(TsReader):
     """MPEG-TS over UDP, bare or in RTP, unicast or multicast; one sender at a time."""
 
     container = "MPEG-TS / UDP"
 
     def __init__(self, url: str, secret: bytes = b"") -> None:
         host, port = _udp_address(url)
-        self.received = 0
-        self._demuxer = TsDemuxer()
+        super().__init__()
         self._sender: tuple[str, int] | None = None
         self._heard = 0.0
         self._port = Port(host, port, secret)
-
-    @property
-    def tracks(self) -> tuple[Track, ...]:
-        """Tracks the tables have told."""
-        return self._demuxer.tracks
-
-    @property
-    def has_audio(self) -> bool:
-        """True as soon as sound is declared or seen."""
-        return self._demuxer.has_audio
-
-    @property
-    def lost(self) -> int:
-        """Transport packets missing so far, as far as this link tells."""
-        return self._demuxer.lost
 
     def read(self) -> list[Sample] | None:
         """Wait up to 0.2 s for a datagram, then take what is there."""

@@ -120,7 +120,8 @@ def enrol(ctx: Ctx, given: NewDevice) -> Effect:
     )  # fmt: skip
 
     def caused(receipt: Receipt) -> None:
-        # Which act gave the token: bookkeeping of that act, which is in the ledger already.
+        # Beside the writer, since an act's number is drawn after its handler has run and `Effect.apply` is not told it; until
+        # this is written the token certifies nothing.
         with kernel.store.side() as side:
             side.execute(update(_TABLE).where(_TABLE.c.id == id_).values(enrolment=receipt.id))
 

@@ -128,7 +128,7 @@ class Bridge:
         for id_ in [id_ for id_ in self._officers if id_ not in shown]:
             self._take_off(f"egide-{id_}", self._officers.pop(id_)[1])
         for id_, shift in shown.items():
-            fix, of = shift.plausible.last, groups(board.rosters, shift.person, shift.unit)
+            fix, of = shift.newest, groups(board.rosters, shift.person, shift.unit)
             if fix is None or self._officers.get(id_) == (fix, of):
                 continue
             self._officers[id_] = (fix, of)

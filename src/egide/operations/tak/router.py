@@ -15,7 +15,7 @@ from itertools import count
 
 from egide.kernel.merkle import Frontier, leaf_hash
 from egide.operations.tak.batch import Batch
-from egide.operations.tak.plausible import Places
+from egide.operations.tak.places import Places
 from egide.operations.tak.subscriber import Routed, Subscriber
 from egide.protocols import cot
 from egide.protocols.cot import CotEvent
@@ -246,7 +246,7 @@ class Router:
             raise Refusal("spoofed")
         if event.self_report and not self.on_duty(person):
             raise Refusal("off-duty")
-        doubt = self._places.doubt(event, self._now_ms(), self._loop.time())
+        doubt = self._places.doubt(event, self._now_ms())
         if doubt is not None:
             raise Refusal(doubt)
 

@@ -1,7 +1,7 @@
 """ONVIF messages: WS-Discovery, and the few SOAP requests that find a camera's stream and move it.
 
 Why own: the kept-up Python client brings zeep, lxml and aiohttp (about 30 MB with what they need) and 3 MB of WSDL to write nine
-fixed messages (decision 0042). Pure: text out, bytes in, all errors are ``OnvifError``. Outside XML is read without entities.
+fixed messages (decision 0042). Pure: text out, bytes in, all errors are ``OnvifError``. Outside XML: safexml.py.
 """
 
 from .discovery import Match, matches, probe
@@ -25,7 +25,6 @@ from .soap import (
     stream_uri,
     token,
 )
-from .xml import XmlError, parse
 
 __all__ = [
     "Fault",
@@ -34,7 +33,6 @@ __all__ = [
     "Profile",
     "Services",
     "Token",
-    "XmlError",
     "capabilities",
     "clock",
     "continuous_move",
@@ -44,7 +42,6 @@ __all__ = [
     "get_system_date_and_time",
     "goto_preset",
     "matches",
-    "parse",
     "probe",
     "profiles",
     "set_synchronization_point",

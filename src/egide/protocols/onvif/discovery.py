@@ -9,8 +9,9 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 from xml.sax.saxutils import escape
 
+from egide.protocols.safexml import XmlError, tree
+
 from .soap import OnvifError, document
-from .xml import XmlError, parse
 
 GROUP = ("239.255.255.250", 3702)
 _D = "http://schemas.xmlsoap.org/ws/2005/04/discovery"
@@ -42,7 +43,7 @@ def probe(message_id: str) -> bytes:
 def matches(data: bytes, message_id: str) -> list[Match]:
     """The cameras of one answer to our question, those with an http address only.  Raises OnvifError."""
     try:
-        root = parse(data)
+        root = tree(data)
     except XmlError as problem:
         raise OnvifError(str(problem)) from problem
     related = root.findtext(f".//{{{_A}}}RelatesTo", "").strip()

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
-from .xml import XmlError, parse
+from egide.protocols.safexml import XmlError, tree
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -158,7 +158,7 @@ def goto_preset(who: Token | None, profile: str, preset: str) -> bytes:
 def body_of(data: bytes) -> Element:
     """The first element of an answer's body.  Raises Fault when the camera refuses, OnvifError when it is no answer."""
     try:
-        root = parse(data)
+        root = tree(data)
     except XmlError as problem:
         raise OnvifError(str(problem)) from problem
     body = root.find(f"{{{ENVELOPE}}}Body")
