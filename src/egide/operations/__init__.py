@@ -33,6 +33,7 @@ def capability() -> Capability:
         drones,
         duty,
         erasing,
+        examining,
         exchange,
         geofences,
         incidents,
@@ -56,7 +57,7 @@ def capability() -> Capability:
 
     rooms = (
         cameras, watching, recordings, picture, alerts, incidents, tasks, drawings, briefs, exchange, duty, vehicles, geofences, terminals,
-        procedure, pieces, pushes, drones, steering, rtsp_out, tak_stream, tak_data,
+        procedure, pieces, pushes, drones, steering, examining, rtsp_out, tak_stream, tak_data,
     )  # fmt: skip
     return Capability(
         name="operations",
