@@ -1,7 +1,7 @@
 """Command adds an ONVIF camera with a form, is told what is wrong with an address, and turns the camera unless another does.
 
-Drones that signal themselves are listed beside, ours among them. What opens in this story is judged by axe-core here, so that
-nobody has to set it up twice.
+Drones that signal themselves are listed beside, ours among them; a partner is federated. What opens in this story is judged by
+axe-core here, so that nobody has to set it up twice.
 """
 
 from __future__ import annotations
@@ -11,10 +11,15 @@ import os
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from playwright.async_api import Page, expect
 from shapely.geometry import box
 
@@ -27,9 +32,10 @@ from egide.exercise.rtsp import PATH, RtspServer
 from egide.exercise.story import Scene
 from egide.exercise.town import GROUND_ALT, Town
 from egide.operations.hands import HOLD_S
+from tests.operations.test_telemetry import broadcast
 from tests.stories.conftest import Opener
 from tests.stories.stage import Stage, free_port
-from tests.stories.test_axe import AXE, CONTRAST, OVERFLOW, RUN, switch, told
+from tests.stories.test_axe import AXE, OVERFLOW, RUN, switch, told
 from tests.stories.window import NARROW, WIDE, Window
 
 pytestmark = [pytest.mark.anyio, pytest.mark.story]
@@ -58,21 +64,19 @@ async def dome(stage: Stage) -> AsyncIterator[OnvifCamera]:
 
 
 async def judged(seen: Window, part: str, where: str) -> list[str]:
-    """What axe finds wrong in one part of a page, wide and narrow, by day and in red; pictures for who asks."""
+    """What axe finds wrong in one part of a page, wide by day and narrow in red; pictures for who asks."""
     page, wrong, folder = seen.page, [], os.environ.get("EGIDE_REPORTS")
     axe = await asyncio.to_thread(AXE.read_text, "utf-8")
     lang = await page.locator("html").get_attribute("lang")
     theme = await page.evaluate("document.documentElement.dataset.theme ?? ''")
-    for size in (WIDE, NARROW):
+    for size, colours in ((WIDE, "day"), (NARROW, "red")):
         await page.set_viewport_size({"width": size[0], "height": size[1]})
-        for colours in ("day", "red") if size == WIDE or folder else ("day",):
-            await page.evaluate("theme => { document.documentElement.dataset.theme = theme }", colours)
-            run = (RUN if colours == "day" else CONTRAST).replace("axe.run(document", f"axe.run('{part}'")
-            found = await seen.apart(f"{axe};{run}")
-            wrong += [f"{where}, {lang}, {size[0]} px, {colours}: {told(rule)}" for rule in found["violations"]]
-            if folder:
-                await page.locator(part).first.scroll_into_view_if_needed()
-                await page.screenshot(path=Path(folder) / f"sources {where} {lang} {size[0]} {colours}.png")
+        await page.evaluate("theme => { document.documentElement.dataset.theme = theme }", colours)
+        found = await seen.apart(f"{axe};{RUN.replace('document', repr(part), 1)}")
+        wrong += [f"{where}, {lang}, {size[0]} px, {colours}: {told(rule)}" for rule in found["violations"]]
+        if folder:
+            await page.locator(part).first.scroll_into_view_if_needed()
+            await page.screenshot(path=Path(folder) / f"sources {where} {lang} {size[0]} {colours}.png")
         if size == NARROW:
             wrong += [f"{where}, {lang}: {what}" for what in await seen.apart(OVERFLOW)]
     await page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
@@ -172,23 +176,86 @@ async def test_drones_heard_and_which_is_ours(stage: Stage, scene: Scene, window
     receiver = await command.act(
         "operations.source.add", name="Récepteur", kind="remoteid", url=f"udp://127.0.0.1:{port}"
     )
-    beacons = Beacons(stage.drone, None, ("127.0.0.1", port))
+    beacons, stranger = (
+        Beacons(stage.drone, None, ("127.0.0.1", port)),
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM),
+    )
     try:
         seen = await window("command")
         page = seen.page
         await seen.go("/operations")
         await on_narrow(page, "Liste")
-        heard = page.locator("[data-drones='1']")
+        heard = page.locator("[data-drones]")
         await expect(heard).to_contain_text("Le nôtre : Drone 1")
         await expect(heard).to_contain_text("en vol")
         await expect(heard.get_by_role("button", name="Identifier")).to_have_count(0)
+
+        # A stranger has no name until somebody gives a motive; what it then says of itself is not taken for the truth.
+        lat, lon = scene.place
+        stranger.sendto(broadcast(lat, lon), ("127.0.0.1", port))
+        await heard.get_by_role("button", name="Actualiser").click()
+        await expect(heard.locator("[data-drone]")).to_have_count(2)
+        await expect(heard).not_to_contain_text("FRA87")
         wrong = await judged(seen, "[data-drones]", "drones")
-        await switch(seen, "en")
-        wrong += await judged(seen, "[data-drones]", "drones")
+        stranger.sendto(broadcast(lat, lon), ("127.0.0.1", port))  # still there, however long the look took
+        await heard.get_by_role("button", name="Actualiser").click()
+        await heard.get_by_role("button", name="Identifier").click()
+        dialog = page.get_by_role("dialog")
+        await dialog.get_by_role("button", name="Identifier").click()
+        await expect(dialog).to_contain_text("Écrivez un motif")
+        await dialog.get_by_label("Pourquoi").fill("Survol du marché, danger pour la foule")
+        await dialog.get_by_role("button", name="Identifier").click()
+        await expect(dialog).to_contain_text("FRA87astrdge12k8")
+        await expect(dialog).to_contain_text("n’importe qui peut émettre un tel signal")
+        wrong += await judged(seen, "dialog[open]", "identity")
+        await page.keyboard.press("Escape")
         assert wrong == [], "\n".join(wrong)
     finally:
+        stranger.close()
         await asyncio.to_thread(beacons.close)
         await command.act("operations.source.remove", source=receiver["id"])
+
+
+async def test_a_partner_is_federated_and_let_go(window: Opener) -> None:
+    seen = await window("administrator")
+    page = seen.page
+    await seen.go("/administration")
+    partners = page.locator("[data-partners]")
+    await partners.get_by_role("heading", name="Partenaires TAK").click()
+    await expect(partners).to_contain_text("Aucun partenaire.")
+    await partners.get_by_role("button", name="Ajouter un partenaire").click()
+    form = page.get_by_role("dialog")
+    await form.get_by_label("Nom du service").fill("Douanes du port")
+    await form.get_by_label("Son autorité TAK").fill("no certificate")
+    await form.get_by_label("Pourquoi").fill("Surveillance commune du port")
+    await form.get_by_role("button", name="Ajouter un partenaire").click()
+    await expect(form).to_contain_text("Choisissez au moins un groupe.")
+    await form.get_by_role("group", name="Ce qui lui est envoyé").get_by_role("checkbox").first.check()
+    await form.get_by_role("button", name="Ajouter un partenaire").click()
+    await expect(form.get_by_role("alert")).to_contain_text("Ce n’est pas un certificat d’autorité")
+    wrong = await judged(seen, "dialog[open]", "partner form")
+    await form.get_by_label("Son autorité TAK").fill(authority())
+    await form.get_by_role("button", name="Ajouter un partenaire").click()
+    await expect(partners).to_contain_text("Douanes du port")
+    await expect(partners).to_contain_text("pas relié")
+    wrong += await judged(seen, "[data-partners]", "partners")
+    await partners.get_by_role("button", name="Mettre fin : Douanes du port").click()
+    await page.get_by_role("dialog").get_by_label("Pourquoi").fill("Fin de l’exercice commun")
+    await page.get_by_role("dialog").get_by_role("button", name="Mettre fin").click()
+    await expect(partners).to_contain_text("Aucun partenaire.")
+    assert wrong == [], "\n".join(wrong)
+
+
+def authority() -> str:
+    """Another service's certificate authority, PEM."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Partner")])
+    made = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(x509.random_serial_number()).not_valid_before(now).not_valid_after(now + timedelta(days=2))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True).sign(key, hashes.SHA256())
+    )  # fmt: skip
+    return made.public_bytes(serialization.Encoding.PEM).decode()
 
 
 async def on_narrow(page: Page, tab: str) -> None:
