@@ -19,8 +19,11 @@ from egide.exercise.onvif import PROFILE, OnvifCamera
 from egide.exercise.rtsp import RtspServer
 from egide.exercise.town import GROUND_ALT, Town
 from egide.kernel.errors import BadInput, Conflict
-from egide.operations.media.errors import SourceError
-from egide.operations.media.onvif import Camera, discover
+from egide.operations import steering
+from egide.operations.hands import HOLD_S, TURNED, Hands
+from egide.operations.media.errors import SourceError, source_error
+from egide.operations.media.onvif import Camera, discover, interfaces
+from egide.protocols.onvif import Match
 from egide.protocols.safexml import MAX_BYTES
 from tests.world import INSIDE, Terminal, World
 
@@ -95,6 +98,14 @@ async def test_found_added_watched_and_turned(world: World, dome: OnvifCamera) -
     await world.act("officer", "operations.camera.move", deployment=deployment, preset="gate")
     assert (dome.head.pan, dome.head.tilt) == (0.5, -0.25)
 
+    with pytest.raises(Conflict, match="is turning this camera"):
+        await world.act("command", "operations.camera.move", deployment=deployment, pan=-1.0)
+    world.move(seconds=HOLD_S + 0.1)
+    await world.act("command", "operations.camera.move", deployment=deployment)
+    with pytest.raises(Conflict, match="is turning this camera"):
+        await world.act("officer", "operations.camera.move", deployment=deployment, pan=0.1)
+    world.move(seconds=HOLD_S + 0.1)
+
     assert "CSI-242-2" in await world.refused("other-officer", "operations.camera.move", deployment=deployment, pan=1.0)
     assert dome.head.pan == 0.5, "who may not look may not turn"
     with pytest.raises(BadInput):
@@ -112,6 +123,36 @@ async def test_another_kind_of_camera_is_not_turned_and_no_interface_is_said(wor
         await world.act("officer", "operations.camera.move", deployment=deployment, pan=0.1)
     with pytest.raises(Conflict, match="interface"):
         await world.act("command", "operations.source.discover", interface="192.0.2.1")
+
+
+async def test_every_interface_is_asked_where_none_is_named(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def answer(interface: str, _seconds: float) -> list[tuple[str, Match]]:
+        asked.append(interface)
+        if interface == "192.0.2.1":
+            raise source_error("interface")
+        return [("onvif://127.0.0.1:8000", Match("http://127.0.0.1:8000/", "Dome", "EX-1", ""))]
+
+    assert "127.0.0.1" in interfaces()
+    monkeypatch.setattr(steering, "interfaces", lambda: ["192.0.2.1", "127.0.0.1", "127.0.0.2"])
+    monkeypatch.setattr(steering, "discover", answer)
+    found = await world.act("command", "operations.source.discover")
+    assert sorted(asked) == ["127.0.0.1", "127.0.0.2", "192.0.2.1"]
+    assert [each["name"] for each in found["cameras"]] == ["Dome"], "one camera on two networks is one"
+
+
+async def test_another_process_says_who_turns_a_camera(world: World) -> None:
+    hands: Hands = world.kernel.things["hands"]
+    hands.heard("camera.started", {"deployment": "d"})
+    hands.heard(TURNED, {"deployment": "d", "person": "officer", "until": 10})
+    hands.free("d", "officer", 5)
+    hands.free("d", "command", 10)
+    with pytest.raises(Conflict):
+        hands.take("d", "command", 5, 20)
+    hands.take("d", "command", 10, 20)
+    with pytest.raises(Conflict):
+        hands.free("d", "officer", 19)
 
 
 def test_a_key_frame_is_asked_for_and_a_wrong_pass_word_told(plain: OnvifCamera) -> None:

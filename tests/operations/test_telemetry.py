@@ -195,6 +195,19 @@ async def test_a_stranger_is_on_the_map_without_a_name_and_identified_for_a_moti
     assert "FRA87" not in caplog.text
 
 
+async def test_one_of_ours_is_told_and_one_elsewhere_is_not_taken_for_it(heard: tuple[World, int, str]) -> None:
+    world, _port, _drone = heard
+    assert (await world.act("officer", "operations.drone.list"))["drones"][0]["own"] is None
+    for registration in ("", "15", "1581f-4BND 2231001"):
+        source = await world.source(name="Le nôtre", aircraft=registration)
+    told = (await world.act("officer", "operations.drone.list"))["drones"][0]["own"]
+    assert told == {"source": source, "name": "Le nôtre", "near": None}
+    state = relay(world.kernel).state(source)
+    for place, near in ((INSIDE, True), ((INSIDE[0] + 0.01, INSIDE[1]), False)):
+        state.place = place
+        assert (await world.act("officer", "operations.drone.list"))["drones"][0]["own"]["near"] is near
+
+
 async def test_nobody_is_identified_out_of_curiosity_or_for_an_unlisted_purpose(heard: tuple[World, int, str]) -> None:
     world, _port, drone = heard
     assert await world.refused("officer", "operations.drone.identify", drone=drone, motive="bof") == ["RID-motive"]

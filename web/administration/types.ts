@@ -35,3 +35,21 @@ export interface People {
   roles: string[];
   scopes: Scope[];
 }
+
+/** What `operations.tak.peers` gives: partners, and of ours the authority (PEM), its fingerprint, the groups. */
+export interface Partners {
+  peers: {
+    id: string;
+    name: string;
+    host: string;
+    port: number;
+    fingerprint: string;
+    sends: string[];
+    receives: string[];
+    since: string;
+    connected: boolean;
+  }[];
+  authority: string;
+  fingerprint: string;
+  groups: { id: string; name: string }[];
+}

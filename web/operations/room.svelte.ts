@@ -27,6 +27,8 @@ export class Room {
   /** When the picture was received, milliseconds since 1970. */
   pictureAt = $state<number | null>(null);
   failure = $state<Refusal | Problem | null>(null);
+  /** Receivers of what drones signal: declared like cameras, and no cameras. */
+  receivers = $state.raw<Source[]>([]);
   recordings = $state.raw<Recording[]>([]);
   recordingsFailure = $state<Refusal | Problem | null>(null);
   /** What is in the map's view, where that can be told apart: at most `SYMBOLS`. */
@@ -110,7 +112,9 @@ export class Room {
 
   async refresh(): Promise<void> {
     try {
-      this.picture = (await act<Picture>('operations.picture')).result;
+      const { result } = await act<Picture>('operations.picture');
+      this.receivers = result.sources.filter((s) => s.kind === 'remoteid');
+      this.picture = { ...result, sources: result.sources.filter((s) => s.kind !== 'remoteid') };
       this.pictureAt = now();
       this.failure = null;
       const { sources } = this.picture;

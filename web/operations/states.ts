@@ -12,6 +12,7 @@ const SOURCE: Record<string, Text> = {
   unknown: { fr: 'Jamais vérifiée', en: 'Never checked' },
   checking: { fr: 'Vérification…', en: 'Checking…' },
   ready: { fr: 'Prête', en: 'Ready' },
+  receiving: { fr: 'À l’écoute', en: 'Listening' },
   lost: { fr: 'Signal perdu', en: 'Signal lost' },
   failed: { fr: 'En panne', en: 'Broken' },
   error: { fr: 'En panne', en: 'Broken' },

@@ -33,6 +33,7 @@ def capability() -> Capability:
         drones,
         duty,
         erasing,
+        examining,
         exchange,
         geofences,
         incident_log,
@@ -61,7 +62,7 @@ def capability() -> Capability:
 
     rooms = (
         source, missions, cameras, watching, recordings, picture, alerts, incidents, incident_views, incident_steps, tasks, drawings, briefs, exchange, duty, vehicles, geofences, terminals,
-        procedure, pieces, pushes, drones, steering, rtsp_out, tak_stream, tak_data,
+        procedure, pieces, pushes, drones, steering, examining, rtsp_out, tak_stream, tak_data,
     )  # fmt: skip
     return Capability(
         name="operations",

@@ -13,6 +13,7 @@ from egide.operations import pushes, rtsp_out, tables, vehicles
 from egide.operations.board import Board
 from egide.operations.fences import Fences
 from egide.operations.fleet import Fleet
+from egide.operations.hands import Hands
 from egide.operations.incident_desk import Desk
 from egide.operations.map.build import describe
 from egide.operations.map.style import Theme, style
@@ -61,6 +62,9 @@ async def start(kernel: Kernel) -> None:
     kernel.things["fences"] = Fences(kernel)
     kernel.things["fences"].start()
     kernel.bus.watch(lambda name, _payload: listen(kernel, runtime) if name == "source.changed" else None)
+    hands = Hands(kernel)
+    kernel.things["hands"] = hands
+    kernel.bus.watch(hands.heard)
     fleet = Fleet(kernel, runtime)
     kernel.things["fleet"] = fleet
     await fleet.start()

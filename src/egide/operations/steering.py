@@ -1,7 +1,8 @@
 """Finding cameras on a network, and turning one: each an act; who turns a camera must be allowed to look through it.
 
 The network is spoken to once the act is in the ledger, never before; what comes back fills the answer. A move has an end of its
-own (five seconds at most), so that a camera never goes on turning because somebody lost the network.
+own (five seconds at most), so that a camera never goes on turning because somebody lost the network. One person turns a camera
+at a time (hands.py).
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from egide.kernel.act import Act, Ctx, Effect, Facts, Input, Nothing, Receipt, a
 from egide.kernel.errors import BadInput, Conflict, Text
 from egide.operations import tables
 from egide.operations.facts import caps, deployment_row, order_of, source_row
+from egide.operations.hands import HOLD_S, TURNED, Hands
 from egide.operations.media.errors import SourceError
-from egide.operations.media.onvif import Camera, discover
+from egide.operations.media.onvif import Camera, Found, discover, interfaces
 from egide.operations.source import spec_of
 from egide.operations.watching import Watch, watch_facts
 
@@ -28,9 +30,9 @@ MAX_PRESET = 64  # characters of a stored place's token (ONVIF ReferenceToken)
 
 
 class Discover(Input):
-    """Look for cameras on one network interface of this machine, named by its IPv4 address."""
+    """Look for cameras on one network interface of this machine, named by its IPv4 address, or on all of them."""
 
-    interface: str
+    interface: str = ""
 
 
 class Cameras(msgspec.Struct):
@@ -63,7 +65,8 @@ def discover_sources(ctx: Ctx, given: Discover) -> Effect:
     }
 
     async def look(_receipt: Receipt) -> None:
-        found = await _spoken(lambda: discover(given.interface, DISCOVERY_S))
+        where = given.interface
+        found = await (_spoken(lambda: discover(where, DISCOVERY_S)) if where else _everywhere())
         result.cameras = [
             {
                 "url": url, "name": match.name, "hardware": match.hardware, "location": match.location,
@@ -73,6 +76,22 @@ def discover_sources(ctx: Ctx, given: Discover) -> Effect:
         ]  # fmt: skip
 
     return Effect(result, after=look)
+
+
+async def _everywhere() -> Found:
+    """What answers on any interface; one that cannot be asked (no multicast there) is left out."""
+    asked = await asyncio.to_thread(interfaces)
+    told = await asyncio.gather(
+        *(asyncio.to_thread(discover, each, DISCOVERY_S) for each in asked), return_exceptions=True
+    )
+    found: dict[str, Any] = {}
+    for answers in told:
+        if isinstance(answers, SourceError):
+            continue
+        if isinstance(answers, BaseException):
+            raise answers
+        found |= dict(answers)
+    return list(found.items())
 
 
 def _counters(ctx: Ctx, given: Move) -> Facts:
@@ -102,6 +121,10 @@ def move_camera(ctx: Ctx, given: Move) -> Effect:
             Text("Déclarez-la comme source ONVIF.", "Declare it as an ONVIF source."),
         )
     url = spec_of(ctx.kernel, source).url
+    hands: Hands = ctx.kernel.things["hands"]
+    person, moving = ctx.principal.id, any(speeds) and not given.preset
+    until = ctx.now_us + int((HOLD_S + (given.seconds if moving else 0)) * 1e6)
+    hands.free(deployment.id, person, ctx.now_us)
 
     def turn() -> None:
         camera = Camera(url)
@@ -115,7 +138,13 @@ def move_camera(ctx: Ctx, given: Move) -> Effect:
     async def after(_receipt: Receipt) -> None:
         await _spoken(turn)
 
-    return Effect(Nothing(), order=deployment.order_id, after=after)
+    return Effect(
+        Nothing(),
+        apply=lambda _connection: hands.take(deployment.id, person, ctx.now_us, until),
+        order=deployment.order_id,
+        after=after,
+        events=[(TURNED, {"deployment": deployment.id, "person": person, "until": until})],
+    )
 
 
 async def _spoken(what: Callable[[], Any]) -> Any:

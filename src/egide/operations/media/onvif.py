@@ -6,9 +6,12 @@ answers are bounded (256 KiB) and waited for 5 s at most. The pass word goes out
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import http.client
 import secrets
 import socket
+import struct
 import time
 import uuid
 from collections.abc import Callable
@@ -22,12 +25,17 @@ from egide.protocols.onvif.discovery import GROUP
 from egide.protocols.safexml import MAX_BYTES
 
 T = TypeVar("T")
+Found = list[tuple[str, onvif.Match]]
+"""(onvif:// address, what it says) of each camera."""
 
 ANSWER_S: Final = 5.0
 """Seconds a camera may take to answer."""
 DEVICE_PATH: Final = "/onvif/device_service"
 """Where every ONVIF device listens (Core Specification, 5.1.1)."""
 MAX_FOUND: Final = 64
+MAX_INTERFACES: Final = 8
+_SIOCGIFADDR: Final = 0x8915
+"""Linux, netdevice(7): the IPv4 address of an interface, at bytes 20 to 23 of its `struct ifreq`."""
 MAX_ANSWERS: Final = 512
 """Datagrams looked at in one discovery."""
 
@@ -160,8 +168,19 @@ def _path(address: str) -> str:
     )
 
 
-def discover(interface: str, seconds: float, group: tuple[str, int] = GROUP) -> list[tuple[str, onvif.Match]]:
-    """(onvif:// address, what it says) of each camera that answers on one interface of this machine, given by its address.
+def interfaces() -> list[str]:
+    """The IPv4 addresses of this machine's network interfaces, MAX_INTERFACES at most."""
+    found = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        for _number, name in socket.if_nameindex():
+            with contextlib.suppress(OSError):  # an interface without an IPv4 address
+                answer = fcntl.ioctl(sock, _SIOCGIFADDR, struct.pack("256s", name.encode()))
+                found.append(socket.inet_ntoa(answer[20:24]))
+    return found[:MAX_INTERFACES]
+
+
+def discover(interface: str, seconds: float, group: tuple[str, int] = GROUP) -> Found:
+    """Each camera that answers on one interface of this machine, given by its address.
 
     Only the host that answered is taken for the camera's, so that no answer can name another. Raises SourceError interface.
     """
