@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -84,9 +85,7 @@ async def judged(seen: Window, part: str, where: str) -> list[str]:
     return wrong
 
 
-async def test_a_camera_is_added_checked_and_turned_by_one_person_at_a_time(
-    stage: Stage, scene: Scene, window: Opener, dome: OnvifCamera
-) -> None:
+async def test_a_camera_is_found_checked_and_added(scene: Scene, window: Opener, dome: OnvifCamera) -> None:
     seen = await window("command")
     page = seen.page
     await seen.go("/operations")
@@ -128,9 +127,20 @@ async def test_a_camera_is_added_checked_and_turned_by_one_person_at_a_time(
     await on_narrow(page, "Caméra")
     pane = page.locator(".pane")
     await expect(pane.get_by_role("heading", name="Dôme du ballon")).to_be_visible()
+    assert wrong == [], "\n".join(wrong)
 
-    await pane.get_by_role("button", name="Démarrer la caméra").click()
-    await pane.get_by_role("button", name="Regarder", exact=True).click()
+
+async def test_a_camera_is_turned_by_one_person_at_a_time(scene: Scene, window: Opener, dome: OnvifCamera) -> None:
+    command, (lat, lon) = await scene.person("command"), scene.place
+    url = f"onvif://{USER}:{quote(PASSWORD)}@127.0.0.1:{dome.port}"
+    given = {"name": "Dôme du ballon", "kind": "onvif", "url": url, "aircraft": "F-BALL1", "pilot": "Équipe du ballon"}
+    source = (await command.act("operations.source.add", **given, lat=lat, lon=lon))["id"]
+    started = await command.act("operations.camera.start", source=source, mission=scene.mission)
+    seen = await window("command")
+    page = seen.page
+    await seen.go("/operations")
+    await page.get_by_role("button", name="Dôme du ballon").click()
+    await page.locator(".pane").get_by_role("button", name="Regarder", exact=True).click()
     await expect(page.locator("[data-video]")).to_have_attribute("data-state", "live")
 
     # Held, it turns; let go, it stops: by the pointer and by the keyboard.
@@ -152,21 +162,18 @@ async def test_a_camera_is_added_checked_and_turned_by_one_person_at_a_time(
     await until(lambda: not any(dome.head.speeds))
     let_go = time.monotonic()
     assert dome.head.tilt > 0
-    wrong += await judged(seen, "[data-steer]", "steer")
 
     # One person at a time.
     officer = await scene.person("officer")
-    picture = await officer.act("operations.picture")
-    deployment = next(each["deployment"] for each in picture["sources"] if each["name"] == "Dôme du ballon")
     await asyncio.sleep(max(0.0, let_go + HOLD_S + 0.5 - time.monotonic()))  # command's own hold runs out
-    await officer.act("operations.camera.move", deployment=deployment, zoom=0.1, seconds=5)
+    await officer.act("operations.camera.move", deployment=started["deployment"], zoom=0.1, seconds=5)
     await right.click(delay=300)
     await expect(steer.get_by_role("alert")).to_contain_text("tourne cette caméra en ce moment")
     await expect(steer.get_by_role("alert")).to_contain_text("attendez 5 s")
     assert dome.head.speeds[2] > 0, "the officer's move goes on"
     await switch(seen, "en")
     await expect(steer.get_by_role("alert")).to_contain_text("is turning this camera now")
-    wrong += await judged(seen, "[data-steer]", "steer refused")
+    wrong = await judged(seen, "[data-steer]", "steer refused")
     assert wrong == [], "\n".join(wrong)
 
 
