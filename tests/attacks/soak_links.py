@@ -15,9 +15,11 @@ from egide.exercise.links import FfmpegSink
 from egide.exercise.rtsp import RtspServer
 from egide.protocols.rtp import PPS, SPS, nal_units
 from tests.attacks.soak_sender import RATE
-from tests.attacks.soak_sources import Camera, Reel
+from tests.attacks.soak_sources import GROUP, Camera, Reel
 
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER of zero seconds: closing resets the connection
+# Filler data (ITU-T H.264, 7.3.2.7): ffmpeg reads 200 kB before it calls by RTMP, for which small pictures would take minutes.
+FILLER = b"\0\0\0\1\x0c" + b"\xff" * 52_000 + b"\x80"
 AGAIN_S = 0.5  # s between two tries of a sender to reach the platform
 
 
@@ -116,6 +118,7 @@ class FfmpegCamera(Camera):
     def __init__(self, *given: Any, kind: str) -> None:
         self.kind, self.klv = kind, kind == "srt"
         super().__init__(*given)
+        self._padded = 0
         self._sink: FfmpegSink | None = None
 
     @property
@@ -131,12 +134,17 @@ class FfmpegCamera(Camera):
             if self._sink is not None:
                 self._sink.close()
                 await asyncio.sleep(AGAIN_S)
+            self._padded = GROUP if self.kind == "rtmp" else 0  # a key picture is among them
             self._sink = FfmpegSink(self.url.partition("?")[0] + ("?mode=caller" if self.kind == "srt" else ""))
 
     def send(self, piece: bytes) -> None:
         if self._sink is not None:
             self._sink.write(piece)
             self._sink.send()
+
+    def piece(self) -> bytes:
+        filled, self._padded = self._padded > 0, max(0, self._padded - 1)
+        return self.reel.piece(more=FILLER if filled else b"")
 
     async def up(self) -> None:
         if self._task is None:

@@ -74,12 +74,12 @@ class Reel:
         )  # fmt: skip
         return klv.encode(klv.frame_of(pose, time.time_ns() // 1000, mission="SOAK", tail=f"F-S{self._number:03d}"))
 
-    def piece(self, now_us: int | None = None) -> bytes:
-        """The transport packets of the next picture, of this moment unless another is told (µs since the first)."""
+    def piece(self, now_us: int | None = None, more: bytes = b"") -> bytes:
+        """The packets of the next picture, with `more` NAL units in it; of this moment or of another (µs since the first)."""
         unit, now = self.picture(), time.monotonic_ns() // 1000 - self._begun if now_us is None else now_us
         if unit.key:
             self._mux.tables()
-        self._mux.video(unit.data, now, now, unit.key)
+        self._mux.video(unit.data + more, now, now, unit.key)
         if self._telemetry:
             self._mux.klv(self.said(), now)
         return self._mux.take()
@@ -166,9 +166,13 @@ class Camera(Source):
         due = loop.time()
         while True:
             await self.ready()
-            self.send(self.reel.piece())
+            self.send(self.piece())
             due = max(due + 1 / RATE, loop.time() - 1)
             await asyncio.sleep(max(0.0, due - loop.time()))
+
+    def piece(self) -> bytes:
+        """The next picture's packets."""
+        return self.reel.piece()
 
     async def ready(self) -> None:
         """Reaches the platform."""

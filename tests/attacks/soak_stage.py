@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import itertools
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from cryptography import x509
 
 from egide.bench.measure import free_port
 from egide.bench.platform import INSIDE, SQUARE, Platform, platform
@@ -19,6 +22,7 @@ from tests.attacks.soak_links import CallingCamera, FfmpegCamera, RtspCamera, Tc
 from tests.attacks.soak_players import Device, Player, Viewer, Watcher
 from tests.attacks.soak_sources import Beacon, Camera, PilotedCamera, ProcessCamera, Receiver, Source, UdpCamera, clip
 from tests.operations.tak.marti.client import Client as Enrolling
+from tests.operations.tak.marti.client import request
 
 TRIES = 3  # of putting a camera into service: its sender may just be calling again
 SECOND = "other-officer"  # whose right to look is taken and given again; the others are the officer's or command's
@@ -111,7 +115,7 @@ class Stage:
         self.beacons += [Receiver(f"receiver {at}", at) for at in range(self.crowd.receivers)]
 
     async def _devices(self, folder: Path, people: list[Person]) -> None:
-        """Enrolled as ATAK enrols: a token by an act, a request with it, a certificate."""
+        """Enrolled as ATAK enrols: a token by an act, with it a certificate."""
         for number in range(self.crowd.telling + self.crowd.hearing):
             person = people[number % len(people)]
             told = await person.act("operations.tak.enrol", callsign=f"Soak {number}")
@@ -119,8 +123,7 @@ class Stage:
                 folder / f"device-{number}", f"BENCH-{number * 10:06d}", self.ports["tak_enrol_port"], self.ports["tak_marti_port"]
             )  # fmt: skip
             client.read_package(await asyncio.to_thread(person.fetch, told["package"]))
-            await client.enrol()
-            await client.https.aclose()
+            await certify(client)
             tells = number < self.crowd.telling
             name = f"device {number} of {person.persona}"
             self.clients.append(Device(name, number, self.ports["tak_port"], client.trust, tells=tells))
@@ -177,6 +180,17 @@ class Stage:
         """The second officer may look, or may not."""
         change = {"add" if second else "remove": [SECOND]}
         await self.command.act("operations.roster.change", mission=self.mission, **change)
+
+
+async def certify(client: Enrolling) -> None:
+    """The certificate alone: the enrolment port answers so many requests of one address a minute, and all of ours are of one."""
+    async with client.enrolling() as https:
+        asked = {"params": {"clientUid": client.uid}, "headers": {"accept": "application/json"}}
+        signed = await https.post("/Marti/api/tls/signClient/v2", content=request(client.key), **asked)
+        assert signed.status_code == 200, signed.text
+        client.certificate = x509.load_der_x509_certificate(base64.b64decode(signed.json()["signedCert"]))
+    client.connect()
+    await client.https.aclose()
 
 
 @contextmanager

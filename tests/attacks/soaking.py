@@ -236,7 +236,10 @@ class Soak:
                     if time.monotonic() > until:
                         self.faults.append(f"{actor.name} cannot join")
                         return
-                    await self._join(actor)
+                    try:
+                        await self._join(actor)
+                    except TROUBLE as error:
+                        self.faults.append(f"{actor.name}: {error!r}")
                     await asyncio.sleep(0.05)
 
         for group in (self.stage.sources, self.stage.clients):

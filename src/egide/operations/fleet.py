@@ -115,6 +115,15 @@ class Fleet:
             lawful = kernel.orders.current(row.order_id, db, now).in_force(now)
             state.lawful_until = monotonic() + TTL_S + GRACE_S if lawful else 0.0
 
+    def _forget(self) -> None:
+        """Sources that were removed, here or in another process, are not known any more."""
+        idle = [source for source, state in self._relay.states() if state.deployment is None]
+        if idle:
+            table = tables.source
+            gone = select(table.c.id).where(table.c.id.in_(idle), table.c.removed.is_not(None))
+            for (source,) in self._kernel.store.reader().execute(gone).all():
+                self._relay.forget(source)
+
     async def _join(self, row: Any) -> None:
         """Shows a camera that another process films."""
         source = (
@@ -169,6 +178,7 @@ class Fleet:
                 self._now.clear()
             try:
                 await self.look()
+                self._forget()
                 await self._end_watches()
             except (EgideError, SQLAlchemyError) as error:
                 log.warning("the cameras of other processes: %s", error)
