@@ -352,9 +352,11 @@ class Soak:
         }  # fmt: skip
 
 
-def fifths(samples: list[Sample], warm_up_s: float, of: str) -> tuple[float, float]:
-    """Medians of the first and of the last fifth of what was measured after the warm-up."""
-    begun = samples[0].at if samples else 0.0
-    values = [float(getattr(each, of)) for each in samples if each.at - begun >= warm_up_s]
+def grown(samples: list[Sample], warm_up_s: float, of: str) -> dict[str, float]:
+    """Medians of the first and of the last fifth of what was measured after the warm-up, and by how much the last is more."""
+    values = [float(getattr(each, of)) for each in samples if each.at - samples[0].at >= warm_up_s]
+    if not values:
+        return {}
     part = max(1, len(values) // 5)
-    return median(values[:part]), median(values[-part:])
+    first, last = median(values[:part]), median(values[-part:])
+    return {"first": round(first, 1), "last": round(last, 1), "growth": round(last / first - 1, 4)}

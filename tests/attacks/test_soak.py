@@ -29,7 +29,7 @@ from typing import Any
 import pytest
 
 from tests.attacks.soak_stage import Crowd, Stage, stage
-from tests.attacks.soaking import Sample, Soak, fifths
+from tests.attacks.soaking import Sample, Soak, grown
 
 ASKED = os.environ.get("EGIDE_SOAK_S", "")
 FULL = bool(ASKED) or os.environ.get("EGIDE_PROOF") == "1"
@@ -75,9 +75,7 @@ def test_fifty_come_and_go(tmp_path: Path) -> None:
         log = (on.one.folder / "serve.log").read_text("utf-8")
     report = counts | {"seconds": SECONDS, "seed": SEED, "before": asdict(before), "after": asdict(after)}
     for of in ("rss", "uss", "descriptors", "tasks"):
-        if soak.samples:
-            first, last = fifths(soak.samples, WARM_UP_S, of)
-            report[of] = {"first": round(first, 1), "last": round(last, 1), "growth": round(last / first - 1, 4)}
+        report[of] = grown(soak.samples, WARM_UP_S, of)
     report["rss_series"] = [round(each.rss, 1) for each in soak.samples[:: max(1, len(soak.samples) // 60)]]
     written("soak", report | {"faults": soak.faults[:20]})
     assert soak.faults == [], f"seed {SEED}: {report}"
