@@ -185,8 +185,10 @@ class Stage:
 async def certify(client: Enrolling) -> None:
     """The certificate alone: the enrolment port answers so many requests of one address a minute, and all of ours are of one."""
     async with client.enrolling() as https:
-        asked = {"params": {"clientUid": client.uid}, "headers": {"accept": "application/json"}}
-        signed = await https.post("/Marti/api/tls/signClient/v2", content=request(client.key), **asked)
+        signed = await https.post(
+            "/Marti/api/tls/signClient/v2", content=request(client.key), params={"clientUid": client.uid},
+            headers={"accept": "application/json"},
+        )  # fmt: skip
         assert signed.status_code == 200, signed.text
         client.certificate = x509.load_der_x509_certificate(base64.b64decode(signed.json()["signedCert"]))
     client.connect()
