@@ -9,6 +9,7 @@ as lost, 10 s until the ingest tries again at the latest, 5 s for that try, and 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 import random
@@ -49,6 +50,7 @@ class Sample:
     rss: float
     uss: float
     descriptors: int
+    wires: int  # of the descriptors, those that are no files: sockets, pipes
     tasks: int
 
 
@@ -60,7 +62,12 @@ def sample(pid: int, folder: Path, began: float) -> Sample:
     lines = inside.read_text("utf-8").splitlines() if inside.exists() else []
     tasks = json.loads(lines[-1])["tasks"] if lines else 0
     uss = (kib["Private_Clean"] + kib["Private_Dirty"]) / 1024
-    return Sample(time.monotonic() - began, kib["Rss"] / 1024, uss, len(list(Path(f"/proc/{pid}/fd").iterdir())), tasks)
+    held = []
+    for each in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):  # closed meanwhile
+            held.append(str(each.readlink()))
+    wires = sum(not name.startswith("/") for name in held)
+    return Sample(time.monotonic() - began, kib["Rss"] / 1024, uss, len(held), wires, tasks)
 
 
 class Soak:
@@ -103,6 +110,7 @@ class Soak:
         if not self.faults:
             await self._calm()
             await self._every_source_can_be_watched()
+        await self._until(lambda: self._sample().wires <= before.wires, ENDED_S)  # the last looks hang up
         after = self._sample()
         watchdog.cancel()
         ended = await asyncio.gather(hand, watchdog, return_exceptions=True)
