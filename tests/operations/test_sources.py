@@ -93,3 +93,22 @@ async def test_what_is_no_source_is_said(world: World) -> None:
     for tag in ("mavlink", "mavlink:0", "mavlink:14550:999"):
         with pytest.raises(BadInput, match="Unknown"):
             await world.source(tags=(tag,))
+
+
+async def test_a_source_that_is_removed_leaves_nothing_behind(world: World) -> None:
+    """Sources come and go for years: each number serves again, and nobody is told the name of one that is no more."""
+    signed = await world.order()
+    mission, relay = await world.mission(signed), world.kernel.things["relay"]
+    seen = []
+    for name in ("Drone 1", "Drone 2"):
+        source = await world.source(name=name)
+        started = await world.act("command", "operations.camera.start", source=source, mission=mission)
+        await world.until(lambda: relay.positions.place(source) is not None)  # noqa: B023 — asked at once
+        seen.append(relay.hub.stream(source))
+        await world.act("command", "operations.camera.stop", deployment=started["deployment"], reason="Relève")
+        await world.act("command", "operations.source.remove", source=source)
+        await world.until(lambda: source not in dict(relay.states()))  # noqa: B023
+    assert seen[0] == seen[1]
+    terminal = Terminal(world.person("command"))
+    await world.act("command", "operations.track.subscribe", terminal)
+    assert [told for told in terminal.pushed if told["push"] == "entities"] == [{"push": "entities", "entities": []}]

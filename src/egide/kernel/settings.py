@@ -28,6 +28,7 @@ FOREIGN = frozenset(
         "EGIDE_NODE",
         "EGIDE_PROOF",
         "EGIDE_REPORTS",
+        "EGIDE_SOAK_S",
     }
 )
 

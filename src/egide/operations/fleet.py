@@ -52,15 +52,22 @@ class Fleet:
         self._kernel = kernel
         self._relay = relay
         self._now = asyncio.Event()
+        self._changed: set[str] = set()  # sources that were declared or removed since the last look
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Ends what dead processes left, joins what living ones film, and goes on looking."""
         await self.clear()
         await self.look()
-        self._kernel.bus.watch(lambda name, _told: self._now.set() if name in CHANGES else None)
+        self._kernel.bus.watch(self._heard)
         self._kernel.processes.on_lost.append(lambda _lost: self._now.set())
         self._task = asyncio.create_task(self._run(), name="fleet")
+
+    def _heard(self, name: str, told: dict[str, Any]) -> None:
+        if name in CHANGES:
+            self._now.set()
+        elif name == "source.changed":
+            self._changed.add(told["source"])
 
     async def stop(self) -> None:
         """Stops looking; what this process films is the relay's to stop."""
@@ -114,6 +121,17 @@ class Fleet:
                     await asyncio.to_thread(recorder.close)
             lawful = kernel.orders.current(row.order_id, db, now).in_force(now)
             state.lawful_until = monotonic() + TTL_S + GRACE_S if lawful else 0.0
+
+    def _forget(self) -> None:
+        """Sources that were removed, here or in another process, are not known any more."""
+        db, table = self._kernel.store.reader(), tables.source
+        for source in tuple(self._changed):
+            if self._relay.state(source).deployment is not None:
+                continue  # it is being stopped: the next look
+            self._changed.discard(source)
+            row = db.execute(select(table.c.removed).where(table.c.id == source)).first()
+            if row is None or row.removed is not None:
+                self._relay.forget(source)
 
     async def _join(self, row: Any) -> None:
         """Shows a camera that another process films."""
@@ -169,6 +187,7 @@ class Fleet:
                 self._now.clear()
             try:
                 await self.look()
+                self._forget()
                 await self._end_watches()
             except (EgideError, SQLAlchemyError) as error:
                 log.warning("the cameras of other processes: %s", error)

@@ -174,6 +174,13 @@ class Positions:
         if number is not None and self._moving.here[number]:
             self._gone(np.array([number]))
 
+    def forget(self, id_: str) -> None:
+        """The entity will not come again: nothing of it is kept but that its number was had."""
+        self.drop(id_)
+        number = self._numbers.pop(id_, None)
+        if number is not None:
+            del self._entities[number]
+
     def _gone(self, numbers: np.ndarray[Any, np.dtype[np.intp]]) -> None:
         audiences = self._moving.audience[numbers]
         self._moving.drop(numbers)

@@ -148,6 +148,12 @@ class Relay:
         self.positions.drop(source)
         self._told(source)
 
+    def forget(self, source: str) -> None:
+        """A source that is no more: its number is another's to have, its name is told to nobody."""
+        self._states.pop(source, None)
+        self.hub.forget(source)
+        self.positions.forget(source)
+
     def stop_recording(self, source: str) -> Recorder | None:
         """Stops recording at once and goes on showing (L242-5 III); the recorder is for the caller to close."""
         state = self.state(source)

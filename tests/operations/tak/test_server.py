@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ssl
+import weakref
 from configparser import ConfigParser
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -169,3 +171,18 @@ async def received(tool: pytak.CLITool, uid: str) -> bool:
             data = await tool.rx_queue.get()
             if ET.fromstring(data).get("uid") == uid:
                 return True
+
+
+async def test_of_a_connection_that_ended_no_tls_is_kept(tak: Field) -> None:
+    """It has 300 kB of buffers, and what its client drew stays on the map; the collector of cycles seldom runs here."""
+    gc.disable()
+    try:
+        async with tak.client("alpha") as alpha:
+            alpha.send(event("u-d-f", "drawing-of-alpha"))
+            await until(lambda: tak.router.last("drawing-of-alpha"))
+            held = [weakref.ref(each._transport.get_extra_info("ssl_object")) for each in tak.server._connections]
+            assert held[0]() is not None
+        await until(lambda: all(each() is None for each in held))
+    finally:
+        gc.enable()
+    assert tak.router.last("drawing-of-alpha") is not None

@@ -97,6 +97,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, _error: Exception | None) -> None:
         """However it ended."""
         self.closed = True
+        # TLS has 300 kB of buffers, and the router keeps who sent what it still shows: up to a day after they left.
+        self._transport = asyncio.Transport()
         if self._working is not None:
             self._working.cancel()
         for callback in self._closing:
@@ -145,7 +147,7 @@ class Connection(asyncio.Protocol):
 
     def pending(self) -> int:
         """Bytes its socket has not taken yet."""
-        return self._transport.get_write_buffer_size()
+        return 0 if self.closed else self._transport.get_write_buffer_size()
 
     def on_close(self, callback: Callable[[], None]) -> None:
         """Calls back when it is gone, however that happens."""
