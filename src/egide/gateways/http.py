@@ -10,6 +10,7 @@ import logging
 import mimetypes
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
 from contextlib import suppress
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -293,7 +294,7 @@ def build(kernel: Kernel, operator_token: str) -> Callable[[Scope, Receive, Send
     live = Live(kernel, doorkeeper)
     kernel.things["live"] = live
     kernel.things["pages"] = pages
-    spec = msgspec.json.encode(document(kernel))
+    spec = cache(lambda: msgspec.json.encode(document(kernel)))  # a tenth of a second that nobody may ask for
 
     async def health(_request: Request) -> Response:
         state = kernel.things["health"]() if "health" in kernel.things else {"ok": True}
@@ -333,7 +334,7 @@ def build(kernel: Kernel, operator_token: str) -> Callable[[Scope, Receive, Send
         return FileResponse(file, media_type=AUTHORITY_TYPE) if file.exists() else Response("Not found", 404)
 
     async def openapi(_request: Request) -> Response:
-        return Response(spec, media_type="application/json")
+        return Response(spec(), media_type="application/json")
 
     routes: list[BaseRoute] = [
         Route("/api/openapi.json", openapi),

@@ -14,7 +14,7 @@ from __future__ import annotations
 import difflib
 import json
 import marshal
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -28,6 +28,7 @@ from egide.kernel.errors import NotFound, StartupError, Text
 from egide.kernel.law import Fact, LawBook, Obligation, Reason, Rule
 
 MEMO_ENTRIES = 8192  # decisions kept; the least recently used goes first
+COMPILED = 1024  # texts of rules and schemas kept compiled; a law has some 200 acts
 REFUSED_FACTS = 256  # of an ill-formed request, kept with the refusal
 MEMO_KEY_BYTES = 4096  # longer fact tuples are decided without being kept
 PERMIT = "permit"  # @id of the generated permit
@@ -193,7 +194,7 @@ class Guard:
         benches: dict[str, _Bench] = {}
         for groups, acts in alike.items():
             lines = [_HEAD, *(f"action {_quoted(group)};" for group in groups), *(self._action(act) for act in acts)]
-            schema = _schema(lines)
+            schema = _schema("\n".join(lines))
             # The schema gives the entities their action hierarchy; without it no group would contain any act.
             entities = cedarpy.Entities.from_json_str("[]", schema)
             rules = "\n".join(rule.cedar for rule in _applicable(self.book, groups))
@@ -212,7 +213,7 @@ class Guard:
                         "action": {"type": "Action", "id": act.name},
                         "resource": {"type": "Thing", "id": "one"},
                     },
-                    policies=cedarpy.PolicySet.from_str(f"{rules}\n{permit}"),
+                    policies=_policies(f"{rules}\n{permit}"),
                     schema=schema,
                     entities=entities,
                 )
@@ -233,7 +234,7 @@ class Guard:
         alone = [(group,) for group in self.book.groups]
         for number, groups in enumerate(dict.fromkeys([*alone, *(act.groups for act in self.acts.values())])):
             lines.append(self._action(ActLaw(f"check {number}", groups)))
-        result = cedarpy.validate_policies("\n".join(rule.cedar for rule in rules), _schema(lines))
+        result = cedarpy.validate_policies("\n".join(rule.cedar for rule in rules), _schema("\n".join(lines)))
         for problem in result.errors:
             digits = problem.policy_id.removeprefix("policy")
             rule = rules[int(digits)] if digits.isdigit() and int(digits) < len(rules) else None
@@ -246,9 +247,17 @@ class Guard:
             raise StartupError(Text("Les règles Cedar ne sont pas valides.", "The Cedar rules are not valid."))
 
 
-def _schema(lines: Iterable[str]) -> cedarpy.Schema:
+@lru_cache(maxsize=COMPILED)
+def _policies(text: str) -> cedarpy.PolicySet:
+    """What a text of rules says does not change: a replay and another day's law compile most of it again."""
+    return cedarpy.PolicySet.from_str(text)
+
+
+@lru_cache(maxsize=COMPILED)
+def _schema(text: str) -> cedarpy.Schema:
+    """As `_policies`."""
     try:
-        return cedarpy.Schema.from_str("\n".join(lines))
+        return cedarpy.Schema.from_str(text)
     except ValueError as error:
         raise StartupError(Text(f"Schéma Cedar incorrect : {error}", f"Wrong Cedar schema: {error}")) from error
 

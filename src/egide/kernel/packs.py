@@ -16,6 +16,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -115,6 +116,11 @@ class CaseFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     facts: dict[str, Value] = {}
 
 
+@lru_cache(maxsize=8)  # each file is asked for hundreds of lines in a row
+def _lines(text: str) -> list[str]:
+    return text.splitlines()
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A file's name and text; `line` finds where a thing stands in it."""
@@ -124,7 +130,7 @@ class Source:
 
     def line(self, *anchors: str, nth: int = 0) -> int | None:
         """1-based line of the last anchor found: a header (its `nth` repeats skipped), then keys of its table."""
-        lines = self.text.splitlines()
+        lines = _lines(self.text)
         found: int | None = None
         start = 0
         for position, anchor in enumerate(anchors):
