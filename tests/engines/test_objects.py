@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,28 @@ def test_a_name_that_passes_stays_inside(name: str) -> None:
         assert len(name) <= MAX_NAME
         assert re.fullmatch(r"(recordings|documents)(/[A-Za-z0-9][A-Za-z0-9._-]*)*", name)
         assert os.path.normpath(name) == name
+
+
+@pytest.mark.parametrize("objects", ["folder"], indirect=True)
+def test_a_list_of_what_is_erased_meanwhile_is_no_failure(objects: Objects) -> None:
+    stop, wrong = threading.Event(), []
+
+    def erases() -> None:
+        while not stop.is_set():
+            objects.put("recordings/a/deep/1", b"sealed")
+            objects.delete_prefix("recordings/a")
+
+    thread = threading.Thread(target=erases)
+    thread.start()
+    try:
+        for _ in range(2_000):
+            wrong += [name for name in objects.names("recordings") if name != "recordings/a/deep/1"]
+            with suppress(NotFound):
+                objects.size("recordings/a/deep/1")
+    finally:
+        stop.set()
+        thread.join()
+    assert wrong == []
 
 
 # -- the folder -----------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import errno
 import fcntl
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -90,18 +91,23 @@ class FolderObjects(Objects):
         """The file's length."""
         path = self._root / checked(name)
         with _plain():
-            if not path.is_file():
+            try:
+                status = path.stat()
+            except (FileNotFoundError, NotADirectoryError) as error:
+                raise gone(name) from error
+            if not stat.S_ISREG(status.st_mode):
                 raise gone(name)
-            return path.stat().st_size
+            return status.st_size
 
     def names(self, prefix: str) -> list[str]:
-        """The files under a folder; what is half written has a name with a dot and is left out."""
+        """The files under a folder; what is half written has a name with a dot, what is erased meanwhile is gone: left out."""
         place = self._root / checked_prefix(prefix)
         with _plain():
             return sorted(
                 file.relative_to(self._root).as_posix()
-                for file in place.rglob("*")
-                if not file.name.startswith(".") and file.is_file()
+                for folder, _, names in os.walk(place, onerror=_unless_gone)
+                for file in (Path(folder) / name for name in names if not name.startswith("."))
+                if file.is_file()
             )
 
     def delete(self, name: str) -> None:
@@ -124,6 +130,11 @@ class FolderObjects(Objects):
                         Path(folder).rmdir()
             with suppress(FileNotFoundError):
                 _sync(place.parent)
+
+
+def _unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error
 
 
 def _make(folder: Path, root: Path) -> None:
