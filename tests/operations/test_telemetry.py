@@ -181,7 +181,7 @@ async def test_a_stranger_is_on_the_map_without_a_name_and_identified_for_a_moti
 ) -> None:
     world, _port, drone = heard
     listed = await world.act("officer", "operations.drone.list")
-    assert [each["name"] for each in listed["drones"]] == ["Drone 1"]
+    assert [each["name"] for each in listed["drones"]] == ["Signal 1"]
     assert listed["drones"][0]["current"]
     assert "FRA87" not in repr(listed)
     assert "1581F" not in repr(listed)
@@ -324,7 +324,7 @@ def test_a_flood_of_strangers_is_bounded() -> None:
     assert heard.drones() == []
     assert len(board.dropped) == signals.MAX_DRONES
     heard.take(broadcast(*INSIDE), "r")
-    assert heard.drones()[0].name == f"Drone {signals.MAX_DRONES + 1}", "names are not used twice"
+    assert heard.drones()[0].name == f"Signal {signals.MAX_DRONES + 1}", "names are not used twice"
 
 
 @FUZZ

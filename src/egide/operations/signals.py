@@ -126,7 +126,7 @@ class Signals:
             return known
         slot = self._free.popleft()
         self._seen += 1
-        id_, name = f"drone-{slot}", f"Drone {self._seen}"
+        id_, name = f"drone-{slot}", f"Signal {self._seen}"
         made = self._drones[key] = Drone(id_, name, self._positions.number(id_, name, "drone"), monotonic())
         return made
 
