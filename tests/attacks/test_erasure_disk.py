@@ -9,6 +9,7 @@ import asyncio
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,17 +58,18 @@ def disk(folder: Path, options: str, size_mib: int) -> Iterator[Disk]:
     """Made, mounted with these options, and unmounted."""
     if os.getuid() != 0 or shutil.which("mkfs.ext4") is None:
         missing("raw disks need root and mkfs.ext4")
-    image, place = folder / "disk.img", folder / "disk"
-    place.mkdir()
+    image, place = folder / "disk.img", Path(tempfile.mkdtemp(prefix="egide-disk-"))  # a server's socket: 107 bytes
     with image.open("wb") as out:
         out.truncate(size_mib << 20)
     subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], check=True)
     if subprocess.run(["mount", "-o", f"loop,{options}", str(image), str(place)], check=False).returncode:
+        place.rmdir()
         pytest.skip("loop devices cannot be mounted here")  # a container may forbid it even to root
     try:
         yield Disk(image, place)
     finally:
         subprocess.run(["umount", "--lazy", str(place)], check=True)
+        place.rmdir()
 
 
 async def erased(world: World, on: Disk, wait_s: float = 0) -> list[bytes]:
