@@ -17,7 +17,11 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes 
 ARGS ?=
 # Tests in as many lanes as there are cores, then those that need the machine for themselves (tests/conftest.py).
 LANES ?= --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
-NOTHING := 5 # how pytest ends when nothing was asked of it
+NOTHING := 5# how pytest ends when nothing was asked of it
+lanes = ended=0; \
+	$(BIN)/python -m pytest -m "not alone" $(LANES) $(1) $(ARGS) || [ $$? -eq $(NOTHING) ] || ended=1; \
+	$(BIN)/python -m pytest -m alone $(1) $(ARGS) || [ $$? -eq $(NOTHING) ] || ended=1; \
+	exit $$ended
 
 # uv trusts the machine's certificates and, where pip is told of another index, takes the same one.
 export UV_SYSTEM_CERTS ?= 1
@@ -44,10 +48,7 @@ demo: setup-run ## Set up, start the platform, play the exercise, open the porta
 
 test: setup ## Set up and pass the tests
 	@$(BIN)/lint-imports --no-cache
-	@ended=0; \
-	$(BIN)/python -m pytest -m "not alone" $(LANES) $(ARGS) || [ $$? -eq $(NOTHING) ] || ended=1; \
-	$(BIN)/python -m pytest -m alone $(ARGS) || [ $$? -eq $(NOTHING) ] || ended=1; \
-	exit $$ended
+	@$(call lanes)
 
 setup: setup-run setup-test ## Make or refresh .venv and the built pages
 
@@ -60,8 +61,8 @@ setup-bench: setup $(BENCH_STAMP)
 serve: setup-run ## Start the platform alone
 	@exec $(BIN)/egide serve $(ARGS)
 
-proof: setup ## The long runs: 10,000 cases for each parser, and what is marked `proof`
-	@EGIDE_PROOF=1 EGIDE_FUZZ=$${EGIDE_FUZZ:-10000} $(BIN)/python -m pytest --timeout=3600 $(ARGS)
+proof: setup ## The long runs: 10,000 cases for each parser, 300 kills, half an hour's soak (two hours on two cores)
+	@export EGIDE_PROOF=1 EGIDE_FUZZ=$${EGIDE_FUZZ:-10000}; $(call lanes,--timeout=7200)
 
 lint: setup ## Format, lint, types, house rules, pages
 	@$(BIN)/ruff format --check .
