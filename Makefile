@@ -16,7 +16,7 @@ STAMPS := $(VENV)/.stamps
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps
 ARGS ?=
 # Tests in as many lanes as there are cores, then those that need the machine for themselves (tests/conftest.py).
-LANES ?= --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+LANES ?= --numprocesses auto --maxprocesses 4 --dist load --maxschedchunk 1
 NOTHING := 5# how pytest ends when nothing was asked of it
 lanes = ended=0; \
 	$(BIN)/python -m pytest -m "not alone" $(LANES) $(1) $(ARGS) || [ $$? -eq $(NOTHING) ] || ended=1; \

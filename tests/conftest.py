@@ -26,7 +26,7 @@ FIRST = ("attacks", "gateways", "engines")
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """For the lanes of `make test` (pytest-xdist): a file stays in one; what needs the machine for itself comes after them."""
+    """For the lanes of `make test` (pytest-xdist): the longest first; what needs the machine for itself comes after them."""
 
     def part(item: pytest.Item) -> str:
         return item.path.relative_to(Path(__file__).parent).parts[0]
@@ -34,7 +34,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if part(item) == "stories":
             item.add_marker("alone")
-        item.add_marker(pytest.mark.xdist_group(str(item.path)))
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: FIRST.index(part(item)) if part(item) in FIRST else len(FIRST))
 
