@@ -26,6 +26,7 @@ UPLOAD = r"^[0-9a-f]{16,40}$"
 
 def compiled(definition: Definition) -> dict[str, Any]:
     """The schema of a whole set of answers."""
+    conditional = [_conditional(field, definition) for field in definition.fields if field.when]
     return {
         "$schema": DIALECT,
         "$id": f"urn:egide:service:{definition.id}:{definition.version}",
@@ -33,9 +34,8 @@ def compiled(definition: Definition) -> dict[str, Any]:
         "type": "object",
         "properties": {field.id: _VALUES[field.kind](field) | {"title": field.label.en} for field in definition.fields},
         "required": [field.id for field in definition.fields if field.required and not field.when],
-        "allOf": [_conditional(field, definition) for field in definition.fields if field.when],
         "additionalProperties": False,
-    }
+    } | ({"allOf": conditional} if conditional else {})
 
 
 @lru_cache(maxsize=128)
