@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from egide import administration, operations, oversight
+from egide import administration, operations, oversight, services
 from egide.gateways import http
 from egide.kernel import jobs
 from egide.kernel.capability import Capability
@@ -34,7 +34,12 @@ LOW_DISK = 64 * 1024 * 1024  # bytes; below this the health page turns amber
 
 def capabilities(settings: Settings) -> tuple[Capability, ...]:
     """Ours, then the operator's accepted plug-ins (allow-listed by hash)."""
-    ours = (administration.capability(demo=settings.demo), operations.capability(), oversight.capability())
+    ours = (
+        administration.capability(demo=settings.demo),
+        operations.capability(),
+        oversight.capability(),
+        services.capability(),
+    )
     return (*ours, *_plugins(settings))
 
 

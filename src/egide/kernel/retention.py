@@ -14,7 +14,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
-from sqlalchemy import Connection, exists, insert, or_, select, update
+from sqlalchemy import Connection, delete, exists, insert, or_, select, update
 from sqlalchemy.exc import DatabaseError
 
 from egide.kernel import tables
@@ -152,6 +152,16 @@ def _remove(kernel: Kernel, category: str, object_: str) -> None:
             .where(tables.retained.c.id == f"{category}/{object_}", tables.retained.c.state == "erasing")
             .values(state="erased")
         )
+
+
+def forget_acts(connection: Connection, owner: str) -> None:
+    """Empties the bodies of every act about this owner's object, and the links to it."""
+    entry, concern = tables.entry, tables.concern
+    about = concern.c.person == owner
+    numbers = [row.idx for row in connection.execute(select(concern.c.idx).where(about)).all()]
+    connection.execute(update(entry).where(entry.c.idx.in_(numbers)).values(body=None))
+    connection.execute(update(entry).where(entry.c.actor == owner).values(body=None, actor=None))
+    connection.execute(delete(concern).where(about))
 
 
 class Keeper:

@@ -21,10 +21,9 @@ from egide.kernel.clock import iso
 from egide.kernel.door import Kernel
 from egide.kernel.errors import BadInput, NotFound, Text, TooMany
 from egide.kernel.identity import digest
-from egide.kernel.retention import keep, trigger
+from egide.kernel.retention import forget_acts, keep, trigger
 from egide.operations import incident_tables, tables
 from egide.operations.board import CHANGED, PURPOSE, Alert, AlertBody, AlertWord, board, owner
-from egide.operations.erasing import forget_acts
 
 CATEGORY = "distress-alert"
 MAX_TEXT = 4000  # characters

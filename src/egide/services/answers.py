@@ -22,7 +22,7 @@ CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f\ud800-\udfff]")
 
 
 def clean(text: str) -> str:
-    """A text as it is kept: composed (NFC), line breaks as \\n, without control characters or blanks around it."""
+    """A text as it is kept: composed (NFC), line breaks as line feeds, without control characters or blanks around it."""
     return CONTROLS.sub("", unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))).strip()
 
 
@@ -160,9 +160,17 @@ _WRONG = {
     "date": Text("Ce jour n’existe pas. Par exemple : 27 3 2026.", "There is no such day. For example: 27 3 2026."),
     "time": Text("Écrivez l’heure ainsi : 14:30.", "Write the time like this: 14:30."),
     "place": Text("Écrivez une adresse ou un lieu.", "Write an address or a place."),
-    "phone": Text("Écrivez un numéro de téléphone, par exemple 06 12 34 56 78.", "Write a telephone number, for example 06 12 34 56 78."),
-    "email": Text("Écrivez une adresse de messagerie, par exemple nom@exemple.fr.", "Write an e-mail address, for example name@example.com."),
+    "phone": Text(
+        "Écrivez un numéro de téléphone, par exemple 06 12 34 56 78.",
+        "Write a telephone number, for example 06 12 34 56 78.",
+    ),
+    "email": Text(
+        "Écrivez une adresse de messagerie, par exemple nom@exemple.fr.",
+        "Write an e-mail address, for example name@example.com.",
+    ),
     "amount": Text("Écrivez un montant, par exemple 120,50.", "Write an amount, for example 120.50."),
     "number": Text("Écrivez un nombre entier, par exemple 3.", "Write a whole number, for example 3."),
-    "files": Text("Ce fichier n’est plus là : joignez-le de nouveau.", "This file is no longer there: attach it again."),
+    "files": Text(
+        "Ce fichier n’est plus là : joignez-le de nouveau.", "This file is no longer there: attach it again."
+    ),
 }

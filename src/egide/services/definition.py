@@ -162,6 +162,7 @@ class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     steps: tuple[Step, ...] = ()
     exports: tuple[Export, ...] = ()
     keywords: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()  # the packs' rule groups that apply to its filing, beyond those of every service
     digest: str = ""  # SHA-256 of its file; no file says it of itself
 
     def __hash__(self) -> int:
@@ -285,7 +286,10 @@ def _field_problems(definition: Definition) -> Iterable[Text]:
         if field.id in seen:
             yield Text(f"question « {field.id} » posée deux fois", f"question “{field.id}” asked twice")
         if (field.kind in ("choice", "choices")) != bool(field.options):
-            yield Text(f"« {field.id} » : des choix, et eux seuls, ont des options", f"“{field.id}”: choices, and only they, have options")
+            yield Text(
+                f"« {field.id} » : des choix, et eux seuls, ont des options",
+                f"“{field.id}”: choices, and only they, have options",
+            )
         yield from _condition_problems(field.when, seen, field.id)
         seen[field.id] = field
     for way in definition.ways:
@@ -306,7 +310,9 @@ def _condition_problems(conditions: Iterable[Condition], seen: Mapping[str, Fiel
         known = {"yes", "no"} if asked.kind == "yesno" else {option.id for option in asked.options}
         for value in condition.among:
             if value not in known:
-                yield Text(f"« {where} » attend « {value} » de « {asked.id} »", f"“{where}” expects “{value}” of “{asked.id}”")
+                yield Text(
+                    f"« {where} » attend « {value} » de « {asked.id} »", f"“{where}” expects “{value}” of “{asked.id}”"
+                )
 
 
 def _state_problems(definition: Definition) -> Iterable[Text]:
@@ -325,7 +331,10 @@ def _state_problems(definition: Definition) -> Iterable[Text]:
             yield Text(f"l’état « {state.id} » n’est jamais atteint", f"state “{state.id}” is never reached")
         leaves = any(state.id in transition.origins for transition in definition.transitions)
         if leaves == state.ends:
-            yield Text(f"« {state.id} » : la fin, et elle seule, n’a pas de suite", f"“{state.id}”: an end, and only an end, leads nowhere")
+            yield Text(
+                f"« {state.id} » : la fin, et elle seule, n’a pas de suite",
+                f"“{state.id}”: an end, and only an end, leads nowhere",
+            )
 
 
 def _same_questions(definitions: Iterable[Definition]) -> None:
@@ -349,4 +358,6 @@ def _unknown(id_: str, known: Iterable[str]) -> Text:
 
 
 def _wrong(name: str, fr: str, en: str) -> StartupError:
-    return StartupError(Text(f"Service mal défini : {fr}", f"Wrong service definition: {en}"), file=f"egide/services/catalogue/{name}")
+    return StartupError(
+        Text(f"Service mal défini : {fr}", f"Wrong service definition: {en}"), file=f"egide/services/catalogue/{name}"
+    )

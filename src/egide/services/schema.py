@@ -99,5 +99,10 @@ _VALUES: dict[str, Callable[[Field], dict[str, Any]]] = {
     "email": lambda _field: {"type": "string", "format": "email", "maxLength": 254},
     "amount": lambda field: {"type": "integer", "minimum": 0, "maximum": field.max or MAX_AMOUNT},
     "number": lambda field: {"type": "integer", "minimum": 0, "maximum": field.max or MAX_NUMBER},
-    "files": lambda _field: {"type": "array", "items": {"type": "string", "pattern": UPLOAD}, "minItems": 1, "maxItems": MAX_FILES},
+    "files": lambda _field: {
+        "type": "array",
+        "items": {"type": "string", "pattern": UPLOAD},
+        "minItems": 1,
+        "maxItems": MAX_FILES,
+    },
 }

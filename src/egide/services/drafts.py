@@ -1,0 +1,228 @@
+"""Drafts: saved at each page, without an account, under a secret that only the person's browser holds; gone after 30 days.
+
+A draft keeps the version of the service it was begun with. Sent on to another service, it takes along every answer that the
+other asks for too. What is typed into a draft never enters the ledger: it is nobody's statement yet.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import msgspec
+from sqlalchemy import Connection, delete, insert, select, update
+
+from egide.kernel import tables as kernel_tables
+from egide.kernel.act import Act, Ctx, Effect, Facts, Input, act
+from egide.kernel.door import Kernel
+from egide.kernel.errors import BadInput, NotFound, Text
+from egide.kernel.identity import digest
+from egide.kernel.randomness import draw
+from egide.kernel.retention import forget_acts, keep, trigger
+from egide.services import tables
+from egide.services.answers import read
+from egide.services.definition import Definition, catalogue
+from egide.services.model import definition_of
+
+ACTIVITY = "service-drafts"
+CATEGORY = "service-draft"
+MAX_BYTES = 256 * 1024  # of a draft; a form's fields are bounded well below
+
+
+class Saved(Input):
+    """What was answered on a page, as the browser sent it (name → values). Without `draft`, one is begun."""
+
+    unkept: ClassVar[frozenset[str]] = frozenset({"form", "secret"})
+
+    service: str
+    form: dict[str, list[str]]
+    draft: str = ""
+    secret: str = ""
+
+
+class DraftRef(Input):
+    """A draft, and the secret of who wrote it."""
+
+    unkept: ClassVar[frozenset[str]] = frozenset({"secret"})
+
+    draft: str
+    secret: str
+
+
+class Moved(DraftRef):
+    """A draft that goes on in another service."""
+
+    service: str
+
+
+class DraftId(msgspec.Struct):
+    """A draft's id, and the secret that opens it."""
+
+    id: str
+    secret: str
+
+
+class Draft(msgspec.Struct):
+    """A draft as it stands: as typed, and as understood."""
+
+    service: str
+    version: int
+    form: dict[str, list[str]]
+    answers: dict[str, Any]
+
+
+class Kept(msgspec.Struct):
+    """What is sealed: everything as typed, also what cannot be understood yet."""
+
+    form: dict[str, list[str]]
+
+
+def owner(draft: str) -> str:
+    """Whose key seals a draft: its own."""
+    return f"draft:{draft}"
+
+
+def noticed(_ctx: Ctx, _given: Any) -> Facts:
+    """The pages themselves say who reads it, why and how long (GDPR 13), in the resident's language."""
+    return {"notice_shown": True}
+
+
+def draft_row(ctx: Ctx, draft: str, secret: str) -> Any:
+    """A draft whose secret is held. Raises `NotFound`, the same whether it never was or is somebody else's."""
+    row = ctx.db.execute(select(tables.draft).where(tables.draft.c.id == draft)).first()
+    if row is None or not hmac.compare_digest(row.secret, digest(secret)):
+        raise NotFound(
+            Text("Ce brouillon n’est plus là.", "This draft is no longer there."),
+            Text("Recommencez : rien n’a été envoyé.", "Start again: nothing was sent."),
+        )
+    return row
+
+
+def gone(connection: Connection, draft: str) -> bool:
+    """Whether a draft was sent or erased meanwhile."""
+    return connection.execute(select(tables.draft.c.id).where(tables.draft.c.id == draft)).first() is None
+
+
+def kept(kernel: Kernel, row: Any) -> dict[str, list[str]]:
+    """What was typed into a draft."""
+    opened = kernel.vault.open_(owner(row.id), ACTIVITY, row.body, row.id.encode())
+    return msgspec.json.decode(opened, type=Kept).form
+
+
+def service(id_: str) -> Definition:
+    """The newest version of a service. Raises `NotFound`."""
+    found = catalogue().find(id_)
+    if found is None:
+        raise NotFound(Text("Ce service n’existe pas.", "There is no such service."))
+    return found
+
+
+def inputs(definition: Definition) -> set[str]:
+    """The names of a service's form fields."""
+    names = set()
+    for field in definition.fields:
+        parts = {"date": ("-year", "-month", "-day"), "place": ("", "-lat", "-lon")}.get(field.kind, ("",))
+        names |= {field.id + part for part in parts}
+    return names
+
+
+def _bounded(form: dict[str, list[str]], definition: Definition) -> dict[str, list[str]]:
+    known = inputs(definition)
+    found = {name: values for name, values in form.items() if name in known}
+    if sum(len(value.encode()) for values in found.values() for value in values) > MAX_BYTES:
+        raise BadInput(
+            Text("C’est trop long pour un formulaire.", "This is too long for a form."),
+            Text("Résumez, et joignez le reste en fichier.", "Summarise, and attach the rest as a file."),
+        )
+    return found
+
+
+def _sealed(kernel: Kernel, draft: str, form: dict[str, list[str]]) -> bytes:
+    return kernel.vault.seal(owner(draft), ACTIVITY, msgspec.json.encode(Kept(form)), draft.encode())
+
+
+@act(
+    "services.draft.save", verb="collect", activity=ACTIVITY, roles=["anyone"], groups=["collection"], gather=noticed, duty=True,
+    input=Saved, output=DraftId, max_bytes=2 * MAX_BYTES, fr="Garder ce qui est déjà répondu", en="Keep what is answered so far",
+)  # fmt: skip
+def save(ctx: Ctx, given: Saved) -> Effect:
+    kernel, table = ctx.kernel, tables.draft
+    if not given.draft:
+        definition = service(given.service)
+        id_, secret = draw(16).hex(), draw(24).hex()
+        form = _bounded(given.form, definition)
+
+        def begin(connection: Connection) -> None:
+            row = {
+                "id": id_, "secret": digest(secret), "service": definition.id, "version": definition.version, "at": ctx.now_us,
+                "body": _sealed(kernel, id_, form),
+            }  # fmt: skip
+            connection.execute(insert(table), row)
+            connection.execute(insert(kernel_tables.retained), keep(CATEGORY, id_))
+            trigger(kernel, connection, CATEGORY, id_, ctx.now_us)
+
+        return Effect(DraftId(id_, secret), apply=begin, actor=owner(id_))
+    row = draft_row(ctx, given.draft, given.secret)
+    definition = definition_of(row)
+    now = _bounded(given.form, definition)
+    # A page's fields replace what they said before, also where a box was emptied; other pages' stay.
+    form = {name: values for name, values in kept(kernel, row).items() if name not in now} | now
+
+    def again(connection: Connection) -> None:
+        connection.execute(
+            update(table).where(table.c.id == row.id).values(at=ctx.now_us, body=_sealed(kernel, row.id, form))
+        )
+        trigger(kernel, connection, CATEGORY, row.id, ctx.now_us)
+
+    return Effect(DraftId(row.id, given.secret), apply=again, actor=owner(row.id))
+
+
+@act(
+    "services.draft.read", verb="view", activity=ACTIVITY, roles=["anyone"], duty=True,
+    input=DraftRef, output=Draft, fr="Reprendre son brouillon", en="Go on with one’s draft",
+)  # fmt: skip
+def read_draft(ctx: Ctx, given: DraftRef) -> Effect:
+    row = draft_row(ctx, given.draft, given.secret)
+    form = kept(ctx.kernel, row)
+    answers = read(definition_of(row).fields, form)
+    return Effect(Draft(row.service, row.version, form, answers), actor=owner(row.id))
+
+
+@act(
+    "services.draft.move", verb="alter", activity=ACTIVITY, roles=["anyone"], duty=True,
+    input=Moved, output=DraftId, fr="Continuer dans un autre service, réponses gardées", en="Go on in another service, answers kept",
+)  # fmt: skip
+def move(ctx: Ctx, given: Moved) -> Effect:
+    row, definition = draft_row(ctx, given.draft, given.secret), service(given.service)
+    table = tables.draft
+    changed = {"service": definition.id, "version": definition.version, "at": ctx.now_us}
+
+    def apply(connection: Connection) -> None:
+        connection.execute(update(table).where(table.c.id == row.id).values(**changed))
+
+    return Effect(DraftId(row.id, given.secret), apply=apply, actor=owner(row.id))
+
+
+@act(
+    "services.draft.drop", verb="erase", activity=ACTIVITY, roles=["anyone"], duty=True,
+    input=DraftRef, output=DraftId, fr="Effacer son brouillon", en="Erase one’s draft",
+)  # fmt: skip
+def drop(ctx: Ctx, given: DraftRef) -> Effect:
+    row = draft_row(ctx, given.draft, given.secret)
+    return Effect(DraftId(row.id, ""), apply=erase(ctx.kernel, row.id), actor=owner(row.id))
+
+
+def erase(kernel: Kernel, draft: str) -> Callable[[Connection], None]:
+    """What destroys a draft: its key, its row, and what the ledger said of it."""
+
+    def destroy(connection: Connection) -> None:
+        kernel.vault.shred(owner(draft), ACTIVITY)
+        connection.execute(delete(tables.draft).where(tables.draft.c.id == draft))
+        connection.execute(delete(kernel_tables.retained).where(kernel_tables.retained.c.id == f"{CATEGORY}/{draft}"))
+        forget_acts(connection, owner(draft))
+
+    return destroy
+
+
+ACTS: tuple[Act, ...] = (save, read_draft, move, drop)
