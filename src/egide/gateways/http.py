@@ -23,12 +23,14 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from egide.gateways import alert_page, roots
 from egide.gateways.alert_page import AlertPage
+from egide.gateways.file_pages import FilePages
 from egide.gateways.headers import PAGES, WORKER, common, csp, for_alerts, for_the_field, worker_csp
 from egide.gateways.live import Live
 from egide.gateways.metrics import Page
 from egide.gateways.neighbours import Neighbours
 from egide.gateways.openapi import document
 from egide.gateways.phones import AUTHORITY_PATH, AUTHORITY_TYPE
+from egide.gateways.service_pages import ServicePages
 from egide.kernel.clock import iso
 from egide.kernel.door import Kernel, problem
 from egide.kernel.errors import BadInput, EgideError, NotFound, Text, TooLarge
@@ -345,6 +347,8 @@ def build(kernel: Kernel, operator_token: str) -> Callable[[Scope, Receive, Send
         Route("/healthz", health),
         Route(alert_page.PATH, alerts.show),
         Route(alert_page.PATH, alerts.send, methods=["POST"]),
+        *FilePages(kernel).routes(),
+        *ServicePages(kernel).routes(),
         Route("/metrics", metrics),
         WebSocketRoute("/live", live.endpoint),
         Route("/assets/{name:path}", pages.asset),

@@ -12,13 +12,19 @@ from datetime import date
 from typing import Any
 
 from egide.kernel.errors import Text
-from egide.services.definition import Condition, Definition, Field
+from egide.services.definition import Condition, Definition, Field, Way
 from egide.services.schema import validator
 
 Answers = dict[str, Any]
 Form = Mapping[str, list[str]]
 # What no keyboard writes into an account; line breaks and tabs stay.
 CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f\ud800-\udfff]")
+
+
+def boxes(field: Field) -> tuple[str, ...]:
+    """The names under which a browser sends a question's answer."""
+    parts = {"date": ("-day", "-month", "-year"), "place": ("", "-lat", "-lon")}.get(field.kind, ("",))
+    return tuple(field.id + part for part in parts)
 
 
 def clean(text: str) -> str:
@@ -105,6 +111,11 @@ def asked(fields: Iterable[Field], answers: Mapping[str, Any]) -> list[Field]:
     return found
 
 
+def way_of(definition: Definition, answers: Mapping[str, Any]) -> Way | None:
+    """Where the first answers lead, other than on."""
+    return next((way for way in definition.ways if holds(way.when, answers)), None)
+
+
 def relevant(definition: Definition, answers: Mapping[str, Any]) -> Answers:
     """The answers to what is asked; the others are not kept (GDPR 5(1)(c))."""
     return {field.id: answers[field.id] for field in asked(definition.fields, answers) if field.id in answers}
@@ -115,7 +126,8 @@ def check(definition: Definition, answers: Mapping[str, Any], today: date) -> di
     given = dict(answers)
     wrong: dict[str, Text] = {}
     for error in validator(definition).iter_errors(given):
-        path, kind = list(error.instance_path), error.kind
+        path = list(error.instance_path)
+        kind: Any = error.kind  # one class for each keyword, which the stubs do not tell apart
         if path:
             id_ = str(path[0])
         elif kind.name == "required":

@@ -21,7 +21,7 @@ from egide.kernel.identity import digest
 from egide.kernel.randomness import draw
 from egide.kernel.retention import forget_acts, keep, trigger
 from egide.services import tables
-from egide.services.answers import read
+from egide.services.answers import boxes, read
 from egide.services.definition import Definition, catalogue
 from egide.services.model import definition_of
 
@@ -120,11 +120,7 @@ def service(id_: str) -> Definition:
 
 def inputs(definition: Definition) -> set[str]:
     """The names of a service's form fields."""
-    names = set()
-    for field in definition.fields:
-        parts = {"date": ("-year", "-month", "-day"), "place": ("", "-lat", "-lon")}.get(field.kind, ("",))
-        names |= {field.id + part for part in parts}
-    return names
+    return {name for field in definition.fields for name in boxes(field)}
 
 
 def _bounded(form: dict[str, list[str]], definition: Definition) -> dict[str, list[str]]:

@@ -22,7 +22,7 @@ from egide.kernel.law import legal_day
 from egide.kernel.randomness import draw
 from egide.kernel.retention import keep
 from egide.services import drafts, tables
-from egide.services.answers import check, holds, read, relevant
+from egide.services.answers import check, holds, read, relevant, way_of
 from egide.services.definition import ChannelName, Definition, catalogue
 from egide.services.identities import known
 from egide.services.model import (
@@ -33,6 +33,7 @@ from egide.services.model import (
     EventBody,
     FileBody,
     Who,
+    definition_of,
     due_at,
     file_owner,
     link,
@@ -106,7 +107,7 @@ def category(definition: Definition) -> str:
 
 def eligible(definition: Definition, answers: dict[str, Any]) -> bool:
     """Whether the first answers lead to this service, and not elsewhere."""
-    return not any(holds(way.when, answers) for way in definition.ways)
+    return way_of(definition, answers) is None
 
 
 def _facts(definition: Definition, channel: ChannelName, level: int, answers: dict[str, Any]) -> Facts:
@@ -122,7 +123,7 @@ def _facts(definition: Definition, channel: ChannelName, level: int, answers: di
 
 def _of_draft(ctx: Ctx, given: Filed) -> tuple[Definition, dict[str, Any]]:
     row = drafts.draft_row(ctx, given.draft, given.secret)
-    definition = drafts.definition_of(row)
+    definition = definition_of(row)
     if ctx.act.name != f"services.{slug(definition.id)}.{FILED}":
         raise NotFound(Text("Ce brouillon est d’un autre service.", "This draft is of another service."))
     return definition, relevant(definition, read(definition.fields, drafts.kept(ctx.kernel, row)))

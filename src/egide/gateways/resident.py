@@ -1,0 +1,126 @@
+"""What every page for residents has in common: plain HTML that works without JavaScript, at 320 px, in French and English.
+
+Whoever opens one has an old phone, a poor network, little time. The pages are made by the server, each with its own style and
+script in it, named by their hashes in the policy: nothing else runs, nothing comes from elsewhere, nothing is kept.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from hashlib import sha256
+from html import escape
+from typing import Any
+from urllib.parse import parse_qs
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from egide.kernel.door import Kernel
+from egide.kernel.errors import BadInput, EgideError, Text, TooLarge
+from egide.kernel.identity import ANONYMOUS
+
+STYLE = """:root{color-scheme:light dark;--ink:#17211d;--paper:#fff;--soft:#eef3f0;--line:#5c6b64;--go:#0b5d3b;--on:#fff;--warn:#8a1c12}
+@media(prefers-color-scheme:dark){:root{--ink:#eef3f0;--paper:#121815;--soft:#1f2924;--line:#93a39b;--go:#8fe0b8;--on:#06281a;--warn:#ffb4a8}}
+*{box-sizing:border-box}body{margin:0;background:var(--paper);color:var(--ink);font:18px/1.5 system-ui,sans-serif}
+header,main{max-width:36rem;margin:0 auto;padding:16px}header{display:flex;justify-content:space-between;align-items:center;gap:16px;padding-block:8px}
+header strong{font-size:18px}h1{font-size:28px;line-height:1.2;margin:8px 0}h2{font-size:20px;line-height:1.3;margin:24px 0 8px}p{margin:12px 0}a{color:var(--go)}header a,p>a{display:inline-block;padding:11px 0}
+.danger{border-inline-start:6px solid var(--warn);padding:8px 12px;background:var(--soft);font-weight:600}.danger a{color:inherit;padding:0}
+label{display:block;font-weight:600;margin:16px 0 4px}textarea,input{width:100%;font:inherit;color:inherit;background:var(--paper);border:2px solid var(--line);border-radius:6px;padding:10px}
+textarea{min-height:9em;resize:vertical}.short textarea{min-height:4em}button,.button{font:inherit;font-weight:700;width:100%;min-height:52px;margin:16px 0 0;border:2px solid var(--go);border-radius:6px;background:var(--go);color:var(--on);cursor:pointer}
+.button{display:block;text-align:center;text-decoration:none;padding:11px 16px}button.quiet,.button.quiet{background:transparent;color:var(--go)}:focus-visible{outline:3px solid var(--go);outline-offset:3px}.small{font-size:15px}
+.wrong{border:2px solid var(--warn);border-radius:6px;padding:12px}ol{list-style:none;margin:16px 0;padding:0}li{border-radius:6px;background:var(--soft);padding:10px 14px;margin:8px 0;overflow-wrap:anywhere;white-space:pre-line}
+li.officer{border-inline-start:6px solid var(--go)}li b{display:block;font-size:15px}[hidden]{display:none}"""
+
+
+def hashed(text: str) -> str:
+    """A style's or script's hash, as a policy names it."""
+    return b64encode(sha256(text.encode()).digest()).decode()
+
+
+def policy(style: str, script: str = "") -> str:
+    """The content security policy of a page with this style and script."""
+    scripts = f"script-src 'sha256-{hashed(script)}'; " if script else ""
+    return (
+        f"default-src 'none'; style-src 'sha256-{hashed(style)}'; {scripts}img-src 'self'; base-uri 'none'; "
+        "form-action 'self'; frame-ancestors 'none'; report-uri /api/csp"
+    )
+
+
+def lang_of(request: Request) -> str:
+    """The language asked for, else the browser's first."""
+    asked = request.query_params.get("lang", "")
+    if asked in ("fr", "en"):
+        return asked
+    first = request.headers.get("accept-language", "fr").strip().lower()
+    return "fr" if first.startswith("fr") or not first else "en"
+
+
+def held(request: Request, cookie: str) -> tuple[str, str] | None:
+    """(id, secret) of a cookie of ours; None where there is none."""
+    id_, _, secret = request.cookies.get(cookie, "").partition(".")
+    return (id_, secret) if id_ and secret else None
+
+
+async def form_of(request: Request, origin: str, limit: int, fields: int = 16) -> dict[str, list[str]]:
+    """A form that this site's own page sent, every value of each name. Raises `BadInput`, `TooLarge`."""
+    came, site = request.headers.get("origin", ""), request.headers.get("sec-fetch-site", "")
+    if came != origin and not (came in ("", "null") and site == "same-origin"):
+        here = f"{origin}{request.url.path}"
+        raise BadInput(
+            Text("Cette demande ne vient pas de cette page.", "This request does not come from this page."),
+            Text(f"Ouvrez {here}.", f"Open {here}."),
+        )
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > limit:
+            raise TooLarge(Text("Message trop long.", "The message is too long."))
+    try:
+        found = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=fields)
+    except ValueError as error:
+        raise BadInput(Text("Formulaire illisible.", "Unreadable form.")) from error
+    return {name: [value.replace("\r\n", "\n") for value in values] for name, values in found.items()}
+
+
+def keep(answer: Response, cookie: str, value: str, life_s: int, *, strict: bool = False) -> None:
+    """A cookie of ours. One that must still be there on the way back from an identity provider cannot be strict."""
+    answer.set_cookie(cookie, value, max_age=life_s, secure=True, httponly=True, samesite="strict" if strict else "lax")
+
+
+class Asker:
+    """Asks the door as somebody without an account."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+
+    async def __call__(self, name: str, given: dict[str, Any], request: Request) -> Any:
+        """The act's result as plain data; raises what the door raises."""
+        address = request.client.host if request.client else ""
+        outcome = await self._kernel.perform(name, msgspec.json.encode(given), ANONYMOUS, address=address)
+        return msgspec.to_builtins(outcome.result)
+
+
+def said(lang: str, words: Text) -> str:
+    """Words in the page's language, escaped."""
+    return escape(words.en if lang == "en" else words.fr)
+
+
+def wrong(lang: str, error: EgideError) -> str:
+    """What went wrong, and what to do."""
+    do = said(lang, error.do) if error.do is not None else ""
+    return f'<div class="wrong" role="alert"><strong>{said(lang, error.what)}</strong> {do}</div>'
+
+
+def page(
+    lang: str, title: str, here: str, content: str, *, style: str = STYLE, script: str = "", status: int = 200
+) -> Response:
+    """A whole page. `title`: plain text; `here`: its address, for the other language."""
+    other, words = ("fr", "Français") if lang == "en" else ("en", "English")
+    scripts = f"<script>{script}</script>" if script else ""
+    html = f"""<!doctype html><html lang="{lang}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)} — Égide</title><link rel="icon" href="/favicon.svg"><style>{style}</style></head><body>
+<header><strong>Égide</strong><a href="{escape(here)}?lang={other}" lang="{other}" hreflang="{other}">{words}</a></header>
+<main>{content}</main>{scripts}</body></html>"""
+    headers = {"content-security-policy": policy(style, script), "cache-control": "no-store"}
+    return Response(html, status, headers=headers, media_type="text/html; charset=utf-8")

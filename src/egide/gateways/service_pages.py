@@ -1,0 +1,304 @@
+"""`/services`: a resident's whole way — first questions, pages, check, identity, receipt — without JavaScript.
+
+What a page does it asks of the door (`perform`), like any other. The draft's secret lives in a cookie that only these pages
+read; nothing personal is in an address. Each page saves before it looks at what is wrong, so that nothing typed is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from egide.gateways.file_pages import FILE, FILE_S
+from egide.gateways.resident import Asker, form_of, held, keep, lang_of, page, wrong
+from egide.gateways.service_views import (
+    check_page,
+    elsewhere_page,
+    first_page,
+    identity_note,
+    list_of_services,
+    question_page,
+)
+from egide.gateways.service_words import FORMS, PATH, WORDS, w
+from egide.kernel.capability import Words
+from egide.kernel.door import Kernel
+from egide.kernel.errors import EgideError, NotFound, Refused, Text
+from egide.services.answers import asked, boxes, check, read, relevant, way_of
+from egide.services.definition import Definition, Field, Step, catalogue
+from egide.services.filing import Invalid, slug
+from egide.services.model import Who
+
+DRAFT, IDENTITY = "__Host-egide-draft", "__Host-egide-identity"
+DRAFT_S = 30 * 86_400  # s, as long as the draft is kept
+MAX_FORM = 128 * 1024  # bytes
+MAX_FIELDS = 200
+
+Keeper = Callable[[Response], Response]
+
+
+class ServicePages:
+    """The pages of services, up to what is sent."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._origin = kernel.settings.origin
+        self._ask = Asker(kernel)
+
+    def routes(self) -> list[Route]:
+        """Their addresses."""
+        return [
+            Route(PATH, self.services),
+            Route(f"{PATH}/{{service}}", self.start),
+            Route(f"{PATH}/{{service}}", self.started, methods=["POST"]),
+            Route(f"{PATH}/{{service}}/way", self.way),
+            Route(f"{PATH}/{{service}}/way", self.moved, methods=["POST"]),
+            Route(f"{PATH}/{{service}}/check", self.check),
+            Route(f"{PATH}/{{service}}/check", self.send, methods=["POST"]),
+            Route(f"{PATH}/{{service}}/{{step}}", self.step),
+            Route(f"{PATH}/{{service}}/{{step}}", self.answered, methods=["POST"]),
+        ]
+
+    async def services(self, request: Request) -> Response:
+        """Every service."""
+        lang = lang_of(request)
+        return _page(lang, WORDS["services"], PATH, list_of_services(lang))
+
+    # -- the first questions, and where they lead -----------------------------------------------------------------------
+
+    async def start(self, request: Request) -> Response:
+        """What the service is, and its first questions."""
+        lang = lang_of(request)
+        try:
+            definition = _service(request)
+            form, definition = await self._draft(request, definition)
+        except EgideError as error:
+            return _trouble(lang, error)
+        return _page(lang, definition.title, f"{PATH}/{definition.id}", first_page(lang, definition, form, {}))
+
+    async def started(self, request: Request) -> Response:
+        """The first answers: kept, then on, or where they lead."""
+        lang = lang_of(request)
+        try:
+            definition = _service(request)
+            form = await form_of(request, self._origin, MAX_FORM, MAX_FIELDS)
+            kept = await self._save(request, definition, definition.questions, form)
+        except EgideError as error:
+            return _trouble(lang, error)
+        answers = read(definition.questions, form)
+        if way_of(definition, answers) is not None:
+            return kept(_to(lang, definition, "way"))
+        bad = _of(self._wrong(definition, answers), asked(definition.questions, answers))
+        if bad:
+            content = first_page(lang, definition, form, bad)
+            return kept(_page(lang, definition.title, f"{PATH}/{definition.id}", content, bad=True))
+        return kept(_to(lang, definition, _after(definition, None)))
+
+    async def way(self, request: Request) -> Response:
+        """Where the first answers lead, other than on."""
+        lang = lang_of(request)
+        try:
+            form, definition = await self._draft(request, _service(request), needed=True)
+        except EgideError as error:
+            return _trouble(lang, error)
+        way = way_of(definition, read(definition.questions, form))
+        if way is None:
+            return _to(lang, definition, _after(definition, None))
+        return _page(lang, definition.title, f"{PATH}/{definition.id}/way", elsewhere_page(lang, definition, way))
+
+    async def moved(self, request: Request) -> Response:
+        """On to another service, with the answers."""
+        lang = lang_of(request)
+        try:
+            await form_of(request, self._origin, MAX_FORM)
+            form, definition = await self._draft(request, _service(request), needed=True)
+            way, mine = way_of(definition, read(definition.questions, form)), held(request, DRAFT)
+            if way is None or mine is None or not way.to.startswith("service:"):
+                return _to(lang, definition, "")
+            other = way.to.removeprefix("service:")
+            await self._ask("services.draft.move", {"draft": mine[0], "secret": mine[1], "service": other}, request)
+        except EgideError as error:
+            return _trouble(lang, error)
+        return RedirectResponse(f"{PATH}/{other}?lang={lang}", 303)
+
+    # -- pages of questions -----------------------------------------------------------------------------------------------
+
+    async def step(self, request: Request) -> Response:
+        """One page of questions."""
+        lang = lang_of(request)
+        try:
+            form, definition = await self._draft(request, _service(request), needed=True)
+            step = _step(definition, request.path_params["step"])
+        except EgideError as error:
+            return _trouble(lang, error)
+        content = question_page(lang, definition, step, form, {})
+        return _page(lang, step.title, f"{PATH}/{definition.id}/{step.id}", content)
+
+    async def answered(self, request: Request) -> Response:
+        """A page's answers: kept as typed, then looked at."""
+        lang = lang_of(request)
+        try:
+            sent = await form_of(request, self._origin, MAX_FORM, MAX_FIELDS)
+            before, definition = await self._draft(request, _service(request), needed=True)
+            step = _step(definition, request.path_params["step"])
+            kept = await self._save(request, definition, step.fields, sent)
+        except EgideError as error:
+            return _trouble(lang, error)
+        form = {**before, **_whole(step.fields, sent)}
+        answers = read(definition.fields, form)
+        bad = _of(
+            self._wrong(definition, answers), [one for one in asked(definition.fields, answers) if one in step.fields]
+        )
+        if bad:
+            content = question_page(lang, definition, step, form, bad)
+            return kept(_page(lang, step.title, f"{PATH}/{definition.id}/{step.id}", content, bad=True))
+        return kept(_to(lang, definition, _after(definition, step)))
+
+    # -- the last look, and sending ------------------------------------------------------------------------------------------
+
+    async def check(self, request: Request) -> Response:
+        """Everything once more before it is sent."""
+        lang = lang_of(request)
+        try:
+            form, definition = await self._draft(request, _service(request), needed=True)
+            return await self._check(request, lang, definition, form, None)
+        except EgideError as error:
+            return _trouble(lang, error)
+
+    async def _check(
+        self,
+        request: Request,
+        lang: str,
+        definition: Definition,
+        form: Mapping[str, list[str]],
+        trouble: EgideError | None,
+    ) -> Response:
+        answers = relevant(definition, read(definition.fields, form))
+        bad = self._wrong(definition, answers)
+        level, who = await self._identity(request)
+        note = identity_note(lang, definition, level, who, provider="sign_in" in self._kernel.things)
+        ready = not bad and max(level, 1) >= definition.channels["remote"].identity
+        content = check_page(lang, definition, answers, bad, note, ready=ready, trouble=trouble)
+        here = f"{PATH}/{definition.id}/check"
+        return _page(lang, WORDS["check"], here, content, bad=bool(bad), status=trouble.status if trouble else 200)
+
+    async def send(self, request: Request) -> Response:
+        """The draft becomes a file; its number and code are shown once, on the next page."""
+        lang = lang_of(request)
+        try:
+            await form_of(request, self._origin, MAX_FORM)
+            form, definition = await self._draft(request, _service(request), needed=True)
+            draft, who = held(request, DRAFT) or ("", ""), held(request, IDENTITY) or ("", "")
+            given = {"draft": draft[0], "secret": draft[1], "identity": who[0], "identity_secret": who[1], "lang": lang}
+            try:
+                done = await self._ask(f"services.{slug(definition.id)}.file", given, request)
+            except (Refused, Invalid) as error:
+                return await self._check(request, lang, definition, form, error)
+        except EgideError as error:
+            return _trouble(lang, error)
+        answer = RedirectResponse(f"{PATH}/file?lang={lang}&new=1", 303)
+        keep(answer, FILE, f"{done['number']}.{done['code']}", FILE_S, strict=True)
+        answer.delete_cookie(DRAFT, secure=True, httponly=True, samesite="lax")
+        return answer
+
+    # -- what they have in common ---------------------------------------------------------------------------------------------
+
+    async def _draft(
+        self, request: Request, definition: Definition, *, needed: bool = False
+    ) -> tuple[dict[str, list[str]], Definition]:
+        """(what was typed so far, the version it was begun with). Raises `NotFound` where one is needed and there is none."""
+        mine = held(request, DRAFT)
+        if mine is not None:
+            try:
+                found = await self._ask("services.draft.read", {"draft": mine[0], "secret": mine[1]}, request)
+            except NotFound:
+                found = None
+            if found is not None and found["service"] == definition.id:
+                return found["form"], catalogue().find(found["service"], found["version"]) or definition
+        if needed:
+            again = f"{self._origin}{PATH}/{definition.id}"
+            raise NotFound(
+                Text("Ce brouillon n’est plus là.", "This draft is no longer there."),
+                Text(f"Recommencez à {again}.", f"Start again at {again}."),
+            )
+        return {}, definition
+
+    async def _save(
+        self, request: Request, definition: Definition, fields: tuple[Field, ...], form: Mapping[str, list[str]]
+    ) -> Keeper:
+        """Keeps a page's answers; gives what puts the draft's cookie on the answer."""
+        mine, (before, _version) = held(request, DRAFT), await self._draft(request, definition)
+        given: dict[str, Any] = {"service": definition.id, "form": _whole(fields, form)}
+        if mine is not None and before:
+            given |= {"draft": mine[0], "secret": mine[1]}
+        saved = await self._ask("services.draft.save", given, request)
+
+        def kept(answer: Response) -> Response:
+            keep(answer, DRAFT, f"{saved['id']}.{saved['secret']}", DRAFT_S)
+            return answer
+
+        return kept
+
+    async def _identity(self, request: Request) -> tuple[int, Who]:
+        mine = held(request, IDENTITY)
+        if mine is None:
+            return 0, Who()
+        found = await self._ask("services.identity.read", {"identity": mine[0], "secret": mine[1]}, request)
+        return int(found["level"]), Who(**found["who"])
+
+    def _wrong(self, definition: Definition, answers: Mapping[str, Any]) -> dict[str, Text]:
+        return check(definition, relevant(definition, answers), self._today())
+
+    def _today(self) -> date:
+        return self._kernel.clock.now().astimezone(self._kernel.book.zone).date()
+
+
+def _page(lang: str, title: Text | Words, here: str, content: str, *, bad: bool = False, status: int = 200) -> Response:
+    words = title.en if lang == "en" else title.fr
+    mark = ("Error: " if lang == "en" else "Erreur : ") if bad else ""
+    return page(lang, mark + words, here, content, style=FORMS, status=422 if bad and status == 200 else status)
+
+
+def _trouble(lang: str, error: EgideError) -> Response:
+    back = f'<p><a href="{PATH}?lang={lang}">{w(lang, "services")}</a></p>'
+    content = f"<h1>{w(lang, 'services')}</h1>{wrong(lang, error)}{back}"
+    return _page(lang, WORDS["services"], PATH, content, status=error.status)
+
+
+def _to(lang: str, definition: Definition, step: str) -> Response:
+    return RedirectResponse(f"{PATH}/{definition.id}{'/' + step if step else ''}?lang={lang}", 303)
+
+
+def _service(request: Request) -> Definition:
+    found = catalogue().find(request.path_params["service"])
+    if found is None:
+        raise NotFound(Text("Ce service n’existe pas.", "There is no such service."))
+    if "remote" not in found.channels and request.method == "POST":
+        raise NotFound(Text("Ce service ne se rend pas en ligne.", "This service is not given online."))
+    return found
+
+
+def _step(definition: Definition, id_: str) -> Step:
+    for one in definition.steps:
+        if one.id == id_:
+            return one
+    raise NotFound(Text("Cette page n’existe pas.", "There is no such page."))
+
+
+def _after(definition: Definition, step: Step | None) -> str:
+    names = [*(one.id for one in definition.steps), "check"]
+    return names[0] if step is None else names[names.index(step.id) + 1]
+
+
+def _whole(fields: tuple[Field, ...], form: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """A page's fields as sent, with nothing for each that was emptied: a browser leaves out what is not ticked."""
+    return {name: form.get(name, []) for field in fields for name in boxes(field)}
+
+
+def _of(bad: Mapping[str, Text], fields: list[Field]) -> dict[str, Text]:
+    """The mistakes of one page."""
+    return {field.id: bad[field.id] for field in fields if field.id in bad}

@@ -1,0 +1,138 @@
+"""What the pages of services say, in French and English, and the pieces they are put together from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from html import escape
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from egide.gateways.resident import STYLE, said
+from egide.kernel.errors import Text
+from egide.services.definition import CHANNELS, Definition, Field
+from egide.services.questions import say, told
+
+PATH = "/services"
+
+FORMS = (
+    STYLE
+    + """
+main{padding-block-end:64px}.q{margin:24px 0}fieldset{border:0;padding:0;margin:0;min-width:0}.q.bad{border-inline-start:6px solid var(--warn);padding-inline-start:12px}legend{font-weight:600;padding:0}
+.hint,.quiet{color:var(--line);font-weight:400}.hint{margin:0 0 8px}.mistake{color:var(--warn);font-weight:600;margin:0 0 8px}
+.pick{display:flex;gap:12px;align-items:center;min-height:48px;font-weight:400;margin:4px 0}.pick input,.part input{flex:none}.pick input{width:24px;height:24px;margin:0}
+.parts{display:flex;gap:16px;flex-wrap:wrap}.part{margin:0;font-weight:400}.part input{display:block;width:auto}.narrow{width:12rem;max-width:100%}
+.wrong h2{margin:0 0 8px}.wrong ul{margin:0;padding-inline-start:20px}.wrong li,.list li{background:none;padding:2px 0;margin:0}.list{list-style:none;padding:0}.list a{display:block;font-weight:600;padding:8px 0 0}
+dl{margin:0}dl div{border-block-end:1px solid var(--line);padding:10px 0}dt{font-weight:600}dd{margin:0;overflow-wrap:anywhere;white-space:pre-line}dd a{display:inline-block;padding:11px 0}
+.note{border-inline-start:6px solid var(--go);background:var(--soft);padding:8px 12px}.code{font:600 20px/1.5 ui-monospace,monospace;overflow-wrap:anywhere}.late{color:var(--warn);font-weight:600}"""
+)
+
+WORDS: dict[str, Text] = {
+    "services": Text("Vos démarches", "Services"),
+    "follow": Text("Suivre un dossier", "Follow a file"),
+    "danger": Text(
+        "En danger immédiat, appelez le 17 ou le 112. Sourd ou malentendant : SMS au 114.",
+        "In immediate danger, call 17 or 112. Deaf or hard of hearing: text 114.",
+    ),
+    "next": Text("Continuer", "Continue"),
+    "back": Text("Revenir à la page précédente", "Back to the page before"),
+    "step": Text("Page {} sur {}", "Page {} of {}"),
+    "check": Text("Relire avant d’envoyer", "Check before you send"),
+    "change": Text("Modifier", "Change"),
+    "send": Text("Envoyer", "Send"),
+    "identify": Text("S’identifier", "Identify yourself"),
+    "as": Text("Identifié : {}", "Identified as {}"),
+    "why_identity": Text(
+        "Cette démarche demande de savoir qui vous êtes. Vos réponses sont gardées.",
+        "This request needs to know who you are. Your answers are kept.",
+    ),
+    "no_account": Text(
+        "Sans compte : venez au guichet avec une pièce d’identité. Un agent y reprendra votre demande.",
+        "Without an account: come to the counter with an identity document. An officer will take down your request.",
+    ),
+    "provider_off": Text(
+        "L’identification en ligne n’est pas en service ici.", "Identification online is not in service here."
+    ),
+    "received": Text("C’est envoyé", "It is sent"),
+    "number": Text("Numéro", "Number"),
+    "code": Text("Code", "Code"),
+    "keep": Text(
+        "Gardez ce numéro et ce code : ils ouvrent votre dossier, sans compte. Le code ne sera plus montré.",
+        "Keep this number and this code: they open your file, without an account. The code will not be shown again.",
+    ),
+    "open": Text("Ouvrir le dossier", "Open the file"),
+    "where": Text("Où en est-on", "Where it stands"),
+    "due": Text("Prochaine étape au plus tard le {}", "Next step by {} at the latest"),
+    "late": Text(
+        "C’est en retard : la prochaine étape était due le {}. Le service le voit aussi.",
+        "This is late: the next step was due by {}. The service sees it too.",
+    ),
+    "events": Text("Ce qui s’est passé", "What happened"),
+    "you": Text("Vous", "You"),
+    "officer": Text("Un agent", "An officer"),
+    "filed": Text("Dossier déposé", "File sent"),
+    "answers": Text("Ce que vous avez déclaré", "What you declared"),
+    "words": Text("Vos mots", "Your words"),
+    "leave": Text("Fermer ce dossier sur cet appareil", "Close this file on this device"),
+    "who_reads": Text("Qui décide : {}", "Who decides: {}"),
+    "lead_time": Text("Délai : {}", "Time it takes: {}"),
+    "elsewhere": Text("Par quelle voie", "Which ways there are"),
+    "remote": Text("En ligne", "Online"),
+    "counter": Text("Au guichet", "At the counter"),
+    "mobile": Text("Auprès d’un agent, sur place", "With an officer, on the spot"),
+    "not_here": Text("Ce service ne se rend pas en ligne.", "This service is not given online."),
+    "go_on": Text("Continuer dans « {} », réponses gardées", "Go on in “{}”, answers kept"),
+    "start_over": Text("Revoir mes réponses", "Look at my answers again"),
+    "notice": Text(
+        "Lu par les agents du service pour cette démarche ({}). Un brouillon est effacé après 30 jours. Vos droits : le délégué à la protection des données du service, puis la CNIL.",
+        "Read by the service’s officers for this request ({}). A draft is erased after 30 days. Your rights: the service’s data protection officer, then the CNIL.",
+    ),
+    "model": Text("Modèle à valider par l’exploitant.", "A model, to be validated by its operator."),
+}
+
+
+def w(lang: str, word: str) -> str:
+    """One of these words, escaped."""
+    return said(lang, WORDS[word])
+
+
+def danger(lang: str) -> str:
+    """The numbers to call first."""
+    words = w(lang, "danger").replace("17", '<a href="tel:17">17</a>', 1).replace("112", '<a href="tel:112">112</a>', 1)
+    return f'<p class="danger">{words.replace("114", "<a href=sms:114>114</a>", 1)}</p>'
+
+
+def notice(lang: str, definition: Definition) -> str:
+    """Who reads it, under which text, how long (GDPR 13)."""
+    basis = escape(f"{definition.text}, {definition.article}")
+    return f'<p class="small">{w(lang, "notice").format(basis)} {w(lang, "model")}</p>'
+
+
+def channels(lang: str, definition: Definition) -> str:
+    """Every way to the service; where there is none, which article says so."""
+    lines = ""
+    for channel in CHANNELS:
+        absence = definition.absence(channel)
+        how = "✓" if absence is None else f"{say(lang, absence.say)} ({escape(absence.article)})"
+        lines += f"<div><dt>{w(lang, channel)}</dt><dd>{how}</dd></div>"
+    return f"<h2>{w(lang, 'elsewhere')}</h2><dl>{lines}</dl>"
+
+
+def row(
+    lang: str, definition: Definition, field: Field, answers: Mapping[str, Any], bad: Mapping[str, Text] | None
+) -> str:
+    """One answer in a list; with `bad`, a link that changes it and what is wrong with it."""
+    change = ""
+    if bad is not None:
+        where = next((f"/{step.id}" for step in definition.steps if field in step.fields), "")
+        label = say(lang, field.label)
+        change = f' <a href="{PATH}/{definition.id}{where}?lang={lang}#{field.id}" aria-label="{w(lang, "change")} : {label}">{w(lang, "change")}</a>'
+    mark = f'<p class="mistake">{said(lang, bad[field.id])}</p>' if bad and field.id in bad else ""
+    return (
+        f"<div><dt>{say(lang, field.label)}</dt><dd>{told(lang, field, answers.get(field.id))}{mark}{change}</dd></div>"
+    )
+
+
+def day(at: str, zone: ZoneInfo) -> str:
+    """Day and hour as the calendar and the clock on the wall say them."""
+    return datetime.fromisoformat(at).astimezone(zone).strftime("%d/%m/%Y %H:%M")

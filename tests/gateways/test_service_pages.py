@@ -1,0 +1,147 @@
+"""A resident's whole way over the pages, without JavaScript: nothing typed is lost, nothing hostile gets through."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import AsyncIterator
+
+import httpx
+import msgspec
+import pytest
+
+from egide.services.definition import catalogue
+from tests.services.test_filing import THEFT
+from tests.world import World
+
+pytestmark = pytest.mark.anyio
+
+
+class Browser:
+    """What a browser without scripts does: keeps cookies, follows, sends forms as they stand."""
+
+    def __init__(self, world: World) -> None:
+        self.origin = world.kernel.settings.origin
+        transport = httpx.ASGITransport(world.application)
+        self._client = httpx.AsyncClient(transport=transport, base_url=self.origin.replace("http:", "https:"))
+        self._client.headers.update({"origin": self.origin, "accept-language": "fr"})
+        self.answer: httpx.Response
+
+    async def open(self, path: str) -> str:
+        self.answer = await self._client.get(path, follow_redirects=True)
+        return self.answer.text
+
+    async def send(self, path: str, form: dict[str, list[str]] | None = None) -> str:
+        self.answer = await self._client.post(path, data=form or {}, follow_redirects=True)
+        return self.answer.text
+
+    @property
+    def path(self) -> str:
+        return self.answer.url.path
+
+    def cookie(self, name: str, value: str) -> None:
+        self._client.cookies.set(name, value)
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+
+@pytest.fixture
+async def browser(world: World) -> AsyncIterator[Browser]:
+    made = Browser(world)
+    yield made
+    await made.close()
+
+
+def of(names: tuple[str, ...]) -> dict[str, list[str]]:
+    return {name: values for name, values in THEFT.items() if name.startswith(names)}
+
+
+async def identified(world: World, level: int) -> str:
+    given = msgspec.json.encode({"level": level, "given_name": "Zoé", "family_name": "<b>Petit</b>"})
+    done = await world.kernel.perform("services.identity.open", given, world.kernel.system("resident-identity"))
+    return f"{done.result.id}.{done.result.secret}"
+
+
+async def test_a_complaint_in_five_pages(world: World, browser: Browser) -> None:
+    assert "Porter plainte" in await browser.open("/services")
+    await browser.open("/services/theft")
+    await browser.send("/services/theft", of(("going_on", "offence", "author_known")))
+    assert browser.path == "/services/theft/facts"
+    await browser.send(browser.path, of(("facts_", "account")))
+    await browser.send(browser.path, of(("things", "loss")))
+    await browser.send(browser.path, of(("email",)))
+    assert browser.path == "/services/theft/check"
+    text = await browser.open(browser.path)
+    assert "350,00" in text
+    assert ">Envoyer<" not in text
+    browser.cookie("__Host-egide-identity", await identified(world, 2))
+    text = await browser.open("/services/theft/check")
+    assert "&lt;b&gt;Petit" in text
+    text = await browser.send("/services/theft/check")
+    assert browser.path == "/services/file"
+    assert "PL-2026-000001" in text
+    code = re.search(r"data-code>([^<]+)<", text)
+    assert code is not None
+    assert code[1] not in await browser.open("/services/file"), "the code is shown once"
+
+    # Another browser opens it by number and code, as they are read from paper.
+    other = Browser(world)
+    assert "Aucun dossier" in await other.send("/services/file", {"number": ["PL-2026-000001"], "code": ["0"]}) or (
+        other.answer.status_code == 403
+    )
+    text = await other.send(
+        "/services/file", {"number": [" pl-2026-000001"], "code": [code[1].lower().replace("-", "")]}
+    )
+    assert "Déposée" in text
+    text = await other.send("/services/file/withdraw", {"service": ["theft"]})
+    assert "Retirée" in text
+    await other.send("/services/file", {"do": ["leave"]})
+    assert "PL-2026-000001" not in await other.open("/services/file")
+    await other.close()
+
+
+async def test_mistakes_are_said_and_what_was_typed_stays(browser: Browser) -> None:
+    text = await browser.send("/services/theft", {"going_on": ["no"]})
+    assert browser.answer.status_code == 422
+    assert "<title>Erreur" in text
+    assert text.count('class="mistake"') == 2
+    await browser.send("/services/theft", of(("going_on", "offence", "author_known")))
+    hostile = '"><script>alert(1)</script>\u202e אבג 🚲'
+    text = await browser.send(
+        "/services/theft/facts",
+        {"facts_date-day": ["31"], "facts_date-month": ["2"], "facts_date-year": ["2026"], "account": [hostile]},
+    )
+    assert browser.answer.status_code == 422
+    assert "Ce jour n’existe pas" in html.unescape(text)
+    assert "<script>alert" not in text
+    again = html.unescape(await browser.open("/services/theft/facts"))
+    assert 'value="31"' in again
+    assert hostile in again
+
+
+@pytest.mark.parametrize("service", [one.id for one in catalogue().current() if "remote" in one.channels])
+async def test_each_service_opens_in_both_languages(browser: Browser, service: str) -> None:
+    definition = catalogue().find(service)
+    assert definition is not None
+    for lang, words in (("fr", definition.title.fr), ("en", definition.title.en)):
+        text = await browser.open(f"/services/{service}?lang={lang}")
+        assert browser.answer.status_code == 200
+        assert html.escape(words) in text
+        assert f'<html lang="{lang}">' in text
+
+
+async def test_what_is_not_there(browser: Browser) -> None:
+    for path in ("/services/nothing", "/services/theft/nothing", "/services/theft/facts", "/services/theft/check"):
+        await browser.open(path)
+        assert browser.answer.status_code == 404, path
+    browser.cookie("__Host-egide-draft", "00.11")
+    await browser.open("/services/theft/facts")
+    assert browser.answer.status_code == 404
+
+
+async def test_a_form_from_elsewhere_does_nothing(world: World, browser: Browser) -> None:
+    browser._client.headers["origin"] = "https://elsewhere.example"
+    await browser.send("/services/theft", of(("going_on", "offence", "author_known")))
+    assert browser.answer.status_code == 422
+    assert "__Host-egide-draft" not in browser.answer.headers.get("set-cookie", "")
