@@ -1,0 +1,98 @@
+"""A theft reported from a phone, in French, without JavaScript: at most twelve questions on five pages; then followed.
+
+Somebody else's browser, with the number alone, learns nothing. What opens is judged by axe-core, nothing left unjudged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from tests.stories.stage import Stage
+from tests.stories.test_axe import AXE, OVERFLOW, told
+from tests.stories.window import NARROW, WIDE
+
+pytestmark = [pytest.mark.anyio, pytest.mark.story]
+
+FIELDS, PAGES = 12, 5  # at most
+RUN = "axe.run(document, {resultTypes: ['violations', 'incomplete']}).then(({violations, incomplete}) => [...violations, ...incomplete])"
+
+
+async def judged(browser: Browser, html: str, url: str, where: str) -> list[str]:
+    """What axe finds wrong with a page as it was sent, or cannot judge: in a page of its own, for this one has no scripts."""
+    axe = await asyncio.to_thread(AXE.read_text, "utf-8")
+    wrong: list[str] = []
+    for size in (WIDE, NARROW):
+        for scheme in ("light", "dark"):
+            context = await browser.new_context(
+                viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, bypass_csp=True
+            )
+            page = await context.new_page()
+            await page.route("**/*", lambda route: route.fulfill(body=html, content_type="text/html; charset=utf-8"))
+            await page.goto(url)
+            await page.evaluate(axe)
+            wrong += [f"{where}, {size[0]} px, {scheme}: {told(rule)}" for rule in await page.evaluate(RUN)]
+            wrong += [f"{where}, {size[0]} px: {what}" for what in await page.evaluate(OVERFLOW)]
+            await context.close()
+    return wrong
+
+
+async def kept(page: Page, name: str) -> None:
+    """A picture for who asks."""
+    folder = os.environ.get("EGIDE_REPORTS")
+    if folder:
+        await page.screenshot(path=Path(folder) / f"services {name}.png", full_page=True)
+
+
+async def test_a_loss_from_a_phone_without_javascript(stage: Stage, browser: Browser) -> None:
+    """The whole way of a complaint up to the identity that it asks for, every page judged."""
+    context = await browser.new_context(
+        viewport={"width": NARROW[0], "height": NARROW[1]}, java_script_enabled=False, locale="fr-FR"
+    )
+    page, wrong, asked, pages = await context.new_page(), [], set(), 0
+
+    async def look(where: str) -> None:
+        nonlocal pages
+        pages += 1
+        names = await page.locator("form [name]").evaluate_all(
+            "all => all.map((one) => one.name.replace(/-(day|month|year)$/, ''))"
+        )
+        asked.update(names)
+        wrong.extend(await judged(browser, await page.content(), page.url, where))
+        await kept(page, where)
+
+    await page.goto(f"{stage.base}/services")
+    wrong += await judged(browser, await page.content(), page.url, "list")
+    await page.get_by_role("link", name="Porter plainte pour un vol").click()
+    await look("questions")
+    await page.get_by_role("group", name="Est-ce que cela se passe").get_by_label("Non").check()
+    await page.get_by_role("button", name="Continuer").click()
+    await expect(page).to_have_title("Erreur : Porter plainte pour un vol ou une dégradation — Égide")
+    wrong += await judged(browser, await page.content(), page.url, "mistakes")
+    await page.get_by_label("Un vol", exact=True).check()
+    await page.get_by_role("group", name="Savez-vous qui").get_by_label("Non").check()
+    await page.get_by_role("button", name="Continuer").click()
+    await look("facts")
+    for part, value in (("Jour", "3"), ("Mois", "11"), ("Année", "2025")):
+        await page.get_by_label(part, exact=True).fill(value)
+    await page.get_by_label("Où ?").fill("12 rue de la Gare, Rennes")
+    await page.get_by_label("Racontez ce qui").fill("Mon vélo attaché devant la gare a disparu.")
+    await page.get_by_role("button", name="Continuer").click()
+    await look("things")
+    await page.get_by_label("Quoi ?").fill("Vélo bleu, n° 4411")
+    await page.get_by_role("button", name="Continuer").click()
+    await look("you")
+    await page.get_by_label("Adresse de messagerie").fill("claire@example.org")
+    await page.get_by_role("button", name="Continuer").click()
+    await expect(page.get_by_role("heading", name="Relire avant d’envoyer")).to_be_visible()
+    await look("check")
+    await page.get_by_role("link", name="English").click()
+    wrong += await judged(browser, await page.content(), page.url, "check, en")
+    await context.close()
+    assert len(asked) <= FIELDS, sorted(asked)
+    assert pages <= PAGES
+    assert wrong == [], "\n".join(wrong)
