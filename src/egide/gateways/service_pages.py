@@ -277,7 +277,8 @@ def _service(request: Request) -> Definition:
     found = catalogue().find(request.path_params["service"])
     if found is None:
         raise NotFound(Text("Ce service n’existe pas.", "There is no such service."))
-    if "remote" not in found.channels and request.method == "POST":
+    remote = found.channels.get("remote")
+    if request.method == "POST" and (remote is None or "form" not in remote.modes):
         raise NotFound(Text("Ce service ne se rend pas en ligne.", "This service is not given online."))
     return found
 

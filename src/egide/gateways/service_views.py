@@ -34,8 +34,11 @@ def first_page(lang: str, definition: Definition, form: Form, bad: Wrong) -> str
     who = w(lang, "who_reads").format(say(lang, definition.human))
     time = w(lang, "lead_time").format(say(lang, definition.lead_time))
     absence = definition.absence("remote")
+    way = definition.channels.get("remote")
     shown = (
-        f'<form method="post" action="{PATH}/{definition.id}?lang={lang}" novalidate>{boxes}<button>{w(lang, "next")}</button></form>'
+        f'<p class="note">{w(lang, "not_yet")}</p>'
+        if way is not None and "form" not in way.modes
+        else f'<form method="post" action="{PATH}/{definition.id}?lang={lang}" novalidate>{boxes}<button>{w(lang, "next")}</button></form>'
         if absence is None
         else f'<p class="note">{w(lang, "not_here")} {say(lang, absence.say)} ({escape(absence.article)})</p>'
     )

@@ -87,6 +87,11 @@ WORDS: dict[str, Text] = {
         "Lu par les agents du service pour cette démarche ({}). Un brouillon est effacé après 30 jours. Vos droits : le délégué à la protection des données du service, puis la CNIL.",
         "Read by the service’s officers for this request ({}). A draft is erased after 30 days. Your rights: the service’s data protection officer, then the CNIL.",
     ),
+    "yes": Text("Oui", "Yes"),
+    "not_yet": Text(
+        "Cette voie n’est pas encore ouverte ici : adressez-vous au guichet.",
+        "This way is not open here yet: turn to the counter.",
+    ),
     "model": Text("Modèle à valider par l’exploitant.", "A model, to be validated by its operator."),
 }
 
@@ -113,7 +118,7 @@ def channels(lang: str, definition: Definition) -> str:
     lines = ""
     for channel in CHANNELS:
         absence = definition.absence(channel)
-        how = "✓" if absence is None else f"{say(lang, absence.say)} ({escape(absence.article)})"
+        how = w(lang, "yes") if absence is None else f"{say(lang, absence.say)} ({escape(absence.article)})"
         lines += f"<div><dt>{w(lang, channel)}</dt><dd>{how}</dd></div>"
     return f"<h2>{w(lang, 'elsewhere')}</h2><dl>{lines}</dl>"
 

@@ -94,7 +94,8 @@ def holds(conditions: Iterable[Condition], answers: Mapping[str, Any]) -> bool:
     """Whether all conditions hold."""
     for condition in conditions:
         given = answers.get(condition.field)
-        if not (set(given) & set(condition.among) if isinstance(given, list) else given in condition.among):
+        values = given if isinstance(given, list) else [given]
+        if not any(value in condition.among for value in values):
             return False
     return True
 

@@ -251,7 +251,7 @@ def acts_of(definition: Definition) -> tuple[Act, ...]:
     name, title = f"services.{slug(definition.id)}", definition.title
     groups = ["collection", "service-filing", *definition.groups]
     made: list[Act] = []
-    if "remote" in definition.channels:
+    if "remote" in definition.channels and "form" in definition.channels["remote"].modes:
         declare: Callable[..., Act] = act(
             f"{name}.{FILED}", verb="collect", activity=definition.activity, roles=["anyone"], groups=groups, gather=_gather_filed,
             duty=True, input=Filed, output=Receipt, fr=f"Déposer : {title.fr}", en=f"File: {title.en}",

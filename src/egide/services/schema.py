@@ -21,6 +21,7 @@ MAX_NUMBER = 10**6
 # Digits with what people write between them; short numbers are emergency numbers, nobody's own.
 PHONE = r"^\+?[0-9][0-9 .()\-]{5,24}$"
 HOUR = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
+CENTURIES = r"^(19|20|21)"  # a year of two figures is a slip, not a date
 UPLOAD = r"^[0-9a-f]{16,40}$"
 
 
@@ -92,11 +93,11 @@ _VALUES: dict[str, Callable[[Field], dict[str, Any]]] = {
     "choice": _one,
     "choices": _several,
     "yesno": lambda _field: {"enum": ["yes", "no"]},
-    "date": lambda _field: {"type": "string", "format": "date"},
+    "date": lambda _field: {"type": "string", "format": "date", "pattern": CENTURIES},
     "time": lambda _field: {"type": "string", "pattern": HOUR},
     "place": _place,
     "phone": lambda _field: {"type": "string", "pattern": PHONE},
-    "email": lambda _field: {"type": "string", "format": "email", "maxLength": 254},
+    "email": lambda _field: {"type": "string", "format": "idn-email", "maxLength": 254},
     "amount": lambda field: {"type": "integer", "minimum": 0, "maximum": field.max or MAX_AMOUNT},
     "number": lambda field: {"type": "integer", "minimum": 0, "maximum": field.max or MAX_NUMBER},
     "files": lambda _field: {
