@@ -26,18 +26,17 @@ async def judged(browser: Browser, html: str, url: str, where: str) -> list[str]
     """What axe finds wrong with a page as it was sent, or cannot judge: in a page of its own, for this one has no scripts."""
     axe = await asyncio.to_thread(AXE.read_text, "utf-8")
     wrong: list[str] = []
-    for size in (WIDE, NARROW):
-        for scheme in ("light", "dark"):
-            context = await browser.new_context(
-                viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, bypass_csp=True
-            )
-            page = await context.new_page()
-            await page.route("**/*", lambda route: route.fulfill(body=html, content_type="text/html; charset=utf-8"))
-            await page.goto(url)
-            await page.evaluate(axe)
-            wrong += [f"{where}, {size[0]} px, {scheme}: {told(rule)}" for rule in await page.evaluate(RUN)]
-            wrong += [f"{where}, {size[0]} px: {what}" for what in await page.evaluate(OVERFLOW)]
-            await context.close()
+    for size, scheme in ((WIDE, "light"), (NARROW, "dark")):
+        context = await browser.new_context(
+            viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, bypass_csp=True
+        )
+        page = await context.new_page()
+        await page.route("**/*", lambda route: route.fulfill(body=html, content_type="text/html; charset=utf-8"))
+        await page.goto(url)
+        await page.evaluate(axe)
+        wrong += [f"{where}, {size[0]} px, {scheme}: {told(rule)}" for rule in await page.evaluate(RUN)]
+        wrong += [f"{where}, {size[0]} px: {what}" for what in await page.evaluate(OVERFLOW)]
+        await context.close()
     return wrong
 
 
