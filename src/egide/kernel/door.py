@@ -13,9 +13,7 @@ import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import msgspec
@@ -23,11 +21,11 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import DatabaseError
 
 from egide.kernel import tables
-from egide.kernel.act import Act, Ctx, Effect, Fact, Facts, Receipt, no_facts
+from egide.kernel.act import Act, Ctx, Effect, Facts, Receipt
 from egide.kernel.capability import Activity, Capability, activities, check
 from egide.kernel.checkpoint import Checkpoint, parse
 from egide.kernel.checkpoint import sign as sign_note
-from egide.kernel.clock import Clock, iso
+from egide.kernel.clock import Clock
 from egide.kernel.downloads import Downloads
 from egide.kernel.emergency import Emergency, Journalled, NoStore
 from egide.kernel.engine import Engines
@@ -49,6 +47,7 @@ from egide.kernel.errors import (
 )
 from egide.kernel.events import Bus
 from egide.kernel.follow import Follower
+from egide.kernel.gathering import Gathering
 from egide.kernel.guard import ActLaw, Decision, Guard
 from egide.kernel.identity import ANONYMOUS, Identity, Principal
 from egide.kernel.law import LawBook
@@ -70,8 +69,6 @@ from egide.kernel.writer import Work, Writer
 log = logging.getLogger("egide.door")
 
 LAW = Path(__file__).parent.parent / "law"
-DAY_US = 86_400_000_000  # µs; laws and assessments come and go by the day
-CONTROLS_S = 1.0  # s between looks at the controls of article 29(2)
 
 
 @dataclass(slots=True)
@@ -106,10 +103,13 @@ class Kernel:
             for activity in activities(capability):
                 self.activities[activity.id] = activity
         self.acts = check(capabilities, self.activities)
+        self._gathering = Gathering(self)
         self.guard = Guard(
-            self.book, {name: ActLaw(name, self.groups(act)) for name, act in self.acts.items() if not act.open}
+            self.book,
+            {name: ActLaw(name, self._gathering.groups(act)) for name, act in self.acts.items() if not act.open},
         )
-        self._check_facts()
+        self._gathering.check()
+        self.facts = self._gathering.facts
         self.store = engines.store
         self.objects = engines.objects
         self.store.create(
@@ -146,8 +146,6 @@ class Kernel:
         self.loop: asyncio.AbstractEventLoop | None = None
         self.measures = Measures()
         self.counted: dict[str, int] = {}  # open-class acts, counted only
-        self._today: tuple[int, dict[str, Facts]] = (0, {})  # day, act → the facts that hold all day
-        self._controls: tuple[float, bool] = (float("-inf"), False)  # when last looked, what was seen
         self.downloads = Downloads(self.process)
         # Open class, by path under /map/: a file, or what computes the answer from the query. No personal data, ever.
         self.public: dict[str, Path | Callable[[Mapping[str, str]], bytes]] = {}
@@ -196,20 +194,6 @@ class Kernel:
         self.vault.close()
         os.close(self._lock)
 
-    # -- the law's view of an act -----------------------------------------------------------------------------------
-
-    def groups(self, act: Act) -> tuple[str, ...]:
-        """The rule groups that apply: the act's own, its activity's regime and its verb's."""
-        regime = self.activities[act.activity].regime
-        found = ["ai", *act.groups]
-        if regime != "none":
-            found += ["personal-data", regime.lower()]
-            if act.verb in ("consult", "disclose", "export"):
-                found.append("consult-disclose")
-        if act.verb == "decide":
-            found.append("decision")
-        return tuple(dict.fromkeys(found))
-
     def _check_head(self, latest: tuple[int, str] | None) -> None:
         """What is stored must be what was signed: a leaf edited since then would otherwise be signed over."""
         if latest is None:
@@ -217,99 +201,6 @@ class Kernel:
         signed = parse(latest[1]).checkpoint
         if signed.size > self.log.size or self.log.root(signed.size) != signed.root:
             raise damaged(f"its leaves are not those signed at size {signed.size}")
-
-    def _check_facts(self) -> None:
-        """Every fact the law asks of an act must have somebody who supplies it."""
-        sample = self._kernel_facts(ANONYMOUS, None, None, "", "", 0)
-        for name, act in self.acts.items():
-            if act.open:
-                continue
-            own = self.activities[act.activity].facts
-            for fact in self.guard.required_facts(name):
-                provider = self.book.facts[fact].provider
-                if provider == "kernel" and fact not in sample:
-                    raise StartupError(
-                        Text(f"Le noyau ne sait pas établir « {fact} ».", f"The kernel cannot establish “{fact}”."),
-                        file="law",
-                    )
-                supplied = fact in own or fact in sample or fact in self.book.groups["ai"].facts
-                if not supplied and act.gather is no_facts:
-                    raise StartupError(
-                        Text(
-                            f"L’activité « {act.activity} » ne dit rien de « {fact} », que la loi demande pour {name}.",
-                            f"Activity “{act.activity}” says nothing of “{fact}”, which the law asks for {name}.",
-                        ),
-                        file="activities.toml",
-                    )
-
-    def facts(self, ctx: Ctx, given: Any, *, fresh: bool = False) -> Facts:
-        """Activity constants, what the kernel knows, what the act gathers; in that order, the act's word last."""
-        act = ctx.act
-        principal = self.identity.again(ctx.principal, ctx.db) if fresh else ctx.principal
-        motive = "duty" if act.duty else (getattr(given, "motive", None) or getattr(given, "reason", None) or "")
-        found = self._standing(act, ctx.now_us).copy()
-        found.update(self._passing(principal, act, self.activities[act.activity], ctx.purpose, motive, ctx.now_us))
-        found.update(act.gather(ctx, given))
-        return {name: found[name] for name in self.guard.required_facts(act.name) if name in found}
-
-    def _standing(self, act: Act, now_us: int) -> Facts:
-        """The facts of an act that hold all day, put together once a day."""
-        day = now_us // DAY_US
-        if self._today[0] != day:
-            self._today = (day, {})
-        known = self._today[1]
-        found = known.get(act.name)
-        if found is None:
-            activity = self.activities[act.activity]
-            found = dict.fromkeys(self.book.groups["ai"].facts, False)
-            found.update(dict.fromkeys(activity.ai, True))
-            found.update(activity.facts)
-            found.update(self._of_activity(activity, now_us))
-            known[act.name] = found
-        return found
-
-    def _kernel_facts(
-        self, principal: Principal, act: Act | None, activity: Activity | None, purpose: str, motive: str, now_us: int
-    ) -> dict[str, Fact]:
-        return self._of_activity(activity, now_us) | self._passing(principal, act, activity, purpose, motive, now_us)
-
-    def _of_activity(self, activity: Activity | None, now_us: int) -> dict[str, Fact]:
-        """What the kernel knows of the processing itself; it changes with the day at most."""
-        today = iso(now_us)[:10]
-        return {
-            "record_complete": activity is not None and activity.complete,
-            "retention_rule": activity is not None and bool(activity.retention),
-            "basis_in_force": activity is not None and activity.basis_in_force(self.book, today),
-            "basis_kind": activity.bases[0].kind if activity is not None and activity.bases else "none",
-            "dpia_current": activity is not None and _recent(activity.dpia, now_us),
-            "engagement_sent": activity is not None and activity.engagement is not None,
-            "data_contested": False,
-            "discriminatory_profiling": False,
-        }
-
-    def _passing(
-        self, principal: Principal, act: Act | None, activity: Activity | None, purpose: str, motive: str, now_us: int
-    ) -> dict[str, Fact]:
-        """What the kernel knows of this one request."""
-        return {
-            "habilitated": act is not None and principal.may(act, now_us),
-            "strong_sign_in": principal.strong or (act is not None and "anyone" in act.roles),
-            "purpose_listed": activity is not None and any(purpose == listed.id for listed in activity.purposes),
-            # What must not wait for the ledger has the emergency journal.
-            "ledger_ready": activity is not None
-            and (self.writer.failed is None or (act is not None and act.emergency)),
-            "motive_given": bool(motive.strip()),
-            # Acts are performed by people; what the platform does by itself decides about nobody.
-            "automated_decision": principal.kind != "person",
-            "controls_ready": True if activity is None else self.controls_ready(),
-        }
-
-    def controls_ready(self) -> bool:
-        """Self-check of the controls of article 29(2): keys private, ledger writing, law loaded; looked at once a second."""
-        now = monotonic()
-        if now - self._controls[0] > CONTROLS_S:
-            self._controls = (now, bool(self.book.rules) and self.settings.folder.stat().st_mode & 0o077 == 0)
-        return self._controls[1]
 
     # -- the door ---------------------------------------------------------------------------------------------------
 
@@ -599,14 +490,6 @@ def lock(folder: Path, *, alone: bool = False) -> int:
             file=str(folder),
         ) from error
     return descriptor
-
-
-def _recent(date: str | None, now_us: int) -> bool:
-    """An impact assessment counts for three years (GDPR 35(11); the figure is ours)."""
-    if date is None:
-        return False
-    made = datetime.fromisoformat(date).replace(tzinfo=UTC)
-    return now_us / 1_000_000 - made.timestamp() < 3 * 365.25 * 86_400
 
 
 def _plain(act: str, error: Exception) -> EgideError:
