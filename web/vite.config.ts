@@ -15,7 +15,7 @@ import { pocket } from './build/pocket.ts';
 const root = import.meta.dirname;
 
 /** Pages whose folder holds a `main.ts`: a page that is not there is left out, not broken. */
-const pages = ['portal', 'sign-in', 'operations', 'terminal', 'desk', 'oversight', 'devices', 'administration']
+const pages = ['portal', 'sign-in', 'operations', 'terminal', 'files', 'desk', 'oversight', 'devices', 'administration']
   .filter((page) => existsSync(resolve(root, page, 'main.ts')))
   .map((page) => resolve(root, page === 'portal' ? 'index.html' : `${page}.html`));
 

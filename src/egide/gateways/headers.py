@@ -6,6 +6,7 @@ PAGES = {
     "/": "index.html",
     "/sign-in": "sign-in.html",
     "/operations": "operations.html",
+    "/files": "files.html",
     "/desk": "desk.html",
     "/oversight": "oversight.html",
     "/devices": "devices.html",

@@ -9,15 +9,18 @@ import msgspec
 from sqlalchemy import Connection, delete, select
 
 from egide.kernel.act import Act, Ctx, Effect, Facts, Input, Nothing, act
+from egide.kernel.capability import Words
 from egide.kernel.clock import iso
 from egide.kernel.door import Kernel
 from egide.kernel.errors import Conflict, NotFound, Text
 from egide.kernel.retention import forget_acts
 from egide.services import tables
+from egide.services.answers import asked
 from egide.services.definition import Definition, Transition, catalogue
 from egide.services.filing import OFFICERS, acts_of, slug
 from egide.services.holding import HOLDER, FileShown, StepDone, own_act, shown, step
 from egide.services.model import PURPOSE, definition_of, file_owner, file_row
+from egide.services.questions import plain
 
 QUEUE = 500  # files shown; who has more waiting sees the most urgent
 
@@ -41,12 +44,42 @@ class Waiting(msgspec.Struct):
     id: str
     number: str
     service: str
+    title: Words
     state: str
+    said: Words
     since: str
     due: str
     late: bool
     mine: bool
     taken: bool
+
+
+class Line(msgspec.Struct):
+    """A question and its answer, as people read them."""
+
+    id: str
+    label: Words
+    fr: str
+    en: str
+
+
+class Offer(msgspec.Struct):
+    """A step that this officer may take now: its act, its words, whether words are due, whether it is signed."""
+
+    act: str
+    say: Words
+    reason: bool
+    signed: bool
+
+
+class Opened(msgspec.Struct):
+    """A file as an officer reads it."""
+
+    file: FileShown
+    title: Words
+    said: Words
+    lines: list[Line]
+    steps: list[Offer]
 
 
 class Queue(msgspec.Struct):
@@ -78,7 +111,7 @@ def queue(ctx: Ctx, _given: Nothing) -> Effect:
         Queue(
             [
                 Waiting(
-                    row.id, row.number, row.service, row.state, iso(row.since), iso(row.due) if row.due else "",
+                    row.id, row.number, row.service, definition_of(row).title, row.state, definition_of(row).state(row.state).say, iso(row.since), iso(row.due) if row.due else "",
                     row.due is not None and row.due < ctx.now_us, row.officer == who.id, row.officer is not None,
                 )
                 for row in rows
@@ -90,7 +123,19 @@ def queue(ctx: Ctx, _given: Nothing) -> Effect:
 def _read(ctx: Ctx, given: FileRef) -> Effect:
     row = file_row(ctx.db, given.file)
     _of_this(ctx, row)
-    return Effect(shown(ctx, row), concerns=(file_owner(row.id),))
+    definition, file = definition_of(row), shown(ctx, row)
+    lines = [
+        Line(one.id, one.label, said.fr, said.en)
+        for one in asked(definition.fields, file.answers)
+        for said in [plain(one, file.answers.get(one.id))]
+    ]
+    steps = [
+        Offer(f"services.{slug(definition.id)}.{slug(one.id)}", one.say, one.reason, one.signed)
+        for one in definition.transitions
+        if row.state in one.origins and not ctx.principal.roles.isdisjoint(set(one.roles) - {HOLDER})
+    ]
+    opened = Opened(file, definition.title, definition.state(row.state).say, lines, steps)
+    return Effect(opened, concerns=(file_owner(row.id),))
 
 
 def _of_this(ctx: Ctx, row: Any) -> None:
@@ -129,7 +174,8 @@ def generated() -> tuple[Act, ...]:
         made.append(
             act(
                 f"services.{slug(definition.id)}.read", verb="consult", activity=definition.activity, roles=OFFICERS, groups=["need-to-know"],
-                gather=concerned, duty=True, input=FileRef, output=FileShown,
+                gather=concerned, duty=True, input=FileRef,
+                output=Opened,
                 fr=f"Lire un dossier : {definition.title.fr}", en=f"Read a file: {definition.title.en}",
             )(_read)
         )  # fmt: skip

@@ -137,26 +137,34 @@ def mistakes(lang: str, definition: Definition, wrong: Mapping[str, Text]) -> st
 
 
 def told(lang: str, field: Field, value: Any) -> str:
-    """An answer as people read it, escaped."""
+    """An answer as people read it, in its own direction, escaped."""
     if value in (None, "", []):
         return f'<span class="quiet">{say(lang, NOT_GIVEN)}</span>'
+    return f"<bdi>{escape(plain(field, value).en if lang == 'en' else plain(field, value).fr)}</bdi>"
+
+
+def plain(field: Field, value: Any) -> Text:
+    """An answer as people read it, in both languages; "" where there is none."""
+    if value in (None, "", []):
+        return Text("", "")
     match field.kind:
         case "yesno":
-            return say(lang, dict(YES_NO)[value])
+            return dict(YES_NO)[value]
         case "choice" | "choices":
-            names = {option.id: Words(option.fr, option.en) for option in field.options}
-            return ", ".join(say(lang, names[id_]) for id_ in (value if isinstance(value, list) else [value]))
+            chosen = [
+                option for option in field.options if option.id in (value if isinstance(value, list) else [value])
+            ]
+            return Text(", ".join(one.fr for one in chosen), ", ".join(one.en for one in chosen))
         case "date":
             year, month, day = value.split("-")
-            return escape(f"{day}/{month}/{year}")
+            return Text(f"{day}/{month}/{year}", f"{day}/{month}/{year}")
         case "amount":
             whole, cents = divmod(value, 100)
-            return escape(
-                f"{whole:,}".replace(",", "\u202f") + (f",{cents:02}" if lang == "fr" else f".{cents:02}") + " €"
-            )
+            grouped = f"{whole:,}"
+            return Text(f"{grouped.replace(',', chr(0x202F))},{cents:02} €", f"€{grouped}.{cents:02}")
         case "place":
-            return f"<bdi>{escape(value['address'])}</bdi>"
+            return Text(value["address"], value["address"])
         case "files":
-            return escape(str(len(value)))
+            return Text(f"{len(value)} fichier(s)", f"{len(value)} file(s)")
         case _:
-            return f"<bdi>{escape(str(value))}</bdi>"
+            return Text(str(value), str(value))

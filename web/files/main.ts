@@ -1,0 +1,4 @@
+import { start } from '../kit/mount';
+import Files from './Files.svelte';
+
+start(Files, 'console');
