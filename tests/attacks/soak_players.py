@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+import time
 from typing import Any
 from urllib.parse import urlsplit
 
 from egide.bench.tak_load import Client as Field
 from egide.exercise.people import Person
 from egide.operations.media.frames import END, FRAGMENT, VIDEO
+from egide.operations.rtsp_out import AWAY_S
 from tests.attacks.soak_clients import ANSWER_S, Client, Terminal, Untold
 from tests.attacks.soak_sources import Camera
 
@@ -68,6 +70,7 @@ class Player(Watcher):
         super().__init__(name)
         self.person = person
         self.url = ""
+        self._left = 0.0
         self._writer: asyncio.StreamWriter | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -75,7 +78,8 @@ class Player(Watcher):
         await self.drop()
         if not self.person.cookie:
             await self.person.enter()
-        if self.deployment != self.camera.deployment or not self.url:
+        gone = time.monotonic() - self._left > AWAY_S / 2  # or soon: the address is closed for who stays away
+        if self.deployment != self.camera.deployment or not self.url or gone:
             self.deployment = self.camera.deployment
             told = await self.person.act("operations.watch.rtsp", deployment=self.deployment)
             self.url = told["url"]
@@ -109,6 +113,7 @@ class Player(Watcher):
         task, self._task = self._task, None
         if writer is not None:
             writer.transport.abort()
+            self._left = time.monotonic()
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
