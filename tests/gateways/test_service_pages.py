@@ -75,7 +75,7 @@ async def test_a_complaint_in_five_pages(world: World, browser: Browser) -> None
     text = await browser.open(browser.path)
     assert "350,00" in text
     assert ">Envoyer<" not in text
-    browser.cookie("__Host-egide-identity", await identified(world, 2))
+    browser.cookie("__Host-egide-who", await identified(world, 2))
     text = await browser.open("/services/theft/check")
     assert "&lt;b&gt;Petit" in text
     text = await browser.send("/services/theft/check")
@@ -120,15 +120,14 @@ async def test_mistakes_are_said_and_what_was_typed_stays(browser: Browser) -> N
     assert hostile in again
 
 
-@pytest.mark.parametrize("service", [one.id for one in catalogue().current() if "remote" in one.channels])
-async def test_each_service_opens_in_both_languages(browser: Browser, service: str) -> None:
-    definition = catalogue().find(service)
-    assert definition is not None
-    for lang, words in (("fr", definition.title.fr), ("en", definition.title.en)):
-        text = await browser.open(f"/services/{service}?lang={lang}")
-        assert browser.answer.status_code == 200
-        assert html.escape(words) in text
-        assert f'<html lang="{lang}">' in text
+async def test_each_service_opens_in_both_languages(browser: Browser) -> None:
+    for definition in catalogue().current():
+        for lang, words in (("fr", definition.title.fr), ("en", definition.title.en)):
+            text = await browser.open(f"/services/{definition.id}?lang={lang}")
+            assert browser.answer.status_code == 200
+            assert html.escape(words) in text
+            assert f'<html lang="{lang}">' in text
+            assert text.count("<form") == int("form" in getattr(definition.channels.get("remote"), "modes", ()))
 
 
 async def test_what_is_not_there(browser: Browser) -> None:

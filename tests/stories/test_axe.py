@@ -80,6 +80,11 @@ async def with_a_terminal(window: Window) -> None:
     await expect(window.page.locator("[data-my-tasks] [data-task]")).to_have_count(1)
 
 
+async def with_a_file(window: Window) -> None:
+    await window.page.locator("[data-file]").first.click()
+    await expect(window.page.locator("article[data-state]")).to_be_visible()
+
+
 async def with_a_proof(window: Window) -> None:
     await window.page.get_by_role("button", name="Vérifier", exact=True).click()
     await expect(window.page.get_by_text("Preuve vérifiée dans ce navigateur").last).to_be_visible()
@@ -96,6 +101,7 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Window], Awaitable[None]]]] = 
     "operations, an incident": ("command", "/operations", with_an_incident),
     "terminal, not prepared": ("officer", "/terminal", nothing),
     "terminal, its mission": ("officer", "/terminal", with_a_terminal),
+    "files": ("officer", "/files", with_a_file),
     "desk": ("prefect", "/desk", nothing),
     "desk, a draft": ("prefect", "/desk#new", nothing),
     "desk, a paper order": ("prefect", "/desk#paper", nothing),
@@ -137,6 +143,13 @@ async def scene(stage: Stage) -> Scene:
     await command.act("operations.incident.assign", incident=incident, mission=set_.mission)
     task = {"mission": set_.mission, "incident": incident, "title": "Retrouver le sac", "person": "officer"}
     await command.act("operations.task.propose", **task)
+    answers = {
+        "going_on": "no", "offence": "theft", "author_known": "no", "facts_date": "2026-01-03", "things": "Vélo bleu",
+        "facts_place": {"address": "Rautatientori 1"}, "account": "Disparu devant la gare.", "email": "claire@example.org",
+    }  # fmt: skip
+    who = {"given_name": "Claire", "family_name": "Petit", "document": "CNI"}
+    officer = await set_.person("officer")
+    await officer.act("services.theft.take", channel="counter", version=1, answers=answers, who=who)
     return set_
 
 

@@ -89,6 +89,16 @@ const ENTER: Errand = {
   title: { fr: 'M’identifier', en: 'Sign in' },
   about: { fr: 'Avec ma clé d’accès', en: 'With my passkey' },
 };
+const SERVICES: Errand = {
+  href: '/services',
+  title: { fr: 'Faire une démarche', en: 'Use a service' },
+  about: { fr: 'Porter plainte, déclarer une perte, suivre un dossier', en: 'Report, declare a loss, follow a file' },
+};
+const FILES: Errand = {
+  href: '/files',
+  title: { fr: 'Traiter les dossiers', en: 'Deal with files' },
+  about: { fr: 'Ce que les usagers ont déposé', en: 'What residents have sent' },
+};
 const INVITED: Errand = {
   href: '/sign-in#invited',
   title: { fr: 'J’ai reçu une invitation', en: 'I received an invitation' },
@@ -99,16 +109,16 @@ const BY_ROLE: [string, Errand[]][] = [
   ['prefect', [SIGN, WATCH, RECORD]],
   ['command', [WATCH, DRAFT, ORDERS]],
   ['pilot', [WATCH, ORDERS, RECORD]],
-  ['officer', [WATCH, ORDERS, RECORD]],
+  ['officer', [WATCH, FILES, ORDERS]],
   ['dpo', [RIVER, RECORD, WATCHES]],
   ['inspector', [WATCHES, PROVE, RECORD]],
   ['magistrate', [SEALED, RECORD, PROVE]],
   ['administrator', [PEOPLE, RECORD, PROVE]],
 ];
 
-/** The three things most done by someone with these roles; two doors for someone who is not signed in. */
+/** The three things most done by someone with these roles; three doors for someone who is not signed in. */
 export function errands(roles: string[] | null): Errand[] {
-  if (roles === null) return [ENTER, INVITED];
+  if (roles === null) return [SERVICES, ENTER, INVITED];
   return BY_ROLE.find(([role]) => roles.includes(role))?.[1] ?? [ORDERS, RECORD, PROVE];
 }
 

@@ -33,7 +33,7 @@ from egide.services.definition import Definition, Field, Step, catalogue
 from egide.services.filing import Invalid, slug
 from egide.services.model import Who
 
-DRAFT, IDENTITY = "__Host-egide-draft", "__Host-egide-identity"
+DRAFT, IDENTITY = "__Host-egide-draft", "__Host-egide-who"
 DRAFT_S = 30 * 86_400  # s, as long as the draft is kept
 MAX_FORM = 128 * 1024  # bytes
 MAX_FIELDS = 200
