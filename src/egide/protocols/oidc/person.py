@@ -24,7 +24,7 @@ MAX_NAME = 256  # characters
 MAX_EMAIL = 254  # characters, RFC 5321 §4.5.3.1.3
 BIRTHDATE = re.compile(r"(\d{4})(-\d{2}-\d{2})?")  # OIDC Core §5.1; 00 where day or month is not known (FranceConnect)
 
-Second = Annotated[int | float, msgspec.Meta(ge=0, le=1 << 40)]
+Second = Annotated[float, msgspec.Meta(ge=0, le=1 << 40)]  # RFC 7519 §2, NumericDate: may have a fraction
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):

@@ -43,6 +43,9 @@ class Client(msgspec.Struct, frozen=True):
     secret: str
     redirect: str
 
+    def __repr__(self) -> str:
+        return f"Client({self.id!r})"  # the secret stays out of logs
+
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """One sign-in that was begun: what must come back unchanged."""

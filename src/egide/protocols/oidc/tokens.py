@@ -57,6 +57,9 @@ class Keyring(msgspec.Struct, frozen=True):
     secret: str = ""
     private: tuple[PrivateKey, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"Keyring({len(self.public)} public keys)"  # the secret stays out of logs
+
 
 def _header(token: str) -> _Header:
     head = token.partition(".")[0]
