@@ -30,7 +30,7 @@ from egide.exercise.broadcast import broadcast
 from egide.exercise.drone import FPS, SIZE, Drone, make_drone
 from egide.exercise.encoder import BITRATE
 from egide.exercise.flight import FlightError
-from egide.exercise.idp import CLIENT, LOCAL, PORT, IdentityProvider
+from egide.exercise.idp_people import CLIENT, LOCAL, PORT
 from egide.exercise.links import sink_of
 from egide.exercise.painting import cached_ground
 from egide.exercise.rtsp import PATH, RtspServer
@@ -141,6 +141,8 @@ def _send(drone: Drone, given: argparse.Namespace) -> None:
 
 
 def _identify(given: argparse.Namespace) -> None:
+    from egide.exercise.idp import IdentityProvider  # noqa: PLC0415 — a web server, which no aircraft needs
+
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

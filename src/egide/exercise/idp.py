@@ -32,15 +32,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from egide.exercise.idp_people import FAILURES, LEVELS, RESIDENTS, Resident
+from egide.exercise.idp_people import CLIENT, FAILURES, LEVELS, LOCAL, RESIDENTS, SHARED, Resident
 
-CLIENT, SHARED = "egide-exercise", "everything-here-is-invented"  # the preset `development` has the same
-PORT = 8640
 TOKEN_LIFE_S = 60  # s, as FranceConnect's
 KEPT = 1000  # requests, codes and access tokens in memory
 MAX_FORM = 64 * 1024  # bytes
 SLOW_S = 20.0  # s that `slow` waits: longer than anybody should
-LOCAL = ("127.0.0.1", "localhost", "::1")
 
 STYLE = """body{margin:0 auto;max-width:40rem;padding:16px;font:18px/1.5 system-ui,sans-serif;color:#17211d;background:#fff}
 strong.loud{display:block;padding:12px;background:#5b2a00;color:#fff}fieldset{border:2px solid #5c6b64;border-radius:6px;margin:16px 0}

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+CLIENT, SHARED = "egide-exercise", "everything-here-is-invented"  # the preset `development` has the same
+PORT = 8640
+LOCAL = ("127.0.0.1", "localhost", "::1")  # hosts that it speaks with
+
 
 class Resident(NamedTuple):
     """Somebody invented. An empty claim is not told at all."""

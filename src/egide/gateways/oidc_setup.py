@@ -50,8 +50,11 @@ class Relying(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.json.encode({"keys": told})
 
 
-def relying(settings: Settings) -> Relying | None:
-    """The relying party of the settings; None where residents do not sign in. Raises `StartupError`."""
+def relying(settings: Settings, *, may_draw: bool = True) -> Relying | None:
+    """The relying party of the settings; None where residents do not sign in. Raises `StartupError`.
+
+    `may_draw`: whether a missing decryption key is made; otherwise there is none.
+    """
     if not settings.identity:
         return None
     preset = read_preset(settings)
@@ -63,7 +66,8 @@ def relying(settings: Settings) -> Relying | None:
             Text("Mettez dans « identity_client » celui que le fournisseur vous a donné.", "Put the one that the provider gave you into “identity_client”."),
         )  # fmt: skip
     secret = _secret(settings, preset)
-    private = (_decryption(settings.folder / "keys" / DECRYPTION),) if preset.encrypted else ()
+    place = settings.folder / "keys" / DECRYPTION
+    private = (_decryption(place),) if preset.encrypted and (may_draw or place.exists()) else ()
     return Relying(
         preset=preset,
         issuer=issuer,
