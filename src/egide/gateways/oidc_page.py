@@ -142,4 +142,6 @@ def _part(trouble: Trouble, lang: str, again: str, level: int, ways: Sequence[Wa
         f'<a class="go quiet" href="{escape(way.href, quote=True)}">{say(way.name, lang)}</a>' for way in ways
     )
     danger = escape(alert_page.WORDS["danger"][lang == "en"])
+    for number in ("17", "112"):
+        danger = danger.replace(number, f'<a href="tel:{number}">{number}</a>', 1)
     return f'<{tag}>{say(trouble.title, lang)}</{tag}><p>{what}</p><p>{say(NOTHING, lang)}</p>{retry}{others}<p class="danger">{danger}</p>'
