@@ -255,6 +255,7 @@ def test_an_algorithm_the_preset_does_not_take() -> None:
 
 def test_an_extension_we_do_not_have() -> None:
     refused("malformed", signed(claims(), "EdDSA", crit=["b64"], b64=False))
+    refused("malformed", signed(claims(), "EdDSA", crit=["exp"], exp=1))
 
 
 @pytest.mark.parametrize(
@@ -268,6 +269,15 @@ def test_an_extension_we_do_not_have() -> None:
 def test_encrypted_in_a_way_that_would_keep_us_busy(head: dict[str, Any]) -> None:
     token = f"{b64(msgspec.json.encode(head))}.{b64(b'k' * 256)}.{b64(b'i' * 12)}.{b64(b'c' * 64)}.{b64(b't' * 16)}"
     refused("encryption", token, preset=with_preset(encrypted=True))
+
+
+def test_a_compressed_token_is_not_unpacked() -> None:
+    head = {"alg": "ECDH-ES", "enc": "A256GCM", "zip": "DEF"}
+    bomb = jwe.encrypt_compact(head, b"0" * 200_000, OURS[0], algorithms=list(head.values()))
+    assert len(bomb) < MAX_TOKEN
+    refused("encryption", bomb, preset=with_preset(encrypted=True))
+    fair = jwe.encrypt_compact(head, signed(claims()), OURS[0], algorithms=list(head.values()))
+    refused("encryption", fair, preset=with_preset(encrypted=True))
 
 
 def test_too_large() -> None:
