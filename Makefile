@@ -38,7 +38,7 @@ BENCH_LOCKS := requirements-bench.lock requirements-peers.lock
 BENCH_STAMP := $(STAMPS)/bench-$(call key,$(BENCH_LOCKS))
 EGIDE_STAMP := $(STAMPS)/egide-$(call key,pyproject.toml tools/hatch_build.py)
 
-.PHONY: help setup setup-run setup-test setup-bench web demo serve test proof lint format bench lock clean
+.PHONY: help setup setup-run setup-test setup-bench web peers demo serve test proof lint format bench lock clean
 
 help: ## What can be asked for
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name what; do printf '  make %-12s %s\n' "$$name" "$$what"; done
@@ -57,6 +57,10 @@ setup-run: $(RUN_STAMP) web $(EGIDE_STAMP)
 setup-test: $(TEST_STAMP)
 
 setup-bench: setup $(BENCH_STAMP)
+
+peers: setup ## Install the npm packages that some tests run beside Égide (they skip without; CI needs them)
+	@$(call node,check)
+	@$(BIN)/python tools/hatch_build.py peers
 
 serve: setup-run ## Start the platform alone
 	@exec $(BIN)/egide serve $(ARGS)

@@ -69,6 +69,12 @@ def check(root: Path) -> None:
     npm(web, "run", "--silent", "check")
 
 
+def peers(root: Path) -> None:
+    """Installs the npm packages that tests run beside Égide, never inside it; raises `BuildError`."""
+    for lock in sorted((root / "tests" / "peers").glob("*/package-lock.json")):
+        npm(lock.parent, "ci", "--prefer-offline", "--no-audit", "--no-fund")
+
+
 def npm(web: Path, *arguments: str) -> None:
     """Runs npm in `web` with Node first on its PATH; raises `BuildError`."""
     node = node_on_machine() or node_from_package()
@@ -143,12 +149,12 @@ def node_from_package() -> tuple[Path, list[str]] | None:
 
 
 def main(arguments: list[str]) -> int:
-    """No argument: builds. `check`: checks. `needs-node build|check`: exit 0 where Node must still come from PyPI for it."""
+    """No argument: builds; `check` and `peers`: what they say. `needs-node build|check`: exit 0 where Node is still missing."""
     if arguments[:1] == ["needs-node"]:
         idle = arguments[1:] == ["build"] and is_current(ROOT)
         return 1 if idle or node_on_machine() or node_from_package() else 0
     try:
-        check(ROOT) if arguments == ["check"] else build(ROOT)
+        {("check",): check, ("peers",): peers}.get(tuple(arguments), build)(ROOT)
     except BuildError as error:
         print(error, file=sys.stderr)
         return 1

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,18 @@ def test_a_wrong_argument_is_told(wrong, capsys):
 
 def test_addresses_may_be_ipv6():
     assert command.address_of("[::1]:5600") == ("::1", 5600)
+
+
+def test_an_identity_provider_says_that_all_is_invented():
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    arguments = [sys.executable, "-m", "egide.exercise", "idp", "--port", "0"]
+    with subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True
+    ) as process:
+        issuer = json.loads(process.stdout.readline())["ready"]
+        with urllib.request.urlopen(f"{issuer}/.well-known/openid-configuration", timeout=10) as answer:
+            assert json.load(answer)["issuer"] == issuer
+        process.terminate()
+        assert process.wait(5) == 0
+        assert "EXERCISE: invented identities" in process.stderr.read()
+    assert command.main(["idp", "--keys", "https://elsewhere.example/keys"]) == 2

@@ -1,8 +1,9 @@
-"""``python -m egide.exercise``: the exercise's aircraft as processes of their own.
+"""``python -m egide.exercise``: parts of the exercise as processes of their own.
 
     drone    flies the first aircraft and sends H.264 and KLV in MPEG-TS over UDP, or by TCP, SRT or RTMP
     rtsp     flies the second and serves it by RTSP
     prepare  paints the ground into the cache, so that the others start within a second
+    idp      an identity provider for residents' sign-in, on loopback, with invented people
 
 Each prints one line of JSON on standard output when it is ready. SIGTERM or Ctrl-C ends it cleanly; SIGUSR1 makes the
 aircraft leave its perimeter at once. Exit status 2 and one sentence on standard error when it cannot start.
@@ -18,7 +19,9 @@ import signal
 import sys
 import threading
 import time
+import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from shapely.geometry import mapping
 
@@ -27,10 +30,13 @@ from egide.exercise.broadcast import broadcast
 from egide.exercise.drone import FPS, SIZE, Drone, make_drone
 from egide.exercise.encoder import BITRATE
 from egide.exercise.flight import FlightError
+from egide.exercise.idp_people import CLIENT, LOCAL, PORT
 from egide.exercise.links import sink_of
 from egide.exercise.painting import cached_ground
 from egide.exercise.rtsp import PATH, RtspServer
 from egide.exercise.town import ATTRIBUTION, TownError
+
+MAX_KEYS = 64 * 1024  # bytes of a client's key set
 
 
 def default_cache() -> Path:
@@ -85,6 +91,9 @@ def _parser() -> argparse.ArgumentParser:
     rtsp.add_argument("--port", type=int, default=8554, help="0 takes a free one")
     rtsp.add_argument("--path", default=PATH)
     commands.add_parser("prepare", parents=[common], help="paint the ground into the cache")
+    idp = commands.add_parser("idp", help="identity provider for residents’ sign-in: invented people, chosen failures")
+    idp.add_argument("--port", type=int, default=PORT, help="on loopback; 0 takes a free one")
+    idp.add_argument("--keys", help="where the platform shows its encryption keys, http://localhost:8620/identity/keys")
     return parser
 
 
@@ -94,6 +103,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if given.command == "prepare":
             cached_ground(given.cache)
+            return 0
+        if given.command == "idp":
+            _identify(given)
             return 0
         second = given.command == "rtsp"
         phase = given.phase if given.phase is not None else (0.5 if second else 0.0)
@@ -126,6 +138,28 @@ def _send(drone: Drone, given: argparse.Namespace) -> None:
         broadcast(drone, to, stop, seconds=given.seconds, bitrate=given.bitrate, audio=given.audio)
     finally:
         beacons.close()
+
+
+def _identify(given: argparse.Namespace) -> None:
+    from egide.exercise.idp import IdentityProvider  # noqa: PLC0415 — a web server, which no aircraft needs
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    if given.keys and urlsplit(given.keys).hostname not in LOCAL:
+        raise ValueError("--keys: an address on this machine")
+
+    def fetched() -> bytes:
+        with urllib.request.urlopen(given.keys, timeout=5) as answer:  # noqa: S310 — loopback, looked at above
+            return bytes(answer.read(MAX_KEYS))
+
+    with IdentityProvider(port=given.port, client_keys=fetched if given.keys else None) as provider:
+        sys.stderr.write(
+            "EXERCICE : identités inventées, n’y donnez rien de vrai. EXERCISE: invented identities, give nothing real.\n"
+        )
+        sys.stdout.write(json.dumps({"ready": provider.issuer, "client": CLIENT}) + "\n")
+        sys.stdout.flush()
+        stop.wait()
 
 
 async def _serve(drone: Drone, given: argparse.Namespace) -> None:

@@ -17,14 +17,19 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from egide.gateways import standing
-from egide.gateways.findings import Count, Finding, Findings, same
+from egide.gateways.findings import Count, Finding, Findings, failed, same
+from egide.gateways.oidc_setup import relying
+from egide.kernel import outward
 from egide.kernel.backup_sets import places, sets
 from egide.kernel.clock import to_us
 from egide.kernel.dumps import PostgresDatabase
 from egide.kernel.erasure import backup_due
 from egide.kernel.errors import EgideError, StartupError, Text
 from egide.kernel.migrate import HEAD
+from egide.kernel.outward import Unreachable
 from egide.kernel.settings import Settings
+from egide.protocols.oidc import WELL_KNOWN, OidcError, discovery
+from egide.protocols.oidc.provider import MAX_DOCUMENT
 
 NATS_PORT = 4222
 ANSWER_S = 3.0  # s another program has to answer
@@ -200,6 +205,35 @@ def journal(settings: Settings, _count: Count) -> Findings:
                 "Bring the ledger back, run “egide serve”: it appends them.",
             ),
         )
+
+
+def identity(settings: Settings, _count: Count) -> Findings:
+    """Residents' sign-in: set up whole, and its provider answers for itself. Draws no key."""
+    if not settings.identity:
+        return
+    try:
+        found = relying(settings, may_draw=False)
+    except StartupError as error:
+        yield failed(error)
+        return
+    if found is None:
+        return
+    title = found.preset.title
+    try:
+        reply = outward.get(found.issuer.rstrip("/") + WELL_KNOWN, MAX_DOCUMENT)
+        discovery(reply.body if reply.status == 200 and reply.whole else b"", found.issuer)
+    except (Unreachable, OidcError) as error:
+        yield Finding(
+            "wrong",
+            Text(f"{title} ne répond pas comme il doit : {error}", f"{title} does not answer as it should: {error}"),
+            Text("Vérifiez « identity_issuer » et la sortie vers Internet.", "Check “identity_issuer” and the way out to the Internet."),
+        )  # fmt: skip
+        return
+    levels = ", ".join(str(level) for level in sorted(set(found.preset.levels.values())))
+    yield Finding(
+        "good",
+        Text(f"Connexion des usagers : {title}, niveaux {levels}", f"Residents’ sign-in: {title}, levels {levels}"),
+    )
 
 
 def _holds(file: Path) -> bool:

@@ -85,6 +85,18 @@ ABOUT: dict[str, Text] = {
         "Services de réveil des terminaux, par hôte, séparés par des espaces ; vide : aucun réveil",
         "Push services that may wake terminals, by host, space-separated; empty: none",
     ),
+    "identity": Text(
+        "Connexion des usagers : franceconnect, franceconnect-plus, proconnect, generic, un fichier .toml ; vide : aucune",
+        "Residents’ sign-in: franceconnect, franceconnect-plus, proconnect, generic, a .toml file; empty: none",
+    ),
+    "identity_issuer": Text(
+        "Adresse (« issuer ») du fournisseur d’identité ; vide : celle du préréglage",
+        "Address (“issuer”) of the identity provider; empty: the preset’s",
+    ),
+    "identity_client": Text(
+        "Identifiant de client chez lui ; le secret va dans keys/identity-client.key",
+        "Client id there; the secret goes into keys/identity-client.key",
+    ),
     "backups": Text("Dossier des sauvegardes d’« egide backup »", "Folder of the backups of “egide backup”"),
     "witnesses": Text(
         "Témoins du registre : adresse = clé publique ; à laisser en fin de fichier",

@@ -16,7 +16,7 @@ from egide.kernel.settings import Settings
 
 CHECKS = (
     checks_machine.machine, checks_data.folder, checks_data.law, checks_engines.postgres, checks_data.store, checks_engines.version,
-    checks_data.ledger, checks_data.whole, checks_stored.stored, checks_data.witnesses, checks_engines.bus, checks_engines.witnesses, checks_engines.saved, checks_engines.journal,
+    checks_data.ledger, checks_data.whole, checks_stored.stored, checks_data.witnesses, checks_engines.bus, checks_engines.witnesses, checks_engines.saved, checks_engines.journal, checks_engines.identity,
     checks_machine.pages, checks_machine.video, checks_machine.transport, checks_machine.port,
 )  # fmt: skip
 

@@ -67,6 +67,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     stamp_every_s: int = 3600
     # Push services that may be asked to wake terminals, by host, space-separated; empty: none is (docs/decisions/0046).
     push: str = ""
+    # How residents sign in (docs/identity.md): a preset, or the path of an operator's own; empty: by no account at all.
+    identity: str = ""
+    identity_issuer: str = ""  # the provider's address where it is not the preset's
+    identity_client: str = ""  # our client id there; its secret: keys/identity-client.key
     backups: str = ""  # where `egide backup` writes unless told otherwise; erasure reaches there
     # The rest of TAK; 0: switched off. By custom:
     tak_marti_port: int = 0  # 8443, HTTPS for enrolled devices
