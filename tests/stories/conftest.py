@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, async_playwright
 
+from egide.exercise.idp import IdentityProvider
 from egide.exercise.story import Scene
 from egide.exercise.town import TownError
 from tests.conftest import missing
@@ -46,9 +47,11 @@ def flying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flying]:
 
 @pytest.fixture(scope="package")
 async def stage(browser: Browser, flying: Flying, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    running = await platform(tmp_path_factory.mktemp("platform"), flying.drone, flying.udp)
-    yield running
-    await running.stop()
+    with IdentityProvider() as provider:
+        settings = {"identity": "development", "identity_issuer": provider.issuer}
+        running = await platform(tmp_path_factory.mktemp("platform"), flying.drone, flying.udp, **settings)
+        yield running
+        await running.stop()
     assert not running.reports(), "pages broke their policy"
 
 

@@ -101,8 +101,8 @@ def metres(lat1: float, lon1: float, lat2: float, lon2: float) -> float:
     return 6_371_008.8 * math.hypot(north, east)
 
 
-async def platform(folder: Path, drone: Drone, udp: int, *words: str) -> Stage:
-    """`egide map build`, then `egide serve --demo` (and `words`), as an operator would type them."""
+async def platform(folder: Path, drone: Drone, udp: int, *words: str, **settings: str) -> Stage:
+    """`egide map build`, then `egide serve --demo` (and `words`), as an operator would type them, with these settings."""
     data, port, said = folder / "data", free_port(), folder / "platform.log"
     with said.open("wb") as log:
         built = await asyncio.create_subprocess_exec(
@@ -112,7 +112,7 @@ async def platform(folder: Path, drone: Drone, udp: int, *words: str) -> Stage:
         assert await built.wait() == 0, f"the map was not built:\n{said.read_text('utf-8')}"
         process = await asyncio.create_subprocess_exec(
             *egide("serve", "--demo", "--data", str(data), "--port", str(port), *words),
-            env=ENVIRONMENT, stdout=asyncio.subprocess.PIPE, stderr=log,
+            env=ENVIRONMENT | {f"EGIDE_{name.upper()}": value for name, value in settings.items()}, stdout=asyncio.subprocess.PIPE, stderr=log,
         )  # fmt: skip
     stage = Stage(f"http://localhost:{port}", drone, udp, said, process)
     assert process.stdout is not None

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from tests.stories.conftest import Opener
 from tests.stories.stage import Stage
 from tests.stories.test_axe import AXE, OVERFLOW, told
 from tests.stories.window import NARROW, WIDE
@@ -47,8 +48,7 @@ async def kept(page: Page, name: str) -> None:
         await page.screenshot(path=Path(folder) / f"services {name}.png", full_page=True)
 
 
-async def test_a_loss_from_a_phone_without_javascript(stage: Stage, browser: Browser) -> None:
-    """The whole way of a complaint up to the identity that it asks for, every page judged."""
+async def test_a_theft_reported_from_a_phone(stage: Stage, browser: Browser, window: Opener) -> None:
     context = await browser.new_context(
         viewport={"width": NARROW[0], "height": NARROW[1]}, java_script_enabled=False, locale="fr-FR"
     )
@@ -89,9 +89,48 @@ async def test_a_loss_from_a_phone_without_javascript(stage: Stage, browser: Bro
     await page.get_by_role("button", name="Continuer").click()
     await expect(page.get_by_role("heading", name="Relire avant d’envoyer")).to_be_visible()
     await look("check")
-    await page.get_by_role("link", name="English").click()
-    wrong += await judged(browser, await page.content(), page.url, "check, en")
+    await page.get_by_role("link", name="S’identifier").click()
+    await page.get_by_label("Maëlys").check()
+    await page.get_by_label("À quel niveau ?").select_option("eidas1")
+    await page.get_by_role("button", name="Se connecter").click()
+    await expect(page.get_by_text("Identifié")).to_be_visible()
+    await page.get_by_role("button", name="Envoyer").click()
+    await expect(page.get_by_role("heading", name="C’est envoyé")).to_be_visible()
+    wrong += await judged(browser, await page.content(), page.url, "receipt")
+    await kept(page, "receipt")
+    number = await page.locator(".code").first.inner_text()
+    code = await page.locator("[data-code]").inner_text()
     await context.close()
     assert len(asked) <= FIELDS, sorted(asked)
     assert pages <= PAGES
     assert wrong == [], "\n".join(wrong)
+
+    # An officer takes it up, asks, and the person answers from another browser, with the number and the code.
+    desk = (await window("officer")).page
+    await desk.goto(f"{stage.base}/files")
+    await desk.locator(f'[data-file="{number}"]').click()
+    await desk.get_by_role("button", name="Prendre en charge").click()
+    await desk.get_by_role("button", name="Poser une question").click()
+    dialog = desk.get_by_role("dialog")
+    await dialog.get_by_label("Vos mots").fill("Avez-vous la facture ?")
+    await dialog.get_by_role("button", name="Poser une question").click()
+    await expect(desk.locator("article")).to_have_attribute("data-state", "question")
+    elsewhere = await browser.new_context(java_script_enabled=False, locale="fr-FR")
+    mine = await elsewhere.new_page()
+    await mine.goto(f"{stage.base}/services/file")
+    for given, seen in (
+        ("AAAA-AAAA", "communiqué qu’à la personne"),
+        (code.lower().replace("-", " "), "Avez-vous la facture ?"),
+    ):
+        await mine.get_by_label("Numéro").fill(number)
+        await mine.get_by_label("Code").fill(given)
+        await mine.get_by_role("button", name="Ouvrir le dossier").click()
+        await expect(mine.get_by_text(seen)).to_be_visible()
+    await mine.get_by_label("Vos mots").fill("Oui, je l’apporte.")
+    await mine.get_by_role("button", name="Répondre").click()
+    await expect(mine.locator("[data-state]")).to_have_attribute("data-state", "assigned")
+    await elsewhere.close()
+    await desk.get_by_role("button", name="Actualiser").click()
+    await expect(desk.locator("article")).to_have_attribute("data-state", "assigned")
+    await desk.get_by_role("button", name="Valider et signer").click()
+    await expect(desk.locator("article")).to_have_count(0)

@@ -17,6 +17,9 @@ import tempfile
 import webbrowser
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
 
 from egide.exercise.story import Aircraft, Play, Scene, set_scene
 from egide.exercise.town import town_file
@@ -28,6 +31,7 @@ from egide.kernel.settings import Settings, load
 from egide.operations.map import build_pmtiles
 
 DEFAULT_PORT = 8620
+IDENTITY_PORT = 8640
 AIRCRAFT_S = 60.0  # s an aircraft may take to be ready (the first time it paints the town)
 
 
@@ -37,6 +41,10 @@ def play(data: Path, port: int | None, seconds: float, report: Path | None, *, b
 
     logging.basicConfig(level=logging.ERROR)
     settings = load(data, demo=True, port=_free(port or DEFAULT_PORT, asked=port is not None))
+    if not settings.identity:  # residents sign in with the exercise's own provider
+        settings = msgspec.structs.replace(
+            settings, identity="development", identity_issuer=f"http://127.0.0.1:{_free(IDENTITY_PORT)}"
+        )
     _say("Égide — exercice d’Helsinki / the Helsinki exercise")
     _town(settings)
     return uvloop.run(_play(settings, seconds, report, browser=browser))
@@ -79,6 +87,8 @@ async def _play(settings: Settings, seconds: float, report: Path | None, *, brow
 async def _set(settings: Settings, processes: list[asyncio.subprocess.Process]) -> Scene:
     cache = settings.folder / "exercise"
     udp, rtsp = _free_udp(), _free(8554)
+    if settings.identity == "development":
+        await _started(processes, "idp", "--port", str(urlsplit(settings.identity_issuer).port))
     first = await _aircraft(processes, "drone", "--udp", f"127.0.0.1:{udp}", "--cache", str(cache), name="Drone 1")
     second = await _aircraft(
         processes,
@@ -97,26 +107,30 @@ async def _set(settings: Settings, processes: list[asyncio.subprocess.Process]) 
 
 
 async def _aircraft(processes: list[asyncio.subprocess.Process], *words: str, name: str) -> Aircraft:
+    told = await _started(processes, *words, "--name", name)
+    ring = told["perimeter"]["coordinates"][0]
+    middle = (sum(point[1] for point in ring) / len(ring), sum(point[0] for point in ring) / len(ring))
+    return Aircraft(name, told["tail"], told["ready"], middle, told["perimeter"])
+
+
+async def _started(processes: list[asyncio.subprocess.Process], *words: str) -> dict[str, Any]:
+    """Starts a part of the outside world as a process of its own; what it says when it is ready."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "egide.exercise",
         *words,
-        "--name",
-        name,
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
     processes.append(process)
     if process.stdout is None:  # never, with PIPE: for the type checker
-        raise RuntimeError(name)
+        raise RuntimeError(words[0])
     line = await asyncio.wait_for(process.stdout.readline(), AIRCRAFT_S)
     if not line:
-        raise RuntimeError(f"{name}: {' '.join(words)}")
-    told = json.loads(line)
-    ring = told["perimeter"]["coordinates"][0]
-    middle = (sum(point[1] for point in ring) / len(ring), sum(point[0] for point in ring) / len(ring))
-    return Aircraft(name, told["tail"], told["ready"], middle, told["perimeter"])
+        raise RuntimeError(" ".join(words))
+    told: dict[str, Any] = json.loads(line)
+    return told
 
 
 async def _report(scene: Scene, seconds: float, report: Path | None) -> int:

@@ -69,7 +69,7 @@ class FilePages:
         except EgideError as error:
             return _page(lang, WORDS["follow"], HERE, wrong(lang, error) + _opening(lang, number), status=error.status)
         answer = RedirectResponse(f"{PATH}/file?lang={lang}", 303)
-        keep(answer, FILE, f"{number}.{code}", FILE_S, strict=True)
+        keep(answer, FILE, f"{number}.{code}", FILE_S)
         return answer
 
     async def step_of_file(self, request: Request) -> Response:

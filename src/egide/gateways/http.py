@@ -30,6 +30,7 @@ from egide.gateways.metrics import Page
 from egide.gateways.neighbours import Neighbours
 from egide.gateways.openapi import document
 from egide.gateways.phones import AUTHORITY_PATH, AUTHORITY_TYPE
+from egide.gateways.resident_identity import sign_in
 from egide.gateways.service_pages import ServicePages
 from egide.kernel.clock import iso
 from egide.kernel.door import Kernel, problem
@@ -292,6 +293,7 @@ def build(kernel: Kernel, operator_token: str) -> Callable[[Scope, Receive, Send
     doorkeeper = Doorkeeper(kernel, operator_token)
     pages = Pages(kernel)
     alerts = AlertPage(kernel)
+    flow = sign_in(kernel)
     metrics = Page(kernel, operator_token).__call__
     live = Live(kernel, doorkeeper)
     kernel.things["live"] = live
@@ -347,6 +349,7 @@ def build(kernel: Kernel, operator_token: str) -> Callable[[Scope, Receive, Send
         Route("/healthz", health),
         Route(alert_page.PATH, alerts.show),
         Route(alert_page.PATH, alerts.send, methods=["POST"]),
+        *(flow.routes() if flow is not None else ()),
         *FilePages(kernel).routes(),
         *ServicePages(kernel).routes(),
         Route("/metrics", metrics),

@@ -83,9 +83,9 @@ async def form_of(request: Request, origin: str, limit: int, fields: int = 16) -
     return {name: [value.replace("\r\n", "\n") for value in values] for name, values in found.items()}
 
 
-def keep(answer: Response, cookie: str, value: str, life_s: int, *, strict: bool = False) -> None:
-    """A cookie of ours. One that must still be there on the way back from an identity provider cannot be strict."""
-    answer.set_cookie(cookie, value, max_age=life_s, secure=True, httponly=True, samesite="strict" if strict else "lax")
+def keep(answer: Response, cookie: str, value: str, life_s: int) -> None:
+    """A cookie of ours, for these pages alone."""
+    answer.set_cookie(cookie, value, max_age=life_s, secure=True, httponly=True, samesite="strict")
 
 
 class Asker:

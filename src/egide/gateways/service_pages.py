@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from egide.gateways.file_pages import FILE, FILE_S
 from egide.gateways.resident import Asker, form_of, held, keep, lang_of, page, wrong
+from egide.gateways.resident_identity import SIGN_IN, WHO
 from egide.gateways.service_views import (
     check_page,
     elsewhere_page,
@@ -33,7 +34,7 @@ from egide.services.definition import Definition, Field, Step, catalogue
 from egide.services.filing import Invalid, slug
 from egide.services.model import Who
 
-DRAFT, IDENTITY = "__Host-egide-draft", "__Host-egide-who"
+DRAFT = "__Host-egide-draft"
 DRAFT_S = 30 * 86_400  # s, as long as the draft is kept
 MAX_FORM = 128 * 1024  # bytes
 MAX_FIELDS = 200
@@ -180,7 +181,7 @@ class ServicePages:
         answers = relevant(definition, read(definition.fields, form))
         bad = self._wrong(definition, answers)
         level, who = await self._identity(request)
-        note = identity_note(lang, definition, level, who, provider="sign_in" in self._kernel.things)
+        note = identity_note(lang, definition, level, who, provider=SIGN_IN in self._kernel.things)
         ready = not bad and max(level, 1) >= definition.channels["remote"].identity
         content = check_page(lang, definition, answers, bad, note, ready=ready, trouble=trouble)
         here = f"{PATH}/{definition.id}/check"
@@ -192,7 +193,7 @@ class ServicePages:
         try:
             await form_of(request, self._origin, MAX_FORM)
             form, definition = await self._draft(request, _service(request), needed=True)
-            draft, who = held(request, DRAFT) or ("", ""), held(request, IDENTITY) or ("", "")
+            draft, who = held(request, DRAFT) or ("", ""), held(request, WHO) or ("", "")
             given = {"draft": draft[0], "secret": draft[1], "identity": who[0], "identity_secret": who[1], "lang": lang}
             try:
                 done = await self._ask(f"services.{slug(definition.id)}.file", given, request)
@@ -201,8 +202,8 @@ class ServicePages:
         except EgideError as error:
             return _trouble(lang, error)
         answer = RedirectResponse(f"{PATH}/file?lang={lang}&new=1", 303)
-        keep(answer, FILE, f"{done['number']}.{done['code']}", FILE_S, strict=True)
-        answer.delete_cookie(DRAFT, secure=True, httponly=True, samesite="lax")
+        keep(answer, FILE, f"{done['number']}.{done['code']}", FILE_S)
+        answer.delete_cookie(DRAFT, secure=True, httponly=True, samesite="strict")
         return answer
 
     # -- what they have in common ---------------------------------------------------------------------------------------------
@@ -244,7 +245,7 @@ class ServicePages:
         return kept
 
     async def _identity(self, request: Request) -> tuple[int, Who]:
-        mine = held(request, IDENTITY)
+        mine = held(request, WHO)
         if mine is None:
             return 0, Who()
         found = await self._ask("services.identity.read", {"identity": mine[0], "secret": mine[1]}, request)

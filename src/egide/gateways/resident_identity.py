@@ -1,0 +1,35 @@
+"""Residents' sign-in joined to the services: what the provider vouched for becomes an identity that counts for an hour."""
+
+from __future__ import annotations
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from egide.gateways.oidc import Identity, Seal, SignInFlow, arrived, relying
+from egide.gateways.resident import keep
+from egide.kernel.door import Kernel
+
+WHO = "__Host-egide-who"
+SIGN_IN = "sign-in"  # among the kernel's things, where a provider is set
+
+
+def sign_in(kernel: Kernel) -> SignInFlow | None:
+    """The flow of the provider that is set; None where there is none. Raises `StartupError`."""
+    found = relying(kernel.settings)
+    if found is None:
+        return None
+
+    async def opened(identity: Identity, request: Request) -> Response:
+        vouched = {
+            "level": identity.level, "given_name": identity.given_name, "family_name": identity.family_name, "birthdate": identity.birthdate,
+        }  # fmt: skip
+        system = kernel.system("resident-identity")
+        done = (await kernel.perform("services.identity.open", msgspec.json.encode(vouched), system)).result
+        answer = arrived(request.state.return_to, request.state.lang)
+        keep(answer, WHO, f"{done.id}.{done.secret}", done.life_s)
+        return answer
+
+    flow = SignInFlow(found, Seal.of(kernel), kernel.clock, opened)
+    kernel.things[SIGN_IN] = flow
+    return flow
