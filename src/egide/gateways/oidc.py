@@ -37,6 +37,7 @@ from starlette.routing import BaseRoute, Route
 from egide.gateways.oidc_page import WAYS, Trouble, Way, arrived, failed
 from egide.gateways.oidc_provider import Fetch, Provider, Send
 from egide.gateways.oidc_setup import CALLBACK, Relying, relying
+from egide.gateways.resident import lang_of
 from egide.kernel import outward
 from egide.kernel.clock import Clock
 from egide.kernel.door import Kernel
@@ -117,7 +118,7 @@ class SignInFlow:
 
     async def start(self, request: Request) -> Response:
         """`?level=N&return=/services/…`: sends the browser to the provider."""
-        lang = language(request)
+        lang = lang_of(request)
         asked, given = request.query_params.get("level", ""), request.query_params.get("return", "/services/")
         return_to = local_path(given)
         if not (len(asked) == 1 and asked.isdecimal() and DECLARED <= int(asked) <= HIGH) or return_to is None:
@@ -147,10 +148,10 @@ class SignInFlow:
         try:
             back = state_of(request.url.query)
         except OidcError as error:
-            return self._refused(error, kept or _Kept(_NONE, "", language(request)))
+            return self._refused(error, kept or _Kept(_NONE, "", lang_of(request)))
         if kept is None or not hmac.compare_digest(back.encode(), kept.attempt.state.encode()):
             # The cookie stays: whoever sends a browser here with a made-up state must not end the sign-in it is in.
-            return self._failed("lost", kept or _Kept(_NONE, "", language(request)))
+            return self._failed("lost", kept or _Kept(_NONE, "", lang_of(request)))
         if not self._first(kept.attempt):
             return self._failed("used", kept)
         try:
@@ -251,12 +252,3 @@ def local_path(text: str) -> str | None:
     if len(text) > MAX_RETURN or not _LOCAL.fullmatch(text) or text.startswith("/identity/"):
         return None
     return text
-
-
-def language(request: Request) -> str:
-    """What the address says, else what the browser prefers."""
-    asked = request.query_params.get("lang", "")
-    if asked in ("fr", "en"):
-        return asked
-    first = request.headers.get("accept-language", "fr").strip().lower()
-    return "fr" if first.startswith("fr") or not first else "en"

@@ -6,15 +6,14 @@ nothing personal, and always a way without an account.
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Sequence
-from hashlib import sha256
 from html import escape
 from typing import NamedTuple
 
 from starlette.responses import Response
 
-from egide.gateways import alert_page
+from egide.gateways import alert_page, resident
+from egide.gateways.resident import said
 from egide.kernel.errors import Text
 
 
@@ -87,20 +86,7 @@ AGAIN = Text("Réessayer", "Try again")
 ON = Text("Continuer", "Continue")
 SIGNED = Text("Vous êtes connecté", "You are signed in")
 
-STYLE = (
-    alert_page.STYLE
-    + """a.go{display:block;text-align:center;font-weight:700;padding:13px;margin:16px 0 0;border:2px solid var(--go);border-radius:6px;background:var(--go);color:var(--on);text-decoration:none}
-a.quiet{background:transparent;color:var(--go)}section{border-top:2px solid var(--line);margin-top:32px;padding-top:8px}h2{font-size:22px;line-height:1.2;margin:8px 0}"""
-)
-POLICY = (
-    f"default-src 'none'; style-src 'sha256-{b64encode(sha256(STYLE.encode()).digest()).decode()}'; img-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; report-uri /api/csp"
-)
-
-
-def say(text: Text, lang: str) -> str:
-    """A sentence in one language, safe in HTML."""
-    return escape(text.en if lang == "en" else text.fr)
+STYLE = resident.STYLE + "section{border-top:2px solid var(--line);margin-top:32px;padding-top:8px}"
 
 
 def failed(
@@ -110,7 +96,8 @@ def failed(
     trouble = told or TROUBLES[name]
     other = "fr" if lang == "en" else "en"
     first, second = (_part(trouble, each, again, level, ways, tag) for each, tag in ((lang, "h1"), (other, "h2")))
-    return page(lang, trouble.title, f'{first}<section lang="{other}">{second}</section>', trouble.status)
+    content = f'{first}<section lang="{other}">{second}</section>'
+    return _page(lang, trouble.title, content, trouble.status)
 
 
 def arrived(return_to: str, lang: str) -> Response:
@@ -119,29 +106,25 @@ def arrived(return_to: str, lang: str) -> Response:
     A redirect would not do: browsers hold it to be the provider's, and keep cookies that are SameSite=Strict back.
     """
     where = escape(return_to, quote=True)
-    content = f'<h1>{say(SIGNED, lang)}</h1><p><a class="go" href="{where}">{say(ON, lang)}</a></p>'
-    return page(lang, SIGNED, content, 200, f'<meta http-equiv="refresh" content="0;url={where}">')
+    content = f'<h1>{said(lang, SIGNED)}</h1><p><a class="button" href="{where}">{said(lang, ON)}</a></p>'
+    return _page(lang, SIGNED, content, 200, f'<meta http-equiv="refresh" content="0;url={where}">')
 
 
-def page(lang: str, title: Text, content: str, status: int, head: str = "") -> Response:
-    """A whole page."""
-    html = f"""<!doctype html><html lang="{lang}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">{head}
-<title>{say(title, lang)} — Égide</title><link rel="icon" href="/favicon.svg"><style>{STYLE}</style></head><body>
-<header><strong>Égide</strong></header><main>{content}</main></body></html>"""
-    headers = {"content-security-policy": POLICY, "cache-control": "no-store"}
-    return Response(html, status, headers=headers, media_type="text/html; charset=utf-8")
+def _page(lang: str, title: Text, content: str, status: int, head: str = "") -> Response:
+    words = title.en if lang == "en" else title.fr
+    return resident.page(lang, words, "", content, style=STYLE, status=status, head=head)
 
 
 def _part(trouble: Trouble, lang: str, again: str, level: int, ways: Sequence[Way], tag: str) -> str:
-    what = say(trouble.what, lang).replace("{level}", say(LEVELS[level], lang) if level in LEVELS else "")
+    what = said(lang, trouble.what).replace("{level}", said(lang, LEVELS[level]) if level in LEVELS else "")
     retry = ""
     if trouble.again and again:
         joint = "&" if "?" in again else "?"
-        retry = f'<a class="go" href="{escape(f"{again}{joint}lang={lang}", quote=True)}">{say(AGAIN, lang)}</a>'
+        retry = f'<a class="button" href="{escape(f"{again}{joint}lang={lang}", quote=True)}">{said(lang, AGAIN)}</a>'
     others = "".join(
-        f'<a class="go quiet" href="{escape(way.href, quote=True)}">{say(way.name, lang)}</a>' for way in ways
+        f'<a class="button quiet" href="{escape(way.href, quote=True)}">{said(lang, way.name)}</a>' for way in ways
     )
     danger = escape(alert_page.WORDS["danger"][lang == "en"])
     for number in ("17", "112"):
         danger = danger.replace(number, f'<a href="tel:{number}">{number}</a>', 1)
-    return f'<{tag}>{say(trouble.title, lang)}</{tag}><p>{what}</p><p>{say(NOTHING, lang)}</p>{retry}{others}<p class="danger">{danger}</p>'
+    return f'<{tag}>{said(lang, trouble.title)}</{tag}><p>{what}</p><p>{said(lang, NOTHING)}</p>{retry}{others}<p class="danger">{danger}</p>'

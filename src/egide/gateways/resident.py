@@ -113,14 +113,23 @@ def wrong(lang: str, error: EgideError) -> str:
 
 
 def page(
-    lang: str, title: str, here: str, content: str, *, style: str = STYLE, script: str = "", status: int = 200
+    lang: str,
+    title: str,
+    here: str,
+    content: str,
+    *,
+    style: str = STYLE,
+    script: str = "",
+    status: int = 200,
+    head: str = "",
 ) -> Response:
-    """A whole page. `title`: plain text; `here`: its address, for the other language."""
+    """A whole page. `title`: plain text; `here`: its address, for the other language, "" where it has both."""
     other, words = ("fr", "Français") if lang == "en" else ("en", "English")
     scripts = f"<script>{script}</script>" if script else ""
-    html = f"""<!doctype html><html lang="{lang}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+    switch = f'<a href="{escape(here)}?lang={other}" lang="{other}" hreflang="{other}">{words}</a>' if here else ""
+    html = f"""<!doctype html><html lang="{lang}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">{head}
 <title>{escape(title)} — Égide</title><link rel="icon" href="/favicon.svg"><style>{style}</style></head><body>
-<header><strong>Égide</strong><a href="{escape(here)}?lang={other}" lang="{other}" hreflang="{other}">{words}</a></header>
+<header><strong>Égide</strong>{switch}</header>
 <main>{content}</main>{scripts}</body></html>"""
     headers = {"content-security-policy": policy(style, script), "cache-control": "no-store"}
     return Response(html, status, headers=headers, media_type="text/html; charset=utf-8")
