@@ -291,6 +291,9 @@ async def test_a_level_this_provider_cannot_prove_is_told_before_anybody_leaves(
     answer = await here.browser.get(oidc.START, params={"level": 4, "return": BACK, "lang": "en"})
     assert answer.status_code == 403
     assert "a checked identity, level high" in answer.text
+    assert "which this identity service does not prove" in answer.text
+    assert "/identity/start" not in answer.text
+    assert answer.text.count('href="/services/"') == 2
     await here.close()
 
 

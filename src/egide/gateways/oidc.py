@@ -137,6 +137,8 @@ class SignInFlow:
             where = authorization(await self._provider.about(), self._relying.preset, self._relying.client, attempt)
             sealed = self._shut(msgspec.json.encode(kept))
         except (OidcError, EgideError) as error:
+            if isinstance(error, OidcError) and error.why == "level":  # no account there would do
+                return self._failed("beyond", kept)
             return self._refused(error, kept)
         answer = RedirectResponse(where, 303, headers={"cache-control": "no-store"})
         answer.set_cookie(COOKIE, sealed, max_age=LIFE_S, secure=True, httponly=True, samesite="lax")

@@ -57,6 +57,10 @@ TROUBLES: dict[str, Trouble] = {
         403, Text("Cette connexion ne suffit pas", "This sign-in is not enough"),
         Text("Cette démarche demande {level}, et le compte choisi ne la prouve pas. Un autre compte le peut peut-être.", "This service asks for {level}, which the chosen account does not prove. Another account may."), True,
     ),
+    "beyond": Trouble(
+        403, Text("Cette démarche ne se fait pas avec cette connexion", "This service cannot be had by this sign-in"),
+        Text("Elle demande {level}, que ce service d’identité ne prouve pas. Elle se fait autrement.", "It asks for {level}, which this identity service does not prove. There is another way."), False,
+    ),
     "lost": Trouble(
         400, Text("La connexion a pris trop de temps", "The sign-in took too long"),
         Text("Elle est valable dix minutes, dans le navigateur où elle a commencé, une fois. Un autre onglet a pu la remplacer.", "It is good for ten minutes, in the browser where it began, once. Another tab may have replaced it."), True,
