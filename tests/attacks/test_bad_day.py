@@ -26,7 +26,7 @@ from tests.engines.postgres import Server as Postgres
 from tests.engines.postgres import postgres
 
 PROOF = os.environ.get("EGIDE_PROOF") == "1"
-KILLS = 300 if PROOF else 6
+KILLS = 300 if PROOF else 4
 MISHAPS = 10 if PROOF else 1
 LOAD_S = (0.1, 0.6)  # s of load before a mishap
 CLIENTS = 3  # who ask without a pause; more would only wait for one another on two cores

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from egide.kernel.door import Kernel
-from egide.kernel.errors import BadInput, EgideError, Text, TooLarge
+from egide.kernel.errors import BadInput, EgideError, Refused, Text, TooLarge
 from egide.kernel.identity import ANONYMOUS
 
 STYLE = """:root{color-scheme:light dark;--ink:#17211d;--paper:#fff;--soft:#eef3f0;--line:#5c6b64;--go:#0b5d3b;--on:#fff;--warn:#8a1c12}
@@ -107,9 +107,16 @@ def said(lang: str, words: Text) -> str:
 
 
 def wrong(lang: str, error: EgideError) -> str:
-    """What went wrong, and what to do."""
+    """What went wrong, and what to do; of a refusal each article, in plain words."""
     do = said(lang, error.do) if error.do is not None else ""
-    return f'<div class="wrong" role="alert"><strong>{said(lang, error.what)}</strong> {do}</div>'
+    if not isinstance(error, Refused):
+        return f'<div class="wrong" role="alert"><strong>{said(lang, error.what)}</strong> {do}</div>'
+    lines = "".join(
+        f"<p><strong>{said(lang, Text(one.fr, one.en))}</strong> {said(lang, Text(one.remedy_fr, one.remedy_en))} "
+        f'<span class="small">({said(lang, one.text_title)}, {escape(one.article)})</span></p>'
+        for one in error.decision.reasons
+    )
+    return f'<div class="wrong" role="alert">{lines}</div>'
 
 
 def page(
