@@ -12,6 +12,8 @@ from starlette.routing import Route, WebSocketRoute
 from egide.gateways.headers import PAGES, WORKER
 from egide.gateways.http import Headed
 from egide.gateways.openapi import document
+from egide.services.definition import catalogue
+from egide.services.filing import slug
 from tests.gateways.browser import Browser
 from tests.world import World
 
@@ -113,13 +115,24 @@ async def test_who_may_ask_without_a_session(world: World) -> None:
         for path, item in document(world.kernel)["paths"].items()
         if not item["post"]["security"]
     }
-    assert free == {
+    # A resident has no account: a draft and a file are opened by their own secrets, an identity by the browser that holds it.
+    residents = {
+        f"services.{name}" for name in ("draft.save", "draft.read", "draft.move", "draft.drop", "identity.read", "identity.close", "file.follow")
+    }  # fmt: skip
+    for one in catalogue().current():
+        if "remote" in one.channels and "form" in one.channels["remote"].modes:
+            residents.add(f"services.{slug(one.id)}.file")
+        residents |= {
+            f"services.{slug(one.id)}.my_{slug(step.id)}" for step in one.transitions if "holder" in step.roles
+        }
+    assert free - residents == {
         "administration.session.show", "administration.sign_in.begin", "administration.sign_in.finish", "administration.passkey.begin",
         "administration.passkey.finish", "administration.demo.enter", "oversight.ledger.head",
         "oversight.ledger.proof", "oversight.roots.show", "operations.map.show",
         "operations.map.pieces", "operations.terminal.state",  # for a terminal whose session is over: a drawn number in, a word out
         "operations.alert.send", "operations.alert.say", "operations.alert.follow",  # a resident in distress has no account
     }  # fmt: skip
+    assert residents <= free
 
 
 async def test_inputs_take_nothing_but_their_fields(world: World) -> None:
@@ -132,19 +145,24 @@ async def test_inputs_take_nothing_but_their_fields(world: World) -> None:
 
 
 async def test_no_other_way_in(world: World) -> None:
-    """Besides the acts, everything is read-only but the browser's policy reports and the form for a call for help, which is an
-    act; the only socket is the live one."""
+    """Besides the acts, everything is read-only but the browser's policy reports and residents' forms, each of which is an act;
+    the only socket is the live one."""
     assert isinstance(world.application, Headed)
     routes = world.application._app.routes  # type: ignore[attr-defined]
     writing = [
         route.path for route in routes if isinstance(route, Route) and (route.methods or set()) - {"GET", "HEAD"}
     ]
-    assert writing == ["/api/csp", "/alert"]
+    forms = {
+        "/services/file",
+        "/services/file/{step}",
+        *(f"/services/{{service}}{step}" for step in ("", "/way", "/check", "/{step}")),
+    }
+    assert set(writing) == {"/api/csp", "/alert", *forms}
     assert [route.path for route in routes if isinstance(route, WebSocketRoute)] == ["/live"]
     assert {route.path for route in routes} == {
         "/api/openapi.json", "/api/csp", "/api/downloads/{ticket}", "/map/{name}", "/healthz", "/live", "/assets/{name:path}", "/favicon.svg",
         "/tls/ca.crt", "/roots", "/roots.json", "/roots/style.css", "/roots/checkpoint", "/roots/{size}.txt", "/roots/{size}.tsr",
-        "/roots/tile/{path:path}", "/alert", "/metrics", WORKER, *PAGES,
+        "/roots/tile/{path:path}", "/alert", "/metrics", "/services", *forms, WORKER, *PAGES,
     }  # fmt: skip
 
 
