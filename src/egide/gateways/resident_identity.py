@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from egide.gateways.oidc import Identity, Seal, SignInFlow, arrived, relying
 from egide.gateways.resident import keep
 from egide.kernel.door import Kernel
+
+if TYPE_CHECKING:
+    from egide.gateways.oidc import Identity, SignInFlow
 
 WHO = "__Host-egide-who"
 SIGN_IN = "sign-in"  # among the kernel's things, where a provider is set
@@ -16,6 +20,10 @@ SIGN_IN = "sign-in"  # among the kernel's things, where a provider is set
 
 def sign_in(kernel: Kernel) -> SignInFlow | None:
     """The flow of the provider that is set; None where there is none. Raises `StartupError`."""
+    if not kernel.settings.identity:
+        return None
+    from egide.gateways.oidc import Seal, SignInFlow, arrived, relying  # noqa: PLC0415 — a tenth of a second at start
+
     found = relying(kernel.settings)
     if found is None:
         return None
