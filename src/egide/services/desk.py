@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -166,6 +167,7 @@ def _step_act(definition: Definition, transition: Transition) -> Act:
     )(_step(transition.id))  # fmt: skip
 
 
+@cache
 def generated() -> tuple[Act, ...]:
     """Every service's acts: filing, reading, and each of its steps, of officers and of the person."""
     made: list[Act] = []
