@@ -16,6 +16,8 @@ from egide.operations.rtsp_out import AWAY_S
 from tests.attacks.soak_clients import ANSWER_S, Client, Terminal, Untold
 from tests.attacks.soak_sources import Camera
 
+SETTLING_S = 5.0  # s in which what was decided before a right came back has arrived
+
 
 class Watcher(Client):
     """Somebody who looks through a camera: `camera` and the deployment it was opened on."""
@@ -24,12 +26,17 @@ class Watcher(Client):
     camera: Camera
     deployment = ""
     revoked = False  # the person may not look any more
+    regained = 0.0  # when the person might look again
     lives = (0, 0)  # of the camera and of ourselves, in which the pictures counted were seen
     seen = 0  # pictures in these lives
 
     def lawful(self) -> bool:
         """Whether nothing is known for which the picture had to end."""
-        return not self.revoked and self.deployment == self.camera.deployment
+        return not self.barred() and self.deployment == self.camera.deployment
+
+    def barred(self) -> bool:
+        """Whether the person may not look, or might not a moment ago: what was decided then may still be on its way."""
+        return self.revoked or time.monotonic() - self.regained < SETTLING_S
 
     def picture(self) -> None:
         """A picture came."""

@@ -191,7 +191,7 @@ class Soak:
         except TROUBLE as error:
             await watcher.drop()
             ready_since = max(camera.alive or begun, camera.since)
-            same = (camera.deployment, camera.life) == (deployment, life) and not watcher.revoked
+            same = (camera.deployment, camera.life) == (deployment, life) and not watcher.barred()
             if same and (not isinstance(watcher, Player) or begun - ready_since > RETURN_S):
                 self.faults.append(f"{watcher.name} cannot watch {camera.name}: {error!r}")
             self.counts["joined too early"] += 1
@@ -215,12 +215,15 @@ class Soak:
         """Takes the second officer's right to look, or gives it back; all their pictures end at once."""
         self._revoked = not second
         theirs = [each for each in self.stage.watchers if each.person.persona == SECOND]
-        for each in theirs:
-            each.revoked = not second
-        looking = [(each, each.alive) for each in theirs if each.alive is not None]
-        await self.stage.roster(second=second)
         if second:
+            await self.stage.roster(second=True)
+            for each in theirs:
+                each.revoked, each.regained = False, time.monotonic()
             return
+        for each in theirs:
+            each.revoked = True
+        looking = [(each, each.alive) for each in theirs if each.alive is not None]
+        await self.stage.roster(second=False)
         self.counts["rights taken"] += 1
         ended = [each for each, _ in looking if each not in self._busy]
         since = dict(looking)
