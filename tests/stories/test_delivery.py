@@ -20,6 +20,9 @@ from tests.stories.window import ARGS, PATIENCE_MS, Window, chromium, opened
 pytestmark = [pytest.mark.anyio, pytest.mark.story]
 
 NO_WEBCODECS, NO_WEBRTC = "delete window.VideoDecoder;", "delete window.RTCPeerConnection;"
+NOTHING_SHOWN = """() => { const canvas = document.querySelector('[data-video] canvas');
+  if (!canvas || getComputedStyle(canvas).visibility === 'hidden') return true;
+  return canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.every((one, at) => at % 4 === 3 || one === 0); }"""
 SIZES = """() => { window.storySizes = new Set();
   setInterval(() => { const canvas = document.querySelector('[data-video] canvas'); if (canvas) window.storySizes.add(canvas.width); }, 20); }"""
 
@@ -146,7 +149,10 @@ async def test_on_a_link_with_losses_webrtc_takes_over_and_ends_with_the_order(s
         await expect(page.get_by_text("liaison avec pertes : WebRTC")).to_be_visible()
         prefect: Any = await scene.person("prefect")
         await prefect.act("orders.revoke", order=scene.order, reason="Fin")
-        await expect(page.locator("[data-video] canvas")).to_have_count(0, timeout=(PICTURE_GONE_S + 1) * 1000)
+        await page.wait_for_function(NOTHING_SHOWN, timeout=PICTURE_GONE_S * 1000)
+        # Why travels on the socket, through the losses.
+        await expect(page.locator("[data-video] canvas")).to_have_count(0, timeout=30_000)
+        await expect(page.locator("[data-video]")).to_have_attribute("data-why", "refused")
         assert not officer.stopped
         assert not officer.crashed
         await browser.close()

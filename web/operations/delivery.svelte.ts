@@ -19,6 +19,11 @@ const BUSY = 1.2;
 /** A round trip longer than this is told as none. */
 const TRIP_WITHIN_MS = 5000;
 
+export interface DeliveryEvents extends PlayerEvents {
+  /** The picture was taken away and its reason is still on its way. */
+  taken: () => void;
+}
+
 export class Delivery {
   transport = $state<Transport>('socket');
   mode = $state<Mode>('normal');
@@ -27,7 +32,7 @@ export class Delivery {
   /** Times the picture went over to another way or mode, for whoever measures. */
   changes = $state(0);
 
-  #events: PlayerEvents;
+  #events: DeliveryEvents;
   #canvas: HTMLCanvasElement | null = null;
   #movies: boolean;
   #config: VideoConfig | null = null;
@@ -41,7 +46,7 @@ export class Delivery {
   #timer: ReturnType<typeof setInterval> | undefined;
   #offs: (() => void)[] = [];
 
-  constructor(events: PlayerEvents) {
+  constructor(events: DeliveryEvents) {
     this.#events = events;
     this.#movies = !decodes() && playsMovies();
   }
@@ -193,7 +198,11 @@ export class Delivery {
 
   async #toPeer(watch: string, mode: Mode): Promise<void> {
     if (!this.#canvas) return;
-    const peer: Peer = new Peer(this.#canvas, { ...this.#events, shown: (picture) => this.#shownByPeer(peer, picture) });
+    const peer: Peer = new Peer(this.#canvas, {
+      ...this.#events,
+      shown: (picture) => this.#shownByPeer(peer, picture),
+      over: () => this.#peerOver(peer),
+    });
     this.#peer = peer;
     await peer.open(watch, mode);
     // Its time to show a picture begins with the answer, which may have waited behind what the socket holds.
@@ -227,6 +236,17 @@ export class Delivery {
       this.changes += 1;
     }
     this.#events.shown(picture);
+  }
+
+  /** Either the picture is over, or it goes on over the socket: both are said there. */
+  #peerOver(peer: Peer): void {
+    if (peer !== this.#peer) return;
+    const shown = !this.#main;
+    this.#link.peerFailed(performance.now());
+    this.#onSocket();
+    if (!shown) return;
+    this.wipe();
+    this.#events.taken();
   }
 
   #closePlayers(): void {

@@ -39,6 +39,11 @@ function codecs(): RTCRtpCodec[] {
   return known.filter((codec) => codec.mimeType === 'video/H264' || codec.mimeType === 'video/rtx');
 }
 
+export interface PeerEvents extends PlayerEvents {
+  /** The platform ended the connection. Why comes on the socket, on such a link seconds later: the picture must not wait for it. */
+  over: () => void;
+}
+
 export class Peer implements Player {
   #connection = new RTCPeerConnection();
   #surface: Surface;
@@ -49,12 +54,15 @@ export class Peer implements Player {
   #before: PeerHealth = { packets: 0, lost: 0, again: 0 };
   #closed = false;
 
-  constructor(canvas: HTMLCanvasElement, events: PlayerEvents) {
+  constructor(canvas: HTMLCanvasElement, events: PeerEvents) {
     this.#surface = new Surface(canvas, events.sized, (times) => {
       const pts = this.#ptsOf(times.rtpTimestamp);
       events.shown({ pts, capture: pts === null ? 0 : this.#captures.at(pts) });
     });
-    this.#connection.ontrack = ({ track }) => {
+    this.#connection.ontrack = ({ track, receiver: { transport } }) => {
+      transport?.addEventListener('statechange', () => {
+        if (transport.state === 'closed' && !this.#closed) events.over();
+      });
       this.#surface.video.srcObject = new MediaStream([track]);
       this.#surface.video.play().catch((error: unknown) => console.info('peer:', error));
     };

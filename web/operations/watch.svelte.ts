@@ -73,6 +73,11 @@ export class Watch {
     unsupported: (codec) => {
       this.unsupported = codec;
     },
+    taken: () => {
+      this.state = 'waiting';
+      this.shownAt = null;
+      this.klv = null;
+    },
   });
 
   #telemetry = new Telemetry();
