@@ -10,17 +10,24 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pypdf
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_pem_x509_certificates
+from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import egide
 from egide.engines.pades import MAX_PDF, Pades
 from egide.engines.pkcs11 import TokenKeys, p256_key
+from egide.engines.seal_keys import FileSealKey
 from egide.engines.typst_documents import TypstRenderer
 from egide.kernel.documents import Level, SealReport, Unsealable, sealed_document
 from egide.kernel.errors import StartupError, TooLarge, Unavailable
@@ -68,7 +75,7 @@ def sealed(sealer: Pades, pdf: bytes) -> bytes:
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Authority]]:
     if shutil.which("openssl") is None:
         missing("stamps are tested with openssl as the authority: install it")
-    made = Authority(tmp_path_factory.mktemp("stamps") / "tsa")
+    made = Authority(tmp_path_factory.mktemp("stamps") / "tsa", days=3650)
     with answering(made) as address:
         yield address, made
 
@@ -214,6 +221,43 @@ def test_keys_stay_and_the_certificate_is_renewed(pdf: bytes, tmp_path: Path) ->
     assert again.verify(new).holds
 
 
+def test_an_operator_s_own_certificate(pdf: bytes, tmp_path: Path) -> None:
+    """One that says of itself that it is qualified, by an authority that the operator names."""
+    key = FileSealKey.load_or_create(tmp_path / "seal.key")
+    root = ec.generate_private_key(ec.SECP256R1())
+    (tmp_path / "seal-roots.pem").write_bytes(_issued("Root", root.public_key(), "Root", root, ca=True))
+    (tmp_path / "seal.pem").write_bytes(_issued("Ministry seal", key.public, "Root", root, ca=False))
+    sealer = Pades(tmp_path, NAME, now=lambda: AT)
+    report = sealer.verify(sealer.seal(pdf, reason="", at=AT))
+    assert report.holds
+    assert report.signer == "Ministry seal"
+    assert report.qualified
+    assert "European trusted list" in " ".join(each.text.en for each in report.findings)
+    (tmp_path / "seal.key").unlink()
+    with pytest.raises(StartupError, match="not the seal key’s"):
+        Pades(tmp_path, NAME, now=lambda: AT).seal(pdf, reason="", at=AT)
+
+
+def _issued(
+    name: str, public: ec.EllipticCurvePublicKey, issuer: str, by: ec.EllipticCurvePrivateKey, *, ca: bool
+) -> bytes:
+    def named(text: str) -> x509.Name:
+        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+    builder = (
+        x509.CertificateBuilder().subject_name(named(name)).issuer_name(named(issuer)).public_key(public)
+        .serial_number(x509.random_serial_number()).not_valid_before(AT - timedelta(days=1)).not_valid_after(AT + timedelta(days=30))
+        .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+        .add_extension(x509.KeyUsage(not ca, not ca, False, False, False, ca, ca, False, False), critical=True)
+    )  # fmt: skip
+    if not ca:  # QcCompliance and QcSSCD
+        statements = bytes.fromhex("30143008060604008e4601013008060604008e460104")
+        builder = builder.add_extension(
+            x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.5.5.7.1.3"), statements), critical=False
+        )
+    return builder.sign(by, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
 def test_files_that_do_not_fit_stop_the_start(pdf: bytes, tmp_path: Path) -> None:
     Pades(tmp_path / "a", NAME, now=lambda: AT).seal(pdf, reason="", at=AT)
     Pades(tmp_path / "b", NAME, now=lambda: AT).seal(pdf, reason="", at=AT)
@@ -233,7 +277,7 @@ def test_openssl_reads_the_seal_without_us(sealed: bytes, sealer: Pades, tmp_pat
     (tmp_path / "covered").write_bytes(sealed[:start] + sealed[end:])
     (tmp_path / "seal.der").write_bytes(bytes.fromhex(sealed[start + 1 : end - 1].decode()))
     root = tmp_path / "root.pem"
-    root.write_bytes(sealer._authority.certificate.public_bytes(encoding=_pem()))
+    root.write_bytes(sealer._authority.certificate.public_bytes(Encoding.PEM))
     command = [
         "openssl",
         "cms",
@@ -255,12 +299,6 @@ def test_openssl_reads_the_seal_without_us(sealed: bytes, sealer: Pades, tmp_pat
     assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == 0
     (tmp_path / "covered").write_bytes(sealed[:start] + sealed[end:] + b" ")
     assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode != 0
-
-
-def _pem():
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    return Encoding.PEM
 
 
 @pytest.mark.parametrize("level", [Level.T, Level.LT])
@@ -293,10 +331,18 @@ def test_with_an_authority_s_time(pdf: bytes, tmp_path: Path, authority: tuple[s
         changed = bytearray(made)
         changed[where] ^= 1 << dice.randrange(8)
         assert not sealer.verify(bytes(changed)).holds, where
+    kept = sha256(made).digest()
+    for where in range(
+        stamp, made.index(b"0" * 64, stamp), 401
+    ):  # there the file's SHA-256 in the ledger is the answer
+        changed = bytearray(made)
+        changed[where] ^= 1
+        assert not sealer.verify(bytes(changed), expected=kept).holds
+    assert sealer.verify(made, expected=kept).holds
     now.at += timedelta(days=4 * 365)  # beyond the certificate's life
     late = sealer.verify(made)
-    assert late.intact
-    assert late.trusted == (late.stamped is not None)
+    assert late.holds  # it was made in its certificate's life, says the authority
+    assert late.stamped == report.stamped
 
 
 def test_no_authority_no_stamp_and_a_retry_works(pdf: bytes, tmp_path: Path, authority: tuple[str, Authority]) -> None:

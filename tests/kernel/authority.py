@@ -55,14 +55,14 @@ ess_cert_id_alg = sha256
 class Authority:
     """openssl as a time-stamping authority; its certificate alone goes into the answer."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, days: int = 30) -> None:
         place.mkdir()
         self.place = place
         self.body: bytes | None = None
         (place / "tsa.cnf").write_text(TSA.format(place=place))
         (place / "serial").write_text("01\n")
         self._run(
-            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "tsa.key", "-out", "tsa.pem", "-days", "30", "-subj", "/CN=Authority",
+            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "tsa.key", "-out", "tsa.pem", "-days", str(days), "-subj", "/CN=Authority",
             "-addext", "extendedKeyUsage=critical,timeStamping", "-addext", "keyUsage=critical,digitalSignature",
         )  # fmt: skip
 

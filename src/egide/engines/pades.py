@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import logging
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -70,6 +71,11 @@ class Pades:
         stampers: Sequence[x509.Certificate] = (),
     ) -> None:
         """`folder`: keys and certificates; `key`: a token's, else the file's; `stamps`, `stampers`: the stamping authority."""
+        for noisy in (
+            "pyhanko",
+            "pyhanko_certvalidator",
+        ):  # what they warn of is a finding here, and holds what a file says
+            logging.getLogger(noisy).setLevel(logging.CRITICAL)
         self._authority = SealAuthority(folder, name, now)
         self._key = FileSealKey.load_or_create(folder / "seal.key") if key is None else key
         self._stamps = stamps

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
 
 import msgspec
 from asn1crypto import x509
 from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign.ades.qualified_asn1 import get_qc_statements
 from pyhanko.sign.validation import DocumentSecurityStore, async_validate_pdf_signature
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from pyhanko.sign.validation.settings import KeyUsageConstraints
@@ -27,7 +27,10 @@ from egide.kernel.documents import Finding, Level, SealReport
 from egide.kernel.errors import Text
 
 MAX_PDF = 64 << 20  # bytes
-QC_COMPLIANCE = "0.4.0.1862.1.1"  # ETSI EN 319 412-5 §4.2.1
+QUALIFIED = {
+    "qc_compliance",
+    "qc_sscd",
+}  # ETSI EN 319 412-5 §4.2.1, §4.2.2: issued as qualified, key in a qualified device
 USAGE = KeyUsageConstraints(key_usage={"non_repudiation"})
 
 
@@ -214,8 +217,8 @@ def _issued_by(encoded: bytes, issuer: x509.Name) -> bool:
 
 
 def _says_qualified(certificate: x509.Certificate) -> bool:
-    extensions: Any = certificate.qc_statements_value if hasattr(certificate, "qc_statements_value") else None
-    return extensions is not None and any(each["statement_id"].dotted == QC_COMPLIANCE for each in extensions)
+    said = {each["statement_id"].native for each in get_qc_statements(certificate)}
+    return said >= QUALIFIED
 
 
 def _same_file(same: bool) -> Finding:
