@@ -102,7 +102,7 @@ class SealAuthority:
                     ),
                     file=str(file),
                 )
-            file.unlink()
+            file.unlink(missing_ok=True)  # another process may have done it
         made = self._issue(key.public, f"{self._name} seal", SEAL_YEARS * YEAR, authority=False)
         write_private(file, made.public_bytes(serialization.Encoding.PEM))
         return _read(file)[0]

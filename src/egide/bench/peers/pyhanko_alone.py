@@ -11,6 +11,7 @@ import logging
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 
 def main() -> None:
@@ -24,16 +25,14 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     pdf, folder, count = Path(sys.argv[1]).read_bytes(), Path(sys.argv[2]), int(sys.argv[3])
     stamps = sys.argv[4] if len(sys.argv) > 4 else ""
-    signer = signers.SimpleSigner.load(str(folder / "seal.key"), str(folder / "seal.pem"))
+    signer = signers.SimpleSigner.load(str(folder / "seal.key"), str(folder / "seal.pem"))  # type: ignore[no-untyped-call]  # the library's has no types
 
-    stamper, more = None, {}
+    stamper, more = None, dict[str, Any]()
     if stamps:
         stamper = HTTPTimeStamper(stamps)
-        context = ValidationContext(
-            trust_roots=[load_cert_from_pemder(str(folder / name)) for name in ("seal-ca.pem", "tsa.pem")],
-            crls=[(folder / "seal.crl").read_bytes()],
-            allow_fetching=False,
-        )
+        roots = [load_cert_from_pemder(str(folder / name)) for name in ("seal-ca.pem", "tsa.pem")]  # type: ignore[no-untyped-call]  # as above
+        lists = [(folder / "seal.crl").read_bytes()]
+        context = ValidationContext(trust_roots=roots, crls=lists, allow_fetching=False)
         more = {"embed_validation_info": True, "validation_context": context}
     meta = signers.PdfSignatureMetadata(
         field_name="Seal", md_algorithm="sha256", reason="Bench", certify=True,
