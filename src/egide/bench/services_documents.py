@@ -61,7 +61,7 @@ def receipt_ms(bench: Bench) -> None:
 
     try:
         once()
-        times = [once() for _ in range(20 if bench.quick else 200)]
+        times = [once() for _ in range(10 if bench.quick else 200)]
     finally:
         renderer.close()
     bench.add(row("receipt_ms", percentile(times, 0.95), "ms", "lower", target=2000))
@@ -76,7 +76,7 @@ def sealed_pdf_p95_s(bench: Bench) -> None:
     sealer = Pades(bench.folder / "seal", NAME, now=lambda: datetime.now(UTC))
     times, sizes = [], []
     try:
-        for number in range(21 if bench.quick else 201):
+        for number in range(11 if bench.quick else 201):
             start = time.perf_counter()
             data = REPORT | {"number": f"{number}"}
             made = sealed_document(renderer, sealer, "report", data, "fr", at=datetime.now(UTC), reason="Bench")
@@ -99,7 +99,7 @@ def seals_per_s_core(bench: Bench) -> None:
     renderer.close()
     file = folder / "report.pdf"
     file.write_bytes(pdf)
-    count = 10 if bench.quick else 60
+    count = 3 if bench.quick else 60
     with _stamps(folder) as stamps:
         sealer = Pades(
             folder, NAME, now=lambda: datetime.now(UTC), stamps=stamps,
