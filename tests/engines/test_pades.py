@@ -32,7 +32,7 @@ from egide.engines.typst_documents import TypstRenderer
 from egide.kernel.documents import Level, SealReport, Unsealable, sealed_document
 from egide.kernel.errors import StartupError, TooLarge, Unavailable
 from tests.conftest import missing
-from tests.engines.softhsm import softhsm
+from tests.engines.softhsm import SoftHsm
 from tests.kernel.authority import Authority, answering
 
 FLIPS = int(os.environ.get("EGIDE_FUZZ", "60"))
@@ -355,24 +355,23 @@ def test_no_authority_no_stamp_and_a_retry_works(pdf: bytes, tmp_path: Path, aut
         stamping(tmp_path, (address, authority[1]), Clock()).seal(pdf, reason="", at=AT, level=Level.T)
 
 
-def test_a_token_seals_and_its_key_stays_there(pdf: bytes, tmp_path: Path) -> None:
-    with softhsm() as hsm:
-        data = tmp_path / "data"
-        setting = hsm.setting(data)
-        with pytest.raises(StartupError):
-            TokenKeys(setting, "police", data / "keys").seal_key(may_create=False)
-        key = TokenKeys(setting, "police", data / "keys").seal_key(may_create=True)
-        sealer = Pades(data / "keys", NAME, now=lambda: AT, key=key)
-        made = sealer.seal(pdf, reason="", at=AT)
-        assert sealer.verify(made).holds
-        assert not (data / "keys" / "seal.key").exists()
-        again = Pades(
-            data / "keys",
-            NAME,
-            now=lambda: AT,
-            key=TokenKeys(setting, "police", data / "keys").seal_key(may_create=False),
-        )
-        assert again.verify(again.seal(pdf, reason="", at=AT)).holds
+def test_a_token_seals_and_its_key_stays_there(pdf: bytes, tmp_path: Path, hsm: SoftHsm) -> None:
+    data = tmp_path / "data"
+    setting = hsm.setting(data)
+    with pytest.raises(StartupError):
+        TokenKeys(setting, "police", data / "keys").seal_key(may_create=False)
+    key = TokenKeys(setting, "police", data / "keys").seal_key(may_create=True)
+    sealer = Pades(data / "keys", NAME, now=lambda: AT, key=key)
+    made = sealer.seal(pdf, reason="", at=AT)
+    assert sealer.verify(made).holds
+    assert not (data / "keys" / "seal.key").exists()
+    again = Pades(
+        data / "keys",
+        NAME,
+        now=lambda: AT,
+        key=TokenKeys(setting, "police", data / "keys").seal_key(may_create=False),
+    )
+    assert again.verify(again.seal(pdf, reason="", at=AT)).holds
     with pytest.raises(ValueError, match=r".+"):
         p256_key(b"no point")
 
