@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_pem_x509_certificates
 
 import egide
-from egide.bench.measure import Bench, ask, child, peer, per_cpu_s, percentile, row
+from egide.bench.measure import REPEATS, Bench, ask, child, peer, per_cpu_s, percentile, row
 from egide.engines.pades import Pades
 from egide.engines.seal_keys import SealAuthority
 from egide.engines.typst_documents import TypstRenderer
@@ -108,7 +108,7 @@ def seals_per_s_core(bench: Bench) -> None:
         listed = SealAuthority(folder, NAME, lambda: datetime.now(UTC)).revocations()
         (folder / "seal.crl").write_bytes(listed.public_bytes(Encoding.DER))
         for level, name in ((Level.B, "seals_bb_per_s_core"), (Level.LT, "seals_blt_per_s_core")):
-            value = per_cpu_s(_seals(sealer, pdf, level, count))
+            value = per_cpu_s(_seals(sealer, pdf, level, count), repeats=1 if bench.quick else REPEATS)
             bench.say("peer: pyHanko alone")
             told = peer("pyhanko_alone", str(file), str(folder), str(count), *([stamps] if level is Level.LT else []))
             bench.add(
