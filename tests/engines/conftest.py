@@ -11,6 +11,7 @@ import pytest
 from tests.engines.moto import Server as S3Server
 from tests.engines.moto import moto
 from tests.engines.postgres import Server, postgres
+from tests.engines.softhsm import SoftHsm, softhsm
 from tests.world import World
 
 _numbers = count()
@@ -41,6 +42,13 @@ def on_postgres(postgres_server: Server, monkeypatch: pytest.MonkeyPatch) -> Ser
 
     monkeypatch.setattr(World, "dsn", staticmethod(dsn))
     return postgres_server
+
+
+@pytest.fixture(scope="session")
+def hsm() -> Iterator[SoftHsm]:
+    """A SoftHSM for the whole run: its library reads its configuration once per process."""
+    with softhsm() as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

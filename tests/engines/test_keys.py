@@ -24,7 +24,7 @@ from egide.kernel.keys import KeyRows
 from egide.kernel.settings import Settings
 from egide.kernel.vault import OVERHEAD, Erased, Tampered, Vault
 from tests.engines.postgres import Server, postgres
-from tests.engines.softhsm import SoftHsm, softhsm
+from tests.engines.softhsm import SoftHsm
 from tests.world import World
 
 KINDS = ("files", "postgres", "token")
@@ -36,12 +36,6 @@ def cluster() -> Iterator[Server]:
     """A PostgreSQL that lets old log segments go."""
     with postgres("-c wal_recycle=off") as server:
         yield server
-
-
-@pytest.fixture(scope="session")
-def hsm() -> Iterator[SoftHsm]:
-    with softhsm() as found:
-        yield found
 
 
 @dataclass

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import http.server
 import io
 import subprocess
-import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -27,40 +24,11 @@ from egide.kernel.stamping import StampRefused
 from egide.kernel.witness import MAX_REQUEST, Witness, trust
 from egide.kernel.witness_client import WitnessClient
 from tests.conftest import missing
+from tests.kernel.authority import Authority, answering
 from tests.kernel.logs import Grown
 from tests.world import World
 
 pytestmark = pytest.mark.anyio
-
-Answering = Callable[[bytes], tuple[int, bytes, str]]
-
-
-@contextmanager
-def answering(answer: Answering) -> Iterator[str]:
-    """A tiny HTTP server on a free port; gives its address."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            status, body, kind = answer(self.rfile.read(int(self.headers["content-length"])))
-            self.send_response(status)
-            self.send_header("content-type", kind)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_args: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 class Beside:
@@ -309,53 +277,6 @@ def test_no_redirect_is_followed() -> None:
 
 
 # -- RFC 3161 ---------------------------------------------------------------------------------------------------------------
-
-TSA = """[tsa]
-default_tsa = a
-[a]
-serial = {place}/serial
-default_policy = 1.2.3.4.1
-digests = sha256
-signer_digest = sha256
-accuracy = secs:1
-ess_cert_id_alg = sha256
-"""
-
-
-class Authority:
-    """openssl as a time-stamping authority; its certificate alone goes into the answer."""
-
-    def __init__(self, place: Path) -> None:
-        place.mkdir()
-        self.place = place
-        self.body: bytes | None = None
-        (place / "tsa.cnf").write_text(TSA.format(place=place))
-        (place / "serial").write_text("01\n")
-        self._run(
-            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "tsa.key", "-out", "tsa.pem", "-days", "30", "-subj", "/CN=Authority",
-            "-addext", "extendedKeyUsage=critical,timeStamping", "-addext", "keyUsage=critical,digitalSignature",
-        )  # fmt: skip
-
-    def _run(self, *args: str) -> None:
-        subprocess.run(["openssl", *args], cwd=self.place, check=True, capture_output=True, timeout=60)
-
-    def __call__(self, asked: bytes) -> tuple[int, bytes, str]:
-        (self.place / "q").write_bytes(asked)
-        self._run(
-            "ts",
-            "-reply",
-            "-config",
-            "tsa.cnf",
-            "-queryfile",
-            "q",
-            "-signer",
-            "tsa.pem",
-            "-inkey",
-            "tsa.key",
-            "-out",
-            "r",
-        )
-        return 200, self.body or (self.place / "r").read_bytes(), "application/timestamp-reply"
 
 
 @pytest.fixture

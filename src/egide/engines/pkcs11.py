@@ -5,6 +5,7 @@ In the token, each bound to one realm by its label (CKA_SENSITIVE, not CKA_EXTRA
     egide/<realm>/kek      AES-256: wraps the data keys with CKM_AES_GCM, bound to realm, key id, person and purpose
     egide/<realm>/ids      generic secret: CKM_SHA256_HMAC, for MACs of key ids
     egide/<realm>/ledger   Ed25519 (CKM_EDDSA): signs the ledger's checkpoints
+    egide/<realm>/seal     P-256 (CKM_ECDSA): seals documents (pades.py); made when the first one is asked for
 
 Why AES-GCM and not AES key wrap (RFC 5649) with a MAC: it binds to the owner in one call, where key wrap needs four (make an
 object of the data key, wrap it, destroy the object, MAC): 28 µs against 186 µs in SoftHSM, bare calls. Data keys are drawn and
@@ -22,13 +23,16 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 import pkcs11
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
 from pkcs11.exceptions import (
     NoSuchKey,
@@ -49,6 +53,7 @@ PREFIX = "pkcs11:"
 PIN_FILE = "hsm.pin"
 NONCE_SIZE, TAG_BITS = 12, 128  # NIST SP 800-38D §8.2, §5.2.1.2
 ED25519 = bytes.fromhex("06032b6570")  # CKA_EC_PARAMS: the curve's object identifier 1.3.101.112 (RFC 8410), in DER
+P256 = bytes.fromhex("06082a8648ce3d030107")  # likewise 1.2.840.10045.3.1.7 (RFC 5480)
 WAIT_S = 5.0  # s for the token while others use it
 PRIVATE_KEY = {Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False, Attribute.PRIVATE: True}
 OURS = (
@@ -56,7 +61,10 @@ OURS = (
     ("ids", ObjectClass.SECRET_KEY),
     ("ledger", ObjectClass.PRIVATE_KEY),
     ("ledger", ObjectClass.PUBLIC_KEY),
+    ("seal", ObjectClass.PRIVATE_KEY),
+    ("seal", ObjectClass.PUBLIC_KEY),
 )
+PAIRS = ("ledger", "seal")  # the others are secret keys
 PIN_REFUSED = (PinIncorrect, PinInvalid, PinLenRange, PinLocked)
 
 _lock = threading.RLock()  # one for the process: so is the library's state (C_Initialize, C_Login)
@@ -260,6 +268,25 @@ class TokenSigner:
             )
 
 
+class TokenSealKey:
+    """The seal's P-256 key in the token (seal_keys.py)."""
+
+    def __init__(self, token: Token) -> None:
+        self._token = token
+        point = token.run(lambda: bytes(token.find("seal", ObjectClass.PUBLIC_KEY)[Attribute.EC_POINT]))
+        self.public = p256_key(point)
+
+    def sign(self, message: bytes) -> bytes:
+        """ECDSA with SHA-256; the digest is ours, since tokens differ in which they take. Raises `Unavailable`."""
+        digest = sha256(message).digest()
+        with _unavailable():
+            pair = self._token.run(
+                lambda: bytes(self._token.find("seal", ObjectClass.PRIVATE_KEY).sign(digest, mechanism=Mechanism.ECDSA))
+            )
+        half = len(pair) // 2  # r ‖ s (PKCS #11 v3.1 §6.3.12)
+        return encode_dss_signature(int.from_bytes(pair[:half]), int.from_bytes(pair[half:]))
+
+
 class TokenKeys:
     """The keys of one realm in a token."""
 
@@ -284,8 +311,17 @@ class TokenKeys:
                 point = self._token.find("ledger", ObjectClass.PUBLIC_KEY)[Attribute.EC_POINT]
                 Ed25519PublicKey.from_public_bytes(public_key(bytes(point))).verify(signer.sign(probe), probe)
             except (InvalidSignature, ValueError) as error:
-                raise self._unfit() from error
+                raise self._unfit("ledger", "Ed25519") from error
         return signer
+
+    def seal_key(self, *, may_create: bool) -> TokenSealKey:
+        """The key `seal`, made first if there is none and there may be none. Raises `StartupError`."""
+        with self._starting():
+            self._have("seal", self._make_seal, may_create=may_create)
+            try:
+                return TokenSealKey(self._token)
+            except ValueError as error:
+                raise self._unfit("seal", "P-256") from error
 
     def absent(self) -> list[str]:
         """The keys that the token does not have."""
@@ -295,18 +331,18 @@ class TokenKeys:
         finally:
             self._token.drop()
 
-    def _unfit(self) -> StartupError:
+    def _unfit(self, name: str, kind: str) -> StartupError:
         return StartupError(
             Text("Le jeton signe mal.", "The token signs wrongly."),
             Text(
-                "Sa clé « ledger » n’est pas une clé Ed25519, ou ses deux moitiés ne vont pas ensemble.",
-                "Its key “ledger” is no Ed25519 key, or its two halves do not belong together.",
+                f"Sa clé « {name} » n’est pas une clé {kind}, ou ses deux moitiés ne vont pas ensemble.",
+                f"Its key “{name}” is no {kind} key, or its two halves do not belong together.",
             ),
             file=self._token.place,
         )
 
     def _has(self, name: str) -> bool:
-        kind = ObjectClass.PRIVATE_KEY if name == "ledger" else ObjectClass.SECRET_KEY
+        kind = ObjectClass.PRIVATE_KEY if name in PAIRS else ObjectClass.SECRET_KEY
 
         def look() -> bool:
             self._token.drop()  # a session that another part of this process logged out sees no private key
@@ -349,12 +385,16 @@ class TokenKeys:
             )
 
     def _make_ledger(self, label: str) -> None:
+        self._pair(label, KeyType.EC_EDWARDS, ED25519, Mechanism.EC_EDWARDS_KEY_PAIR_GEN)
+
+    def _make_seal(self, label: str) -> None:
+        self._pair(label, KeyType.EC, P256, Mechanism.EC_KEY_PAIR_GEN)
+
+    def _pair(self, label: str, kind: KeyType, curve: bytes, mechanism: Mechanism) -> None:
         with _lock:
-            curve = self._token.session.create_domain_parameters(
-                KeyType.EC_EDWARDS, {Attribute.EC_PARAMS: ED25519}, local=True
-            )
-            curve.generate_keypair(
-                mechanism=Mechanism.EC_EDWARDS_KEY_PAIR_GEN, id=label.encode(), label=label, store=True,
+            parameters = self._token.session.create_domain_parameters(kind, {Attribute.EC_PARAMS: curve}, local=True)
+            parameters.generate_keypair(
+                mechanism=mechanism, id=label.encode(), label=label, store=True,
                 capabilities=MechanismFlag.SIGN | MechanismFlag.VERIFY, private_template=PRIVATE_KEY,
             )  # fmt: skip
 
@@ -393,6 +433,12 @@ def public_key(point: bytes) -> bytes:
         if len(point) == len(head) + PUBLIC_KEY_SIZE and point.startswith(head):
             return point[len(head) :]
     raise ValueError("not the point of an Ed25519 key")
+
+
+def p256_key(point: bytes) -> ec.EllipticCurvePublicKey:
+    """The key in CKA_EC_POINT: an uncompressed point, bare or in an OCTET STRING. Raises `ValueError`."""
+    bare = point[2:] if point.startswith(b"\x04\x41\x04") and len(point) == 67 else point
+    return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), bare)
 
 
 @contextmanager
