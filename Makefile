@@ -124,7 +124,7 @@ $(BENCH_STAMP): $(TEST_STAMP)
 # Hashes and no addresses; nothing younger than seven days. The later locks are held to the versions of the first.
 
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --exclude-newer P7D --custom-compile-command "make lock" $(LOCK_ARGS)
-RUN_EXTRAS := --extra operations --extra exercise --extra engines
+RUN_EXTRAS := --extra operations --extra exercise --extra engines --extra services
 
 lock: | $(RUN_STAMP) ## Write the locks anew (LOCK_ARGS=--upgrade to raise versions)
 	@$(COMPILE) pyproject.toml $(RUN_EXTRAS) -o requirements.lock

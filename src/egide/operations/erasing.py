@@ -8,24 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, update
 
-from egide.kernel import tables as kernel_tables
+from egide.kernel.forget import forget_acts
 from egide.operations import incident_tables as tables
 from egide.operations.incident_model import incident_owner, mission_owner
 
 if TYPE_CHECKING:
     from egide.kernel.door import Kernel
-
-
-def forget_acts(connection: Connection, owner: str) -> None:
-    """Empties the bodies of every act about this owner's object, and the links to it."""
-    entry, concern = kernel_tables.entry, kernel_tables.concern
-    about = concern.c.person == owner
-    numbers = [row.idx for row in connection.execute(select(concern.c.idx).where(about)).all()]
-    connection.execute(update(entry).where(entry.c.idx.in_(numbers)).values(body=None))
-    connection.execute(update(entry).where(entry.c.actor == owner).values(body=None, actor=None))
-    connection.execute(delete(concern).where(about))
 
 
 def incident(kernel: Kernel, id_: str) -> Callable[[Connection], None]:
