@@ -66,7 +66,7 @@ async def events(content_type: str, chunks: AsyncIterator[bytes]) -> AsyncGenera
         {
             "on_part_begin": reading.begin, "on_part_data": reading.data, "on_part_end": reading.end,
             "on_header_field": reading.field, "on_header_value": reading.said, "on_header_end": reading.header,
-            "on_headers_finished": reading.all,
+            "on_headers_finished": reading.all, "on_end": reading.over,
         },
     )  # fmt: skip
     try:
@@ -76,6 +76,8 @@ async def events(content_type: str, chunks: AsyncIterator[bytes]) -> AsyncGenera
                 yield event
             reading.out.clear()
         parser.finalize()
+        if not reading.whole:
+            raise MultipartError("cut off before its last boundary")
     except MultipartParseError as error:
         raise MultipartError(str(error)) from error
 
@@ -104,6 +106,10 @@ class _Reading:
         self._name = ""
         self._file = False
         self._parts = 0
+        self.whole = False
+
+    def over(self) -> None:
+        self.whole = True
 
     def begin(self) -> None:
         self._parts += 1
