@@ -197,3 +197,15 @@ async def test_file_goes_on_where_another_process_left_it(desk: Desk) -> None:
     assert (there, whole) == (700_000, len(content))
     quarantine(desk.kernel).take(opened["id"], opened["secret"], there, content[there:])
     assert quarantine(desk.kernel).file(opened["id"]).read() == content
+
+
+async def test_who_did_not_hear_the_answer_seals_again(desk: Desk) -> None:
+    opened = await desk.open(b"words")
+    quarantine(desk.kernel).take(opened["id"], opened["secret"], 0, b"words")
+    first = await desk.ask("seal", upload=opened["id"], secret=opened["secret"])
+    again = await desk.ask("seal", upload=opened["id"], secret=opened["secret"])
+    assert (again["upload"], again["sha256"], again["at"]) == (first["upload"], first["sha256"], first["at"])
+    with pytest.raises(NotFound):
+        await desk.ask("seal", upload=opened["id"], secret="wrong")
+    jobs = "select count(*) from job where act = 'services.upload.examine'"
+    assert desk.kernel.store.reader().exec_driver_sql(jobs).scalar() == 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -140,7 +140,7 @@ class _Taking:
         self._principal = principal
         self._address = address
         self._name = ""
-        self._id = self._secret = ""
+        self._id = self._secret = self._of = ""
         self._at = 0
         self._waiting = bytearray()
         self._wrong: EgideError | None = None
@@ -160,7 +160,7 @@ class _Taking:
         except EgideError as error:
             self._wrong = error
         else:
-            self._id, self._secret = opened["id"], opened["secret"]
+            self._id, self._secret, self._of = opened["id"], opened["secret"], secret
 
     async def add(self, content: bytes) -> None:
         if self._wrong is None:
@@ -181,6 +181,13 @@ class _Taking:
                 self._wrong = error
         if self._wrong is not None:
             form.refused.append((self._name, self._wrong))
+            await self._give_back()
+
+    async def _give_back(self) -> None:
+        """What came of a refused file goes at once; where that fails, its grant ends within the day."""
+        if self._id:
+            with suppress(EgideError):
+                await self._perform("services.upload.withdraw", {"upload": self._id, "secret": self._of})
 
     async def _take(self, content: bytes) -> None:
         try:
