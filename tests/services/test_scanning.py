@@ -98,9 +98,10 @@ def daemon(*answers: bytes) -> Iterator[str]:
             for answer in answers:
                 line, _ = server.accept()
                 with line:
-                    if line.recv(64).startswith(b"zINSTREAM") and answer != b"closed":
-                        while not line.recv(1 << 16).endswith(bytes(4)):
-                            pass
+                    heard = line.recv(64)
+                    if heard.startswith(b"zINSTREAM"):
+                        while b"content" not in heard or not heard.endswith(bytes(4)):
+                            heard += line.recv(1 << 16)
                     line.sendall(answer)
 
         thread = threading.Thread(target=serve, daemon=True)

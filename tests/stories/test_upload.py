@@ -1,4 +1,4 @@
-"""Somebody adds files to what they tell: the network goes in the middle and comes back, they pause, one file is refused; all by keyboard.
+"""Somebody adds files to what they tell: the network goes and comes back, they pause, one file is refused; all by keyboard.
 
 The page is the least that the script expects, under the policy of our pages; the script is the built one.
 """
@@ -56,7 +56,7 @@ async def test_files_go_through_a_lost_network_and_a_pause(browser: Browser, ser
     async def give(route: Route) -> None:
         await route.fulfill(
             body=HTML.replace("{script}", script),
-            content_type="text/html",
+            content_type="text/html; charset=utf-8",
             headers={"content-security-policy": csp("/")},
         )
 
