@@ -22,6 +22,9 @@ const pages = ['portal', 'sign-in', 'operations', 'terminal', 'files', 'desk', '
 /** `EGIDE_GALLERY=1 npm run build -- --outDir …` adds a page that shows every part of the kit; it is never shipped. */
 if (process.env['EGIDE_GALLERY']) pages.push(resolve(root, 'dev/gallery.html'));
 
+/** Scripts of residents' pages, whose HTML the server writes: it finds each by its name in assets/. */
+pages.push(resolve(root, 'services/upload-page.ts'));
+
 export default defineConfig({
   root,
   base: '/',

@@ -21,7 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from egide.gateways import alert_page, roots
+from egide.gateways import alert_page, roots, uploads
 from egide.gateways.alert_page import AlertPage
 from egide.gateways.file_pages import FilePages
 from egide.gateways.headers import PAGES, WORKER, common, csp, for_alerts, for_the_field, worker_csp
@@ -284,7 +284,11 @@ def _gone() -> Response:
 
 
 def _attachment(filename: str, media_type: str, content: Iterator[bytes] | AsyncIterator[bytes]) -> Response:
-    headers = {"cache-control": "no-store", "content-disposition": f'attachment; filename="{filename}"'}
+    headers = {
+        "cache-control": "no-store",
+        "content-disposition": f'attachment; filename="{filename}"',
+        "content-security-policy": "sandbox; default-src 'none'",  # where a browser shows it all the same, it acts on nothing
+    }
     return StreamingResponse(content, headers=headers, media_type=media_type)
 
 
@@ -344,6 +348,7 @@ def build(kernel: Kernel, operator_token: str) -> Callable[[Scope, Receive, Send
         Route("/api/openapi.json", openapi),
         Route("/api/csp", pages.csp, methods=["POST"]),
         Route("/api/downloads/{ticket}", download),
+        *uploads.routes(kernel),
         Route("/map/{name}", public),
         Route(AUTHORITY_PATH, authority),
         Route("/healthz", health),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, LargeBinary, MetaData, Table, and_, bindparam, func, select, update
+from sqlalchemy import Connection, LargeBinary, MetaData, Table, and_, bindparam, delete, func, select, update
 
 from egide.kernel import tables
 from egide.kernel.links import Link, remove
@@ -104,3 +104,13 @@ def _values(db: Connection, table: Table, gone: Callable[[Any], bool], found: Fo
             db.execute(update(table).where(and_(*(column == row._mapping[column] for column in key))).values(empty))  # noqa: SLF001
             found.values += len(empty)
     return people
+
+
+def forget_acts(connection: Connection, owner: str) -> None:
+    """Empties the bodies of every act about this owner's object, and the links to it."""
+    entry, concern = tables.entry, tables.concern
+    about = concern.c.person == owner
+    numbers = [row.idx for row in connection.execute(select(concern.c.idx).where(about)).all()]
+    connection.execute(update(entry).where(entry.c.idx.in_(numbers)).values(body=None))
+    connection.execute(update(entry).where(entry.c.actor == owner).values(body=None, actor=None))
+    connection.execute(delete(concern).where(about))

@@ -154,16 +154,6 @@ def _remove(kernel: Kernel, category: str, object_: str) -> None:
         )
 
 
-def forget_acts(connection: Connection, owner: str) -> None:
-    """Empties the bodies of every act about this owner's object, and the links to it."""
-    entry, concern = tables.entry, tables.concern
-    about = concern.c.person == owner
-    numbers = [row.idx for row in connection.execute(select(concern.c.idx).where(about)).all()]
-    connection.execute(update(entry).where(entry.c.idx.in_(numbers)).values(body=None))
-    connection.execute(update(entry).where(entry.c.actor == owner).values(body=None, actor=None))
-    connection.execute(delete(concern).where(about))
-
-
 class Keeper:
     """Looks at what is due and has it erased, through the door."""
 

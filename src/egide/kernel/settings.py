@@ -78,6 +78,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     tak_federation_port: int = 0  # 9001, TLS for partner installations
     tak_package_max_mib: int = 64  # of one data package
     logs: str = ""  # json or plain; empty: plain on a terminal, JSON lines elsewhere
+    # The scanner of files that people send, unix:/run/clamav/clamd.ctl or tcp:host:port; empty: files stay "not scanned".
+    clamav: str = ""
     # Accepted plug-ins: "entry point name" = "sha256 of its distribution".
     plugins: dict[str, str] = {}
 

@@ -20,8 +20,9 @@ from egide.kernel.act import Act, Ctx, Effect, Facts, Input, Nothing, act
 from egide.kernel.clock import iso
 from egide.kernel.door import Kernel
 from egide.kernel.errors import BadInput, NotFound, Text, TooMany
+from egide.kernel.forget import forget_acts
 from egide.kernel.identity import digest
-from egide.kernel.retention import forget_acts, keep, trigger
+from egide.kernel.retention import keep, trigger
 from egide.operations import incident_tables, tables
 from egide.operations.board import CHANGED, PURPOSE, Alert, AlertBody, AlertWord, board, owner
 

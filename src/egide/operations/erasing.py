@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, delete, update
 
-from egide.kernel.retention import forget_acts
+from egide.kernel.forget import forget_acts
 from egide.operations import incident_tables as tables
 from egide.operations.incident_model import incident_owner, mission_owner
 

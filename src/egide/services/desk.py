@@ -14,7 +14,7 @@ from egide.kernel.capability import Words
 from egide.kernel.clock import iso
 from egide.kernel.door import Kernel
 from egide.kernel.errors import Conflict, NotFound, Text
-from egide.kernel.retention import forget_acts
+from egide.kernel.forget import forget_acts
 from egide.services import tables
 from egide.services.answers import asked
 from egide.services.definition import Definition, Transition, catalogue

@@ -22,7 +22,7 @@ from egide.operations.tak import tables
 from egide.operations.tak.groups import chosen, groups_of
 from egide.operations.tak.identity import devices, name_on_the_wire, own_device
 from egide.operations.tak.sealed import opened
-from egide.operations.tak.uploads import Reader, owner, prefix, uploads
+from egide.operations.tak.uploads import owner, prefix, reader, uploads
 from egide.protocols.datapackage import PackageError, is_zip, look
 
 if TYPE_CHECKING:
@@ -106,12 +106,12 @@ async def _look(ctx: Ctx, given: KeepPackage) -> None:
 
 
 def _inspect(kernel: Kernel, upload: Any) -> None:
-    reader = Reader(kernel, upload)
-    if not is_zip(reader.read(4)):
+    content = reader(kernel, upload)
+    if not is_zip(content.read(4)):
         return
-    reader.seek(0)
+    content.seek(0)
     try:
-        look(io.BufferedReader(reader))
+        look(io.BufferedReader(content))
     except PackageError as error:
         raise BadInput(
             Text(f"Ce paquet n’est pas transmis : {error}.", f"This package is not passed on: {error}."),

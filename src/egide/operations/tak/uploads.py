@@ -7,17 +7,17 @@ What an interrupted process left is swept at the next start: parts whose package
 from __future__ import annotations
 
 import asyncio
-import io
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
 from egide.kernel.errors import EgideError, Text, TooLarge, TooMany
 from egide.kernel.identity import new_id
+from egide.kernel.parts import Parts
 from egide.operations.tak import tables
 
 if TYPE_CHECKING:
@@ -146,46 +146,10 @@ def uploads(kernel: Kernel) -> Uploads:
     return found
 
 
-class Reader(io.RawIOBase):
-    """A sealed package as a file one can seek in, one part in memory. Blocks: for threads."""
-
-    def __init__(self, kernel: Kernel, upload: Upload) -> None:
-        self._kernel = kernel
-        self._upload = upload
-        self._at = 0
-        self._part: tuple[int, bytes] = (-1, b"")
-
-    def readable(self) -> bool:
-        """Yes."""
-        return True
-
-    def seekable(self) -> bool:
-        """Yes."""
-        return True
-
-    def tell(self) -> int:
-        """Where the next byte is read."""
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Moves there; never before the beginning."""
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._upload.size}[whence]
-        if base + offset < 0:
-            raise OSError("before the beginning")
-        self._at = base + offset
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        """The next bytes, at most to the end of a part."""
-        number, inside = divmod(self._at, PART)
-        if self._at >= self._upload.size:
-            return 0
-        if self._part[0] != number:
-            self._part = (number, _open(self._kernel, self._upload.id, number))
-        found = self._part[1][inside : inside + len(buffer)]
-        buffer[: len(found)] = found
-        self._at += len(found)
-        return len(found)
+def reader(kernel: Kernel, upload: Upload) -> Parts:
+    """A sealed package as a file one can seek in."""
+    ends = [min((number + 1) * PART, upload.size) for number in range(upload.parts)]
+    return Parts(ends, lambda number: _open(kernel, upload.id, number))
 
 
 async def parts_of(kernel: Kernel, package: str, parts: int) -> AsyncIterator[bytes]:
