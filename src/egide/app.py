@@ -6,7 +6,9 @@ import hashlib
 import os
 import secrets
 import shutil
+from functools import partial
 from importlib.metadata import entry_points
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -188,9 +190,27 @@ def build(
     """(kernel, ASGI application). The application's lifespan starts and stops the kernel."""
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     settings.folder.chmod(0o700)
-    kernel = Kernel(settings, (*capabilities(settings), *extra), engines(settings), clock=clock, law=law)
+    made = engines(settings)
+    kernel = Kernel(settings, (*capabilities(settings), *extra), made, clock=clock, law=law)
     kernel.things["health"] = lambda: health(kernel)
+    kernel.things["press"] = _press(kernel, made.keys)
     return kernel, http.build(kernel, operator_token(settings))
+
+
+def _press(kernel: Kernel, keys: KeyHolder) -> Any:
+    from egide.engines.press import Press  # noqa: PLC0415 — as every engine
+
+    settings = kernel.settings
+    key = None
+    if settings.hsm:
+        from egide.engines.pkcs11 import TokenKeys  # noqa: PLC0415 — only where it is asked for
+
+        if isinstance(keys, TokenKeys):
+            key = partial(keys.seal_key, may_create=True)
+    templates = Path(str(files("egide.services"))) / "templates"
+    return Press(
+        templates, settings.folder / "keys", kernel.origin, now=kernel.clock.now, key=key, stamps=settings.stamps
+    )
 
 
 def operator_token(settings: Settings) -> str:

@@ -1,4 +1,4 @@
-"""Somebody who sends files, the files they send, and a platform with nothing but uploads."""
+"""Somebody who sends files, the files they send, and a platform where the secret "right" opens any draft."""
 
 from __future__ import annotations
 
@@ -14,20 +14,35 @@ import msgspec
 import pikepdf
 from PIL import Image
 
+from egide.kernel.act import Ctx
+from egide.kernel.errors import NotFound, Text
 from egide.kernel.identity import ANONYMOUS
+from egide.services import entitled, uploads
 from egide.services.quarantine import quarantine
-from tests.services import little
 from tests.world import World
 
 MAKER, PLACE = b"SECRETMAKER", b"SECRETPLACE"
 EICAR = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR" + b"-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
 
 
+def _may(ctx: Ctx, owner: str, secret: str, _doing: str) -> None:
+    if not (owner.startswith("draft:") and (secret == "right" or (not secret and ctx.principal.kind == "person"))):
+        raise NotFound(Text("Pas pour vous.", "Not for you."))
+
+
 class Desk(World):
     """A platform and what people do with it."""
 
     def __init__(self, folder: Path, **settings: Any) -> None:
-        super().__init__(folder, extra=(little.capability(),), **settings)
+        super().__init__(folder, **settings)
+
+    async def start(self) -> None:
+        await super().start()
+        uploads.may = _may
+
+    async def stop(self) -> None:
+        uploads.may = entitled.may
+        await super().stop()
 
     async def ask(self, name: str, /, who: str = "", **given: Any) -> Any:
         principal = self.person(who) if who else ANONYMOUS

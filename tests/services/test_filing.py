@@ -22,7 +22,7 @@ THEFT = {
 }  # fmt: skip
 
 
-async def asked(world: World, name: str, **given: Any) -> Any:
+async def asked(world: World, name: str, /, **given: Any) -> Any:
     """An act of somebody without an account."""
     outcome = await world.kernel.perform(name, msgspec.json.encode(given), ANONYMOUS, address="192.0.2.1")
     return msgspec.to_builtins(outcome.result)

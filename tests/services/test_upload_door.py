@@ -90,7 +90,7 @@ async def test_form_without_script_sends_words_and_files_and_loses_no_word_for_a
         ("when", "", b"hier"), ("piece", "note.txt", b"a note"),
     )  # fmt: skip
     came = await read(desk, body)
-    assert came.fields == {"what": "Vélo volé\nà Lyon", "when": "hier"}
+    assert came.fields == {"what": ["Vélo volé\nà Lyon"], "when": ["hier"]}
     assert [(file["name"], file["kind"]) for file in came.files] == [("photo.jpg", "jpeg"), ("note.txt", "text")]
     assert [name for name, _ in came.refused] == ["faux.pdf"]
     assert "gardé" in (came.refused[0][1].do or came.refused[0][1].what).fr
@@ -99,7 +99,7 @@ async def test_form_without_script_sends_words_and_files_and_loses_no_word_for_a
 
 async def test_form_whose_sender_may_not_keeps_nothing(desk: Desk) -> None:
     came = await read(desk, form(("what", "", b"words"), ("piece", "note.txt", b"a note")), secret="wrong")
-    assert (came.files, came.fields) == ([], {"what": "words"})
+    assert (came.files, came.fields) == ([], {"what": ["words"]})
     assert isinstance(came.refused[0][1], NotFound)
     assert desk.kernel.objects.names("documents") == []
 

@@ -1,5 +1,5 @@
 /** What the officer's desk of services says, and what it is given. */
-import { dictionary, type Text } from '../kit';
+import { dictionary, lang, type Text } from '../kit';
 
 export interface Waiting {
   id: string;
@@ -15,6 +15,16 @@ export interface Waiting {
   taken: boolean;
 }
 
+/** A file that came with a request. */
+export interface Sent {
+  upload: string;
+  name: string;
+  bytes: number;
+  scan: 'waiting' | 'clean' | 'found' | 'unscanned';
+  copy: 'waiting' | 'ready' | 'none' | 'failed';
+  said: Text;
+}
+
 export interface Opened {
   file: {
     id: string;
@@ -28,11 +38,20 @@ export interface Opened {
     who: { given_name?: string; family_name?: string; birthdate?: string; document?: string };
     events: { at: string; step: string; state: string; mine: boolean; text: string }[];
     wrong: Text | null;
+    documents: { id: string; title: Text; at: string; sha256: string; level: string }[];
   };
   title: Text;
   said: Text;
   lines: { id: string; label: Text; fr: string; en: string }[];
+  uploads: Sent[];
   steps: { act: string; say: Text; reason: boolean; signed: boolean }[];
+}
+
+/** "340 ko", "14,2 Mo". */
+export function size(bytes: number): string {
+  const small = bytes < 1e6;
+  const value = new Intl.NumberFormat(lang(), { maximumFractionDigits: small ? 0 : 1 }).format(bytes / (small ? 1e3 : 1e6));
+  return `${value}\u00a0${small ? 'k' : 'M'}${lang() === 'fr' ? 'o' : 'B'}`;
 }
 
 export const t = dictionary({
@@ -55,6 +74,18 @@ export const t = dictionary({
   document: (what: string) => ({ fr: `pièce vue : ${what}`, en: `document seen: ${what}` }),
   declared: { fr: 'Ce qui est déclaré', en: 'What is declared' },
   empty: { fr: 'Non renseigné', en: 'Not given' },
+  sent: { fr: 'Fichiers reçus', en: 'Files received' },
+  documents: { fr: 'Documents établis', en: 'Documents made' },
+  found: { fr: 'Programme malveillant', en: 'Malicious program' },
+  read: { fr: 'Lire la copie', en: 'Read the copy' },
+  readOf: (name: string) => ({ fr: `Lire la copie de ${name}`, en: `Read the copy of ${name}` }),
+  original: { fr: 'Original', en: 'Original' },
+  originalOf: (name: string) => ({ fr: `Original de ${name}`, en: `Original of ${name}` }),
+  open: { fr: 'Ouvrir', en: 'Open' },
+  openOf: (name: string) => ({ fr: `Ouvrir ${name}`, en: `Open ${name}` }),
+  seal: (level: string) => ({ fr: `cachet ${level}`, en: `seal ${level}` }),
+  reason: { fr: 'Pourquoi vous le faut-il ?', en: 'Why do you need it?' },
+  reasonHint: { fr: 'La raison est inscrite au registre, avec votre nom.', en: 'The reason is kept in the ledger, with your name.' },
   events: { fr: 'Ce qui s’est passé', en: 'What happened' },
   resident: { fr: 'La personne', en: 'The person' },
   officer: { fr: 'Un agent', en: 'An officer' },

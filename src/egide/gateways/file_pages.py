@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
+import segno
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from egide.gateways.file_box import Sent, box, form_with_files, refusals
 from egide.gateways.resident import Asker, form_of, held, keep, lang_of, page, wrong
 from egide.gateways.service_words import FORMS, PATH, WORDS, day, row, w
+from egide.kernel.capability import Words
 from egide.kernel.door import Kernel
 from egide.kernel.errors import BadInput, EgideError, NotFound, NotSignedIn, Text
 from egide.services.answers import asked
 from egide.services.definition import Definition, catalogue
 from egide.services.filing import slug
-from egide.services.model import said_code
+from egide.services.model import file_owner, said_code
 from egide.services.questions import say
 
 HERE = f"{PATH}/file"
@@ -40,6 +44,9 @@ class FilePages:
         return [
             Route(HERE, self.file),
             Route(HERE, self.open_file, methods=["POST"]),
+            Route(f"{HERE}/files", self.add, methods=["POST"]),
+            Route(f"{HERE}/files/{{id}}", self.copy),
+            Route(f"{HERE}/documents/{{id}}", self.document),
             Route(f"{HERE}/{{step}}", self.step_of_file, methods=["POST"]),
         ]
 
@@ -52,7 +59,7 @@ class FilePages:
             shown = await self._ask("services.file.follow", {"number": mine[0], "code": mine[1]}, request)
         except EgideError as error:
             return _page(lang, WORDS["follow"], HERE, wrong(lang, error) + _opening(lang, ""), status=error.status)
-        return self._file(lang, shown, mine[1] if "new" in request.query_params else "")
+        return await self._file(request, lang, shown, mine[1])
 
     async def open_file(self, request: Request) -> Response:
         """Number and code; or closing the file on this device."""
@@ -90,7 +97,51 @@ class FilePages:
             return _page(lang, WORDS["follow"], HERE, wrong(lang, error) + _opening(lang, ""), status=error.status)
         return RedirectResponse(f"{PATH}/file?lang={lang}", 303)
 
-    def _file(self, lang: str, shown: Mapping[str, Any], code: str) -> Response:
+    async def add(self, request: Request) -> Response:
+        """Files added to a file that was sent already."""
+        lang, mine = lang_of(request), held(request, FILE)
+        try:
+            if mine is None:
+                raise NotSignedIn(Text("Ouvrez d’abord votre dossier.", "Open your file first."))
+            shown = await self._ask("services.file.follow", {"number": mine[0], "code": mine[1]}, request)
+            form = await form_with_files(self._kernel, request, self._origin, Sent(file_owner(shown["id"]), mine[1]))
+        except EgideError as error:
+            return _page(lang, WORDS["follow"], HERE, wrong(lang, error) + _opening(lang, ""), status=error.status)
+        refused = refusals(form.refused)
+        if refused is not None:
+            return await self._file(request, lang, shown, mine[1], refused)
+        return RedirectResponse(f"{HERE}?lang={lang}", 303)
+
+    async def copy(self, request: Request) -> Response:
+        """The copy of a file that one has sent."""
+        return await self._download(
+            request, "services.upload.follow", lambda mine, id_: {"upload": id_, "secret": mine[1]}
+        )
+
+    async def document(self, request: Request) -> Response:
+        """A document that one was given."""
+        return await self._download(
+            request, "services.document.fetch", lambda mine, id_: {"number": mine[0], "code": mine[1], "document": id_}
+        )
+
+    async def _download(
+        self, request: Request, act: str, given: Callable[[tuple[str, str], str], dict[str, Any]]
+    ) -> Response:
+        lang, mine = lang_of(request), held(request, FILE)
+        try:
+            if mine is None:
+                raise NotSignedIn(Text("Ouvrez d’abord votre dossier.", "Open your file first."))
+            found = await self._ask(act, given(mine, request.path_params["id"]), request)
+            if not found["download"]:
+                raise NotFound(Text("Il n’y a rien à ouvrir encore.", "There is nothing to open yet."))
+        except EgideError as error:
+            return _page(lang, WORDS["follow"], HERE, wrong(lang, error) + _opening(lang, ""), status=error.status)
+        return RedirectResponse(found["download"], 303)
+
+    async def _file(
+        self, request: Request, lang: str, shown: Mapping[str, Any], held_code: str, refused: Text | None = None
+    ) -> Response:
+        code = held_code if "new" in request.query_params else ""
         definition = catalogue().find(shown["service"], shown["version"])
         if definition is None:
             gone = NotFound(
@@ -119,17 +170,75 @@ class FilePages:
             for one in asked(definition.fields, shown["answers"])
             if one.kind != "files"
         )
+        given = {"owner": file_owner(shown["id"]), "secret": held_code}
+        found = await self._ask("services.upload.list", given, request)
+        extra = _proof(lang, shown) + _documents(lang, shown) + _files(lang, definition, shown, found["files"], refused)
         heading = w(lang, "received") if code else f"{w(lang, 'number')} {escape(shown['number'])}"
         content = (
             f'{damage}<h1>{heading}</h1><p>{say(lang, definition.title)}</p>{new}<h2>{w(lang, "where")}</h2><p data-state="{state.id}"><strong>{say(lang, state.say)}</strong></p>{due}'
-            f"{_own_steps(lang, definition, shown['state'])}<h2>{w(lang, 'events')}</h2><ol>{events}</ol><h2>{w(lang, 'answers')}</h2><dl>{answers}</dl>"
+            f"{_own_steps(lang, definition, shown['state'])}{extra}<h2>{w(lang, 'events')}</h2><ol>{events}</ol><h2>{w(lang, 'answers')}</h2><dl>{answers}</dl>"
             f'<form method="post" action="{PATH}/file?lang={lang}"><input type="hidden" name="do" value="leave"><button class="quiet">{w(lang, "leave")}</button></form>'
         )
-        return _page(lang, WORDS["received"] if code else WORDS["where"], HERE, content)
+        status = 200 if refused is None else 422
+        return _page(lang, WORDS["received"] if code else WORDS["where"], HERE, content, status=status)
 
 
 def _page(lang: str, title: Text, here: str, content: str, *, status: int = 200) -> Response:
-    return page(lang, title.en if lang == "en" else title.fr, here, content, style=FORMS, status=status)
+    words = title.en if lang == "en" else title.fr
+    return page(lang, words, here, content, style=FORMS, status=status)
+
+
+def _proof(lang: str, shown: Mapping[str, Any]) -> str:
+    """The code by which anybody verifies that the receipt is genuine."""
+    if not shown["proof"]:
+        return ""
+    picture = segno.make(shown["proof"], error="m", micro=False).svg_inline(
+        scale=3, border=4, dark="#000", light="#fff", omitsize=False, svgclass=None, lineclass=None, title=WORDS["verify"].fr if lang == "fr" else WORDS["verify"].en,
+    )  # fmt: skip
+    return (
+        f'<h2>{w(lang, "verify")}</h2><p>{w(lang, "proof")}</p><div class="qr" data-proof>{picture}</div>'
+        f'<p><a href="{escape(shown["proof"])}">{w(lang, "verify")}</a></p>'
+    )
+
+
+def _documents(lang: str, shown: Mapping[str, Any]) -> str:
+    if not shown["documents"]:
+        again = f'<p>{w(lang, "making")} <a href="{HERE}?lang={lang}">{w(lang, "reload")}</a></p>'
+        return again if len(shown["events"]) == 1 else ""
+    lines = ""
+    for one in shown["documents"]:
+        words = w(lang, "document").format(escape(one["title"][lang]), escape(one["level"]))
+        lines += f'<li><a href="{HERE}/documents/{one["id"]}?lang={lang}" data-document="{one["id"]}">{words}</a></li>'
+    return f'<h2>{w(lang, "documents")}</h2><ul class="list">{lines}</ul>'
+
+
+def _files(
+    lang: str, definition: Definition, shown: Mapping[str, Any], files: list[Mapping[str, Any]], refused: Text | None
+) -> str:  # fmt: skip
+    """What was sent, and more of it, where the service takes files."""
+    lines = "".join(
+        f"<li><span><bdi>{escape(one['name'])}</bdi> — {escape(one['said'][lang])}</span>"
+        + (
+            f'<a href="{HERE}/files/{one["upload"]}?lang={lang}">{w(lang, "open_file")}</a>'
+            if one["copy"] == "ready" and one["scan"] == "clean"
+            else ""
+        )
+        + "</li>"
+        for one in files
+    )
+    there = f'<ul class="files">{lines}</ul>' if lines else ""
+    more = ""
+    if definition.attachments and not shown["closed"]:
+        question = msgspec.structs.replace(
+            definition.field(definition.attachments[0]),
+            label=Words(WORDS["choose"].fr, WORDS["choose"].en),
+            required=False,
+        )
+        more = (
+            f'<form method="post" enctype="multipart/form-data" action="{HERE}/files?lang={lang}"><h3>{w(lang, "add_files")}</h3>{box(lang, question, Sent("", ""), refused)}'
+            f'<button class="quiet">{w(lang, "send_files")}</button></form>'
+        )
+    return f"<h2>{w(lang, 'files')}</h2>{there}{more}" if there or more else ""
 
 
 def _event(lang: str, definition: Definition, event: Mapping[str, Any], zone: ZoneInfo) -> str:

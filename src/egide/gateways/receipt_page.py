@@ -8,17 +8,18 @@ number: the code proves itself by its signature, so that nobody can try out numb
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Awaitable, Callable
-from hashlib import sha256
 from html import escape
 from urllib.parse import parse_qs
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
+from egide.gateways.resident import STYLE, lang_of, page, policy
+from egide.kernel.door import Kernel
 from egide.kernel.errors import BadInput, EgideError, Text, TooLarge
-from egide.services.receipts import PATH, Receipt
+from egide.services.receipts import PATH, Receipt, verify_receipt
 
 MAX_FORM = 8 * 1024  # bytes; a code has 300 characters
 Verify = Callable[[str], Awaitable[Receipt]]
@@ -52,7 +53,6 @@ WORDS: dict[str, tuple[str, str]] = {
         "Nothing is kept: the code is neither stored nor written to a log. It also verifies offline, with the ledger’s public key.",
     ),
     "again": ("Vérifier un autre récépissé", "Verify another receipt"),
-    "other": ("English", "Français"),
 }
 MONTHS = (
     "janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre", "décembre",
@@ -61,30 +61,28 @@ MONTHS_EN = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
 
-STYLE = """:root{color-scheme:light dark;--ink:#17211d;--paper:#fff;--soft:#eef3f0;--line:#5c6b64;--go:#0b5d3b;--on:#fff;--warn:#8a1c12}
-@media(prefers-color-scheme:dark){:root{--ink:#eef3f0;--paper:#121815;--soft:#1f2924;--line:#93a39b;--go:#8fe0b8;--on:#06281a;--warn:#ffb4a8}}
-*{box-sizing:border-box}body{margin:0;background:var(--paper);color:var(--ink);font:18px/1.5 system-ui,sans-serif}
-header,main{max-width:36rem;margin:0 auto;padding:16px}header{display:flex;justify-content:space-between;align-items:center;gap:16px;padding-block:8px}
-h1{font-size:28px;line-height:1.2;margin:8px 0}h2{font-size:22px;line-height:1.3;margin:0 0 8px}p{margin:12px 0}a{color:var(--go)}header a,p>a{display:inline-block;padding:11px 0}
-label{display:block;font-weight:600;margin:16px 0 4px}textarea{width:100%;min-height:8em;resize:vertical;font:16px/1.5 ui-monospace,monospace;color:inherit;background:var(--paper);border:2px solid var(--line);border-radius:6px;padding:10px}
-button{font:inherit;font-weight:700;width:100%;min-height:52px;margin:16px 0 0;border:2px solid var(--go);border-radius:6px;background:var(--go);color:var(--on);cursor:pointer}
-:focus-visible{outline:3px solid var(--go);outline-offset:3px}.small{font-size:15px}
-.said{border:2px solid var(--go);border-inline-start-width:10px;border-radius:6px;padding:12px 16px;margin:16px 0;overflow-wrap:anywhere}.said.wrong{border-color:var(--warn)}
-dl{margin:12px 0 0}dt{font-size:15px;margin-top:8px}dd{margin:0;font-weight:600}"""
+LOOK = (
+    STYLE
+    + """
+textarea{font:16px/1.5 ui-monospace,monospace}.said{border:2px solid var(--go);border-inline-start-width:10px;border-radius:6px;padding:12px 16px;margin:16px 0;overflow-wrap:anywhere}
+.said.wrong{border-color:var(--warn)}.said h2{margin-top:0}dl{margin:12px 0 0}dt{font-size:15px;margin-top:8px}dd{margin:0;font-weight:600}"""
+)
 
 SCRIPT = """const held=location.hash.slice(1);if(held){history.replaceState(null,'',location.pathname+location.search);
 const field=document.querySelector('#code');field.value=held;field.form.requestSubmit()}"""
 
 
-def _hash(text: str) -> str:
-    return b64encode(sha256(text.encode()).digest()).decode()
+POLICY = policy(LOOK, SCRIPT)
 
 
-# The page's own style and script, by their hashes: nothing else runs, nothing comes from elsewhere.
-POLICY = (
-    f"default-src 'none'; style-src 'sha256-{_hash(STYLE)}'; script-src 'sha256-{_hash(SCRIPT)}'; img-src 'self'; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'; report-uri /api/csp"
-)
+def routes(kernel: Kernel) -> list[Route]:
+    """The page of this platform's own receipts."""
+
+    async def verify(code: str) -> Receipt:
+        return verify_receipt(code, [kernel.key.vkey])
+
+    here = ReceiptPage(verify)
+    return [Route(PATH, here.show), Route(PATH, here.check, methods=["POST"])]
 
 
 class ReceiptPage:
@@ -96,12 +94,12 @@ class ReceiptPage:
 
     async def show(self, request: Request) -> Response:
         """The form."""
-        lang = _lang(request)
+        lang = lang_of(request)
         return _page(lang, _form(lang))
 
     async def check(self, request: Request) -> Response:
         """The answer. Any site may send a form here: it changes nothing, and answers only whoever holds the code."""
-        lang = _lang(request)
+        lang = lang_of(request)
         code = ""
         try:
             code = await _code(request)
@@ -122,14 +120,6 @@ async def _code(request: Request) -> str:
     except ValueError as error:
         raise BadInput(Text("Formulaire illisible.", "Unreadable form.")) from error
     return fields.get("code", [""])[0]
-
-
-def _lang(request: Request) -> str:
-    asked = request.query_params.get("lang", "")
-    if asked in ("fr", "en"):
-        return asked
-    first = request.headers.get("accept-language", "fr").strip().lower()
-    return "fr" if first.startswith("fr") or not first else "en"
 
 
 def _say(lang: str, word: str) -> str:
@@ -164,10 +154,5 @@ def _wrong(lang: str, error: EgideError) -> str:
 
 
 def _page(lang: str, content: str, *, status: int = 200) -> Response:
-    other = "fr" if lang == "en" else "en"
-    html = f"""<!doctype html><html lang="{lang}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer"><title>{_say(lang, "title")} — Égide</title><link rel="icon" href="/favicon.svg"><style>{STYLE}</style></head><body>
-<header><strong>Égide</strong><a href="{PATH}?lang={other}" lang="{other}" hreflang="{other}">{_say(lang, "other")}</a></header>
-<main><h1>{_say(lang, "title")}</h1>{content}</main><script>{SCRIPT}</script></body></html>"""
-    headers = {"content-security-policy": POLICY, "cache-control": "no-store", "referrer-policy": "no-referrer"}
-    return Response(html, status, headers=headers, media_type="text/html; charset=utf-8")
+    title = WORDS["title"][lang == "en"]
+    return page(lang, title, PATH, f"<h1>{_say(lang, 'title')}</h1>{content}", style=LOOK, script=SCRIPT, status=status)

@@ -7,8 +7,11 @@ script in it, named by their hashes in the policy: nothing else runs, nothing co
 from __future__ import annotations
 
 from base64 import b64encode
+from functools import cache
 from hashlib import sha256
 from html import escape
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -38,9 +41,11 @@ def hashed(text: str) -> str:
     return b64encode(sha256(text.encode()).digest()).decode()
 
 
-def policy(style: str, script: str = "") -> str:
-    """The content security policy of a page with this style and script."""
+def policy(style: str, script: str = "", module: str = "") -> str:
+    """The content security policy of a page with this style and script; a module may ask this site, and nobody else."""
     scripts = f"script-src 'sha256-{hashed(script)}'; " if script else ""
+    if module:
+        scripts = "script-src 'self'; connect-src 'self'; "
     return (
         f"default-src 'none'; style-src 'sha256-{hashed(style)}'; {scripts}img-src 'self'; base-uri 'none'; "
         "form-action 'self'; frame-ancestors 'none'; report-uri /api/csp"
@@ -62,8 +67,8 @@ def held(request: Request, cookie: str) -> tuple[str, str] | None:
     return (id_, secret) if id_ and secret else None
 
 
-async def form_of(request: Request, origin: str, limit: int, fields: int = 16) -> dict[str, list[str]]:
-    """A form that this site's own page sent, every value of each name. Raises `BadInput`, `TooLarge`."""
+def own(request: Request, origin: str) -> None:
+    """Raises `BadInput` unless this site's own page sent the form."""
     came, site = request.headers.get("origin", ""), request.headers.get("sec-fetch-site", "")
     if came != origin and not (came in ("", "null") and site == "same-origin"):
         here = f"{origin}{request.url.path}"
@@ -71,6 +76,11 @@ async def form_of(request: Request, origin: str, limit: int, fields: int = 16) -
             Text("Cette demande ne vient pas de cette page.", "This request does not come from this page."),
             Text(f"Ouvrez {here}.", f"Open {here}."),
         )
+
+
+async def form_of(request: Request, origin: str, limit: int, fields: int = 16) -> dict[str, list[str]]:
+    """A form that this site's own page sent, every value of each name. Raises `BadInput`, `TooLarge`."""
+    own(request, origin)
     body = b""
     async for part in request.stream():
         body += part
@@ -86,6 +96,13 @@ async def form_of(request: Request, origin: str, limit: int, fields: int = 16) -
 def keep(answer: Response, cookie: str, value: str, life_s: int) -> None:
     """A cookie of ours, for these pages alone."""
     answer.set_cookie(cookie, value, max_age=life_s, secure=True, httponly=True, samesite="strict")
+
+
+@cache
+def built(name: str) -> str:
+    """The address of a script that the build made of web/services/<name>.ts; "" where the pages were not built."""
+    found = next(iter(Path(str(files("egide") / "static" / "assets")).glob(f"{name}-*.js")), None)
+    return f"/assets/{found.name}" if found is not None else ""
 
 
 class Asker:
@@ -127,16 +144,22 @@ def page(
     *,
     style: str = STYLE,
     script: str = "",
+    module: str = "",
     status: int = 200,
     head: str = "",
 ) -> Response:
-    """A whole page. `title`: plain text; `here`: its address, for the other language, "" where it has both."""
+    """A whole page. `title`: plain text; `here`: its address, for the other language, "" where it has both.
+
+    `module`: the address of a built script, without which the page does the same.
+    """
     other, words = ("fr", "Français") if lang == "en" else ("en", "English")
     scripts = f"<script>{script}</script>" if script else ""
+    if module:
+        scripts = f'<script type="module" src="{module}"></script>'
     switch = f'<a href="{escape(here)}?lang={other}" lang="{other}" hreflang="{other}">{words}</a>' if here else ""
     html = f"""<!doctype html><html lang="{lang}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">{head}
 <title>{escape(title)} — Égide</title><link rel="icon" href="/favicon.svg"><style>{style}</style></head><body>
 <header><strong>Égide</strong>{switch}</header>
 <main>{content}</main>{scripts}</body></html>"""
-    headers = {"content-security-policy": policy(style, script), "cache-control": "no-store"}
+    headers = {"content-security-policy": policy(style, script, module), "cache-control": "no-store"}
     return Response(html, status, headers=headers, media_type="text/html; charset=utf-8")

@@ -14,8 +14,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from egide.gateways.file_box import DROP, SCRIPT, Sent, form_with_files, refusals
 from egide.gateways.file_pages import FILE, FILE_S
-from egide.gateways.resident import Asker, form_of, held, keep, lang_of, page, wrong
+from egide.gateways.resident import Asker, built, form_of, held, keep, lang_of, page, wrong
 from egide.gateways.resident_identity import SIGN_IN, WHO
 from egide.gateways.service_views import (
     check_page,
@@ -24,11 +25,13 @@ from egide.gateways.service_views import (
     identity_note,
     list_of_services,
     question_page,
+    with_files,
 )
 from egide.gateways.service_words import FORMS, PATH, WORDS, w
 from egide.kernel.capability import Words
 from egide.kernel.door import Kernel
 from egide.kernel.errors import EgideError, NotFound, Refused, Text
+from egide.services import drafts
 from egide.services.answers import asked, boxes, check, read, relevant, way_of
 from egide.services.definition import Definition, Field, Step, catalogue
 from egide.services.filing import Invalid, slug
@@ -134,30 +137,60 @@ class ServicePages:
         try:
             form, definition = await self._draft(request, _service(request), needed=True)
             step = _step(definition, request.path_params["step"])
+            sent = await self._sent(request, step)
         except EgideError as error:
             return _trouble(lang, error)
-        content = question_page(lang, definition, step, form, {})
-        return _page(lang, step.title, f"{PATH}/{definition.id}/{step.id}", content)
+        return _step_page(lang, definition, step, question_page(lang, definition, step, form, {}, sent))
 
     async def answered(self, request: Request) -> Response:
         """A page's answers: kept as typed, then looked at."""
         lang = lang_of(request)
         try:
-            sent = await form_of(request, self._origin, MAX_FORM, MAX_FIELDS)
             before, definition = await self._draft(request, _service(request), needed=True)
             step = _step(definition, request.path_params["step"])
-            kept = await self._save(request, definition, step.fields, sent)
+            typed, refused, dropped = await self._came(request, step)
+            kept = await self._save(request, definition, step.fields, typed)
+            sent = await self._sent(request, step)
         except EgideError as error:
             return _trouble(lang, error)
-        form = {**before, **_whole(step.fields, sent)}
+        form = {**before, **_whole(step.fields, typed)}
+        form |= {id_: [one["upload"] for one in sent.files] for id_ in definition.attachments if with_files(step)}
         answers = read(definition.fields, form)
         bad = _of(
             self._wrong(definition, answers), [one for one in asked(definition.fields, answers) if one in step.fields]
         )
-        if bad:
-            content = question_page(lang, definition, step, form, bad)
-            return kept(_page(lang, step.title, f"{PATH}/{definition.id}/{step.id}", content, bad=True))
+        if refused is not None:
+            bad |= dict.fromkeys(definition.attachments, refused)
+        if bad or dropped:
+            shown = {} if dropped else bad
+            return kept(
+                _step_page(
+                    lang, definition, step, question_page(lang, definition, step, form, shown, sent), bad=bool(shown)
+                )
+            )
         return kept(_to(lang, definition, _after(definition, step)))
+
+    async def _came(self, request: Request, step: Step) -> tuple[dict[str, list[str]], Text | None, bool]:
+        """(what was typed, why some files were not taken, whether one was taken back) of a page's form."""
+        mine = held(request, DRAFT) or ("", "")
+        if not request.headers.get("content-type", "").startswith("multipart/"):
+            typed, refused = await form_of(request, self._origin, MAX_FORM, MAX_FIELDS), None
+        else:
+            form = await form_with_files(self._kernel, request, self._origin, Sent(drafts.owner(mine[0]), mine[1]))
+            typed, refused = form.fields, refusals(form.refused)
+        gone = typed.get(DROP, []) if with_files(step) else []
+        for upload in gone:
+            await self._ask("services.upload.withdraw", {"upload": upload, "secret": mine[1]}, request)
+        return typed, refused, bool(gone)
+
+    async def _sent(self, request: Request, step: Step) -> Sent:
+        """The files that came with this draft, where the page takes some."""
+        mine = held(request, DRAFT)
+        if mine is None or not with_files(step):
+            return Sent("", "")
+        given = {"owner": drafts.owner(mine[0]), "secret": mine[1]}
+        found = await self._ask("services.upload.list", given, request)
+        return Sent(given["owner"], mine[1], found["files"])
 
     # -- the last look, and sending ------------------------------------------------------------------------------------------
 
@@ -258,10 +291,19 @@ class ServicePages:
         return self._kernel.clock.now().astimezone(self._kernel.book.zone).date()
 
 
-def _page(lang: str, title: Text | Words, here: str, content: str, *, bad: bool = False, status: int = 200) -> Response:
+def _page(
+    lang: str, title: Text | Words, here: str, content: str, *, bad: bool = False, status: int = 200, module: str = ""
+) -> Response:
     words = title.en if lang == "en" else title.fr
     mark = ("Error: " if lang == "en" else "Erreur : ") if bad else ""
-    return page(lang, mark + words, here, content, style=FORMS, status=422 if bad and status == 200 else status)
+    return page(
+        lang, mark + words, here, content, style=FORMS, module=module, status=422 if bad and status == 200 else status
+    )
+
+
+def _step_page(lang: str, definition: Definition, step: Step, content: str, *, bad: bool = False) -> Response:
+    module = built(SCRIPT) if with_files(step) else ""
+    return _page(lang, step.title, f"{PATH}/{definition.id}/{step.id}", content, bad=bad, module=module)
 
 
 def _trouble(lang: str, error: EgideError) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html import escape
 
+from egide.gateways.file_box import Sent, box
 from egide.gateways.resident import wrong
 from egide.gateways.service_words import PATH, channels, danger, notice, row, w
 from egide.kernel.errors import EgideError, Text
@@ -48,17 +49,32 @@ def first_page(lang: str, definition: Definition, form: Form, bad: Wrong) -> str
     )
 
 
-def question_page(lang: str, definition: Definition, step: Step, form: Form, bad: Wrong) -> str:
-    """One page of questions: those that the answers so far make one ask."""
+def question_page(lang: str, definition: Definition, step: Step, form: Form, bad: Wrong, sent: Sent) -> str:
+    """One page of questions: those that the answers so far make one ask, with the files that were sent already."""
     shown = [one for one in asked(definition.fields, read(definition.fields, form)) if one in step.fields]
-    boxes = "".join(question(lang, one, form, bad.get(one.id)) for one in shown)
+    boxes = "".join(
+        box(lang, one, sent, bad.get(one.id)) if one.kind == "files" else question(lang, one, form, bad.get(one.id))
+        for one in shown
+    )
+    several, first = "", ""
+    if with_files(step):
+        # Enter presses a form's first button: it must be the one that goes on, not one that takes a file back.
+        several, first = (
+            ' enctype="multipart/form-data"',
+            '<button class="first" tabindex="-1" aria-hidden="true"></button>',
+        )
     at = definition.steps.index(step)
     before = f"/{definition.steps[at - 1].id}" if at else ""
     return (
         f"{mistakes(lang, definition, bad)}{_progress(lang, definition, at + 2)}<h1>{say(lang, step.title)}</h1>"
-        f'<form method="post" action="{PATH}/{definition.id}/{step.id}?lang={lang}" novalidate>{boxes}<button>{w(lang, "next")}</button></form>'
+        f'<form method="post" action="{PATH}/{definition.id}/{step.id}?lang={lang}" novalidate{several}>{first}{boxes}<button>{w(lang, "next")}</button></form>'
         f'<p><a href="{PATH}/{definition.id}{before}?lang={lang}">{w(lang, "back")}</a></p>{notice(lang, definition)}'
     )
+
+
+def with_files(step: Step) -> bool:
+    """Whether a page takes files."""
+    return any(one.kind == "files" for one in step.fields)
 
 
 def _progress(lang: str, definition: Definition, page: int) -> str:

@@ -24,6 +24,9 @@ main{padding-block-end:64px}.q{margin:24px 0}fieldset{border:0;padding:0;margin:
 .parts{display:flex;gap:16px;flex-wrap:wrap}.part{margin:0;font-weight:400}.part input{display:block;width:auto}.narrow{width:12rem;max-width:100%}
 .wrong h2{margin:0 0 8px}.wrong ul{margin:0;padding-inline-start:20px}.wrong li,.list li{background:none;padding:2px 0;margin:0}.list{list-style:none;padding:0}.list a{display:block;font-weight:600;padding:8px 0 0}
 dl{margin:0}dl div{border-block-end:1px solid var(--line);padding:10px 0}dt{font-weight:600}dd{margin:0;overflow-wrap:anywhere;white-space:pre-line}dd a{display:inline-block;padding:11px 0}
+.files{list-style:none;padding:0;margin:8px 0}.files li{display:flex;flex-wrap:wrap;gap:8px 12px;align-items:center}.files progress{width:100%}.files button{width:auto;min-height:44px;margin:0;padding:4px 14px}
+input[type=file]{padding:12px;min-height:52px}.qr svg{display:block;max-width:100%;height:auto;border:2px solid var(--line)}
+.first{position:absolute;inset-inline-start:-99rem;width:1px;min-height:0;height:1px}
 .note{border-inline-start:6px solid var(--go);background:var(--soft);padding:8px 12px}.code{font:600 20px/1.5 ui-monospace,monospace;overflow-wrap:anywhere}.late{color:var(--warn);font-weight:600}"""
 )
 
@@ -73,6 +76,25 @@ WORDS: dict[str, Text] = {
     "filed": Text("Dossier déposé", "File sent"),
     "answers": Text("Ce que vous avez déclaré", "What you declared"),
     "words": Text("Vos mots", "Your words"),
+    "files": Text("Vos fichiers", "Your files"),
+    "choose": Text("Choisir des fichiers", "Choose files"),
+    "add_files": Text("Ajouter des fichiers", "Add files"),
+    "send_files": Text("Envoyer ces fichiers", "Send these files"),
+    "drop": Text("Retirer {}", "Take back {}"),
+    "files_hint": Text(
+        "Photos, vidéos, sons, PDF, textes : 512 Mio par fichier, 20 fichiers.",
+        "Photos, videos, sounds, PDF, texts: 512 MiB a file, 20 files.",
+    ),
+    "open_file": Text("Ouvrir", "Open"),
+    "documents": Text("Vos documents", "Your documents"),
+    "document": Text("{} (PDF, cachet {})", "{} (PDF, seal {})"),
+    "making": Text("Le document PDF est prêt dans quelques secondes.", "The PDF document is ready in a few seconds."),
+    "reload": Text("Recharger la page", "Reload the page"),
+    "proof": Text(
+        "À montrer à qui demande une preuve : ce code dit que le récépissé est authentique, sans dire à qui il est.",
+        "To show to whoever asks for proof: this code says that the receipt is genuine, not whose it is.",
+    ),
+    "verify": Text("Vérifier le récépissé", "Verify the receipt"),
     "leave": Text("Fermer ce dossier sur cet appareil", "Close this file on this device"),
     "who_reads": Text("Qui décide : {}", "Who decides: {}"),
     "lead_time": Text("Délai : {}", "Time it takes: {}"),

@@ -76,9 +76,9 @@ class _Door:
 
 @dataclass(slots=True)
 class Form:
-    """A form that came with files: its fields (the last of a name), what became of each file, and why some were not taken."""
+    """A form that came with files: its fields, what became of each file, and why some were not taken."""
 
-    fields: dict[str, str] = field(default_factory=dict)
+    fields: dict[str, list[str]] = field(default_factory=dict)  # every value of each name
     files: list[dict[str, Any]] = field(default_factory=list)  # each as `services.upload.seal` shows it
     refused: list[tuple[str, EgideError]] = field(default_factory=list)  # the file's name, and why
 
@@ -105,7 +105,7 @@ async def read_form(kernel: Kernel, request: Request, principal: Principal, *, o
                     words += len(event.value)
                     if words > MAX_WORDS:
                         raise TooLarge(Text("Texte trop long.", "The text is too long."))
-                    form.fields[event.name] = event.value.replace("\r\n", "\n")
+                    form.fields.setdefault(event.name, []).append(event.value.replace("\r\n", "\n"))
                 elif isinstance(event, FileBegins):
                     taking = _Taking(kernel, principal, _address(request)) if event.filename else None
                     if taking is not None:

@@ -2,20 +2,51 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from egide.kernel.capability import Capability
+
+if TYPE_CHECKING:
+    from egide.kernel.door import Kernel
+
+
+async def _stop(kernel: Kernel) -> None:
+    press = kernel.things.get("press")
+    if press is not None:
+        press.close()
 
 
 def capability() -> Capability:
-    """The capability."""
-    from egide.services import desk, drafts, holding, identities, tables  # noqa: PLC0415 — only a platform that starts needs them
-    from egide.services.definition import catalogue  # noqa: PLC0415 — as above
-    from egide.services.filing import category  # noqa: PLC0415 — as above
+    """The capability. Imported here and not above: the processes in which files are parsed (apart.py) load none of it."""
+    from egide.services import (  # noqa: PLC0415 — see above
+        desk,
+        documents,
+        drafts,
+        holding,
+        identities,
+        tables,
+        uploads,
+    )
+    from egide.services.definition import catalogue  # noqa: PLC0415 — see above
+    from egide.services.filing import category  # noqa: PLC0415 — see above
 
-    files = {category(definition): desk.erase for definition in catalogue().versions.values()}
+    kept = {category(definition): desk.erase for definition in catalogue().versions.values()}
+    acts = (
+        *drafts.ACTS,
+        *identities.ACTS,
+        *uploads.ACTS,
+        *holding.ACTS,
+        *documents.ACTS,
+        *desk.ACTS,
+        *desk.generated(),
+    )
+    erasers = {drafts.CATEGORY: drafts.erase, identities.CATEGORY: identities.erase, **uploads.ERASERS, **kept}
     return Capability(
         name="services",
         package="egide.services",
-        acts=(*drafts.ACTS, *identities.ACTS, *holding.ACTS, *desk.ACTS, *desk.generated()),
+        acts=acts,
         tables=tables.metadata,
-        erasers={drafts.CATEGORY: drafts.erase, identities.CATEGORY: identities.erase, **files},
+        erasers=erasers,
+        removers=uploads.REMOVERS,
+        stop=_stop,
     )

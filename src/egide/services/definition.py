@@ -173,6 +173,11 @@ class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Every question, in the order it is asked."""
         return self.questions + tuple(field for step in self.steps for field in step.fields)
 
+    @property
+    def attachments(self) -> tuple[str, ...]:
+        """The question that is answered by files, by its id; at most one."""
+        return tuple(field.id for field in self.fields if field.kind == "files")
+
     def field(self, id_: str) -> Field:
         """A question by its id. Raises `KeyError`."""
         for field in self.fields:
@@ -292,6 +297,8 @@ def _field_problems(definition: Definition) -> Iterable[Text]:
             )
         yield from _condition_problems(field.when, seen, field.id)
         seen[field.id] = field
+    if len(definition.attachments) > 1:  # files belong to a draft as a whole
+        yield Text("plus d’une question à fichiers", "more than one question for files")
     for way in definition.ways:
         yield from _condition_problems(way.when, {one.id: one for one in definition.questions}, way.to)
     for export in definition.exports:

@@ -15,9 +15,10 @@ from egide.kernel.clock import iso
 from egide.kernel.door import Kernel
 from egide.kernel.errors import Conflict, NotFound, Text
 from egide.kernel.forget import forget_acts
-from egide.services import tables
+from egide.services import tables, uploads
 from egide.services.answers import asked
 from egide.services.definition import Definition, Transition, catalogue
+from egide.services.entitled import works_on
 from egide.services.filing import OFFICERS, acts_of, slug
 from egide.services.holding import HOLDER, FileShown, StepDone, own_act, shown, step
 from egide.services.model import PURPOSE, definition_of, file_owner, file_row
@@ -80,6 +81,7 @@ class Opened(msgspec.Struct):
     title: Words
     said: Words
     lines: list[Line]
+    uploads: list[uploads.FileShown]
     steps: list[Offer]
 
 
@@ -90,12 +92,9 @@ class Queue(msgspec.Struct):
 
 
 def concerned(ctx: Ctx, given: FileRef) -> Facts:
-    """A file is for who works on it, their unit, and whoever commands; one that lies on no desk is for all who could take it."""
+    """Whether this officer has to do with the file."""
     row = ctx.db.execute(select(tables.file).where(tables.file.c.id == given.file)).first()
-    who = ctx.principal
-    return {
-        "concerned": row is not None and ("command" in who.roles or row.officer == who.id or row.unit in ("", who.unit)),
-    }  # fmt: skip
+    return {"concerned": row is not None and works_on(ctx.principal, row)}
 
 
 @act(
@@ -135,7 +134,14 @@ def _read(ctx: Ctx, given: FileRef) -> Effect:
         for one in definition.transitions
         if row.state in one.origins and not ctx.principal.roles.isdisjoint(set(one.roles) - {HOLDER})
     ]
-    opened = Opened(file, definition.title, definition.state(row.state).say, lines, steps)
+    opened = Opened(
+        file,
+        definition.title,
+        definition.state(row.state).say,
+        lines,
+        uploads.files_of(ctx.kernel, ctx.db, file_owner(row.id)),
+        steps,
+    )
     return Effect(opened, concerns=(file_owner(row.id),))
 
 
@@ -194,6 +200,8 @@ def erase(kernel: Kernel, file: str) -> Callable[[Connection], None]:
 
     def destroy(connection: Connection) -> None:
         kernel.vault.shred(file_owner(file), PURPOSE)
+        uploads.release(connection, file_owner(file), kernel.clock.now_us())
+        connection.execute(delete(tables.document).where(tables.document.c.file == file))
         connection.execute(delete(tables.event).where(tables.event.c.file == file))
         connection.execute(delete(tables.file).where(tables.file.c.id == file))
         forget_acts(connection, file_owner(file))

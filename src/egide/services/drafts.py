@@ -17,11 +17,11 @@ from egide.kernel import tables as kernel_tables
 from egide.kernel.act import Act, Ctx, Effect, Facts, Input, act
 from egide.kernel.door import Kernel
 from egide.kernel.errors import BadInput, NotFound, Text
+from egide.kernel.forget import forget_acts
 from egide.kernel.identity import digest
 from egide.kernel.randomness import draw
-from egide.kernel.forget import forget_acts
 from egide.kernel.retention import keep, trigger
-from egide.services import tables
+from egide.services import tables, uploads
 from egide.services.answers import boxes, read
 from egide.services.definition import Definition, catalogue
 from egide.services.model import definition_of
@@ -111,6 +111,14 @@ def kept(kernel: Kernel, row: Any) -> dict[str, list[str]]:
     return msgspec.json.decode(opened, type=Kept).form
 
 
+def form_of(ctx: Ctx, row: Any, definition: Definition) -> dict[str, list[str]]:
+    """What was typed into a draft, and which files were sent for it."""
+    form = kept(ctx.kernel, row)
+    for id_ in definition.attachments:
+        form[id_] = uploads.ids_of(ctx.kernel, ctx.db, owner(row.id))
+    return form
+
+
 def service(id_: str) -> Definition:
     """The newest version of a service. Raises `NotFound`."""
     found = catalogue().find(id_)
@@ -120,8 +128,8 @@ def service(id_: str) -> Definition:
 
 
 def inputs(definition: Definition) -> set[str]:
-    """The names of a service's form fields."""
-    return {name for field in definition.fields for name in boxes(field)}
+    """The names of a service's form fields; what was sent as a file is asked of the files themselves."""
+    return {name for field in definition.fields if field.kind != "files" for name in boxes(field)}
 
 
 def _bounded(form: dict[str, list[str]], definition: Definition) -> dict[str, list[str]]:
@@ -181,8 +189,9 @@ def save(ctx: Ctx, given: Saved) -> Effect:
 )  # fmt: skip
 def read_draft(ctx: Ctx, given: DraftRef) -> Effect:
     row = draft_row(ctx, given.draft, given.secret)
-    form = kept(ctx.kernel, row)
-    answers = read(definition_of(row).fields, form)
+    definition = definition_of(row)
+    form = form_of(ctx, row, definition)
+    answers = read(definition.fields, form)
     return Effect(Draft(row.service, row.version, form, answers), actor=owner(row.id))
 
 
@@ -215,6 +224,7 @@ def erase(kernel: Kernel, draft: str) -> Callable[[Connection], None]:
 
     def destroy(connection: Connection) -> None:
         kernel.vault.shred(owner(draft), ACTIVITY)
+        uploads.release(connection, owner(draft), kernel.clock.now_us())
         connection.execute(delete(tables.draft).where(tables.draft.c.id == draft))
         connection.execute(delete(kernel_tables.retained).where(kernel_tables.retained.c.id == f"{CATEGORY}/{draft}"))
         forget_acts(connection, owner(draft))

@@ -21,7 +21,7 @@ from egide.kernel.identity import digest
 from egide.kernel.law import legal_day
 from egide.kernel.randomness import draw
 from egide.kernel.retention import keep
-from egide.services import drafts, tables
+from egide.services import documents, drafts, tables, uploads
 from egide.services.answers import check, holds, read, relevant, way_of
 from egide.services.definition import ChannelName, Definition, catalogue
 from egide.services.identities import known
@@ -126,7 +126,7 @@ def _of_draft(ctx: Ctx, given: Filed) -> tuple[Definition, dict[str, Any]]:
     definition = definition_of(row)
     if ctx.act.name != f"services.{slug(definition.id)}.{FILED}":
         raise NotFound(Text("Ce brouillon est d’un autre service.", "This draft is of another service."))
-    return definition, relevant(definition, read(definition.fields, drafts.kept(ctx.kernel, row)))
+    return definition, relevant(definition, read(definition.fields, drafts.form_of(ctx, row, definition)))
 
 
 def _gather_filed(ctx: Ctx, given: Filed) -> Facts:
@@ -154,6 +154,7 @@ def _file(ctx: Ctx, given: Filed) -> Effect:
                 ),
             )
         write(connection)
+        uploads.hand_over(connection, drafts.owner(given.draft), file_owner(effect.result.file))
         dropped(connection)
 
     effect.apply = apply
@@ -167,8 +168,13 @@ def _gather_taken(ctx: Ctx, given: Taken) -> Facts:
 
 def _take(ctx: Ctx, given: Taken) -> Effect:
     definition = _version(ctx, given.version)
-    body = FileBody(relevant(definition, given.answers), given.who)
-    return filed(ctx, definition, given.channel, SEEN, body, given.lang, given.made_at)
+    body = FileBody(relevant(definition, _without_files(definition, given.answers)), given.who)
+    return filed(ctx, definition, given.channel, SEEN, body, given.lang, given.made_at, files_follow=True)
+
+
+def _without_files(definition: Definition, answers: dict[str, Any]) -> dict[str, Any]:
+    """What an officer takes down has its files added to the file itself: a photo taken outside may come hours later."""
+    return {id_: value for id_, value in answers.items() if id_ not in definition.attachments}
 
 
 def _version(ctx: Ctx, version: int) -> Definition:
@@ -189,11 +195,14 @@ def _version(ctx: Ctx, version: int) -> Definition:
 
 
 def filed(
-    ctx: Ctx, definition: Definition, channel: ChannelName, level: int, body: FileBody, lang: str, made: str
-) -> Effect:
+    ctx: Ctx, definition: Definition, channel: ChannelName, level: int, body: FileBody, lang: str, made: str,
+    *, files_follow: bool = False,
+) -> Effect:  # fmt: skip
     """The effect of filing: row, number, first event and what others are told, in one transaction. Raises `Invalid`."""
     kernel, now = ctx.kernel, ctx.now_us
     wrong = check(definition, body.answers, today(ctx))
+    if files_follow:
+        wrong = {id_: words for id_, words in wrong.items() if id_ not in definition.attachments}
     if wrong:
         raise Invalid(wrong)
     id_, code = draw(16).hex(), new_code()
@@ -211,6 +220,8 @@ def filed(
         }  # fmt: skip
         connection.execute(insert(tables.event), event)
         connection.execute(insert(kernel_tables.retained), keep(category(definition), id_))
+        for output in documents.opening(definition):
+            connection.execute(insert(kernel_tables.job), documents.job_of(id_, 0, output, now))
 
     events: list[tuple[str, dict[str, Any]]] = [("service.filed", {"file": id_, "service": definition.id})]
     events += [

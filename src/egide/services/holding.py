@@ -9,14 +9,15 @@ import hmac
 from typing import Any, ClassVar
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, insert, select
 
+from egide.kernel import tables as kernel_tables
 from egide.kernel.act import Act, Ctx, Effect, Facts, Input, act
 from egide.kernel.clock import iso
 from egide.kernel.errors import BadInput, Conflict, Text
 from egide.kernel.identity import digest
 from egide.kernel.retention import trigger
-from egide.services import tables
+from egide.services import documents, tables
 from egide.services.answers import clean
 from egide.services.definition import Definition, Transition
 from egide.services.filing import category, slug
@@ -80,6 +81,8 @@ class FileShown(msgspec.Struct):
     events: list[EventShown]
     head: str
     wrong: Text | None = None
+    documents: list[documents.DocumentShown] = []
+    proof: str = ""  # the address at which anybody verifies the receipt
 
 
 class StepDone(msgspec.Struct):
@@ -89,19 +92,19 @@ class StepDone(msgspec.Struct):
     state: str
 
 
-def _row(ctx: Ctx, given: Held) -> Any:
+def _row(ctx: Ctx, given: Held | documents.DocumentHeld) -> Any:
     """The file, None where number and code do not go together: the law's refusal is the same for both."""
     row = ctx.db.execute(select(tables.file).where(tables.file.c.number == given.number.strip().upper())).first()
     proved = row is not None and hmac.compare_digest(row.secret, digest(said_code(given.code)))
     return row if proved else None
 
 
-def _gather(ctx: Ctx, given: Held) -> Facts:
+def _gather(ctx: Ctx, given: Held | documents.DocumentHeld) -> Facts:
     return {"notice_shown": True, "holder_proved": _row(ctx, given) is not None}
 
 
-def shown(ctx: Ctx, row: Any) -> FileShown:
-    """A file, opened and checked."""
+def shown(ctx: Ctx, row: Any, *, to: str = "") -> FileShown:
+    """A file, opened and checked; with `to`, the documents that this reader gets."""
     kernel, body = ctx.kernel, body_of(ctx.kernel, row)
     rows, words = events_of(kernel, ctx.db, row.id)
     said = [msgspec.json.decode(one, type=EventBody) for one in words]
@@ -112,7 +115,7 @@ def shown(ctx: Ctx, row: Any) -> FileShown:
     return FileShown(
         row.id, row.number, row.service, row.version, row.channel, row.state, iso(row.since), iso(row.due) if row.due else "",
         row.due is not None and row.closed is None and row.due < ctx.now_us, row.closed is not None, body.answers, body.who, events, row.head,
-        broken(row.id, rows, words, row.head),
+        broken(row.id, rows, words, row.head), documents.documents_of(ctx.db, row, to=to), documents.proof(kernel, ctx.db, row),
     )  # fmt: skip
 
 
@@ -124,7 +127,18 @@ def follow(ctx: Ctx, given: Held) -> Effect:
     row = _row(ctx, given)
     if row is None:
         raise no_file()
-    return Effect(shown(ctx, row), actor=file_owner(row.id))
+    return Effect(shown(ctx, row, to=HOLDER), actor=file_owner(row.id))
+
+
+@act(
+    "services.document.fetch", verb="view", activity="resident-services", roles=["anyone"], groups=["service-holder"], gather=_gather,
+    duty=True, input=documents.DocumentHeld, output=documents.Download, fr="Télécharger un document de son dossier", en="Download a document of one’s file",
+)  # fmt: skip
+def fetch(ctx: Ctx, given: documents.DocumentHeld) -> Effect:
+    row = _row(ctx, given)
+    if row is None:
+        raise no_file()
+    return documents.held(ctx, row, given.document)
 
 
 def words_of(transition: Transition, text: str) -> str:
@@ -155,6 +169,9 @@ def step(ctx: Ctx, row: Any, transition: Transition, text: str, by: str | None, 
 
     def apply(connection: Connection) -> None:
         move(kernel, connection, row.id, row.state, transition.id, ctx.now_us, by, body, **values)
+        if transition.output is not None:
+            wanted = documents.job_of(row.id, row.events, transition.output, ctx.now_us)
+            connection.execute(insert(kernel_tables.job), wanted)
         if definition.state(transition.to).ends:
             trigger(kernel, connection, category(definition), row.id, ctx.now_us)
 
@@ -187,4 +204,4 @@ def own_act(definition: Definition, transition: Transition) -> Act:
     )(_own(transition.id))  # fmt: skip
 
 
-ACTS: tuple[Act, ...] = (follow,)
+ACTS: tuple[Act, ...] = (follow, fetch)

@@ -17,9 +17,9 @@ from sqlalchemy import Connection, delete, insert, select
 from egide.kernel import tables as kernel_tables
 from egide.kernel.act import Act, Ctx, Effect, Input, act
 from egide.kernel.door import Kernel
+from egide.kernel.forget import forget_acts
 from egide.kernel.identity import digest
 from egide.kernel.randomness import draw
-from egide.kernel.forget import forget_acts
 from egide.kernel.retention import keep, trigger
 from egide.services import tables
 from egide.services.model import Who

@@ -1,4 +1,4 @@
-"""Services' tables: drafts, who was identified, files and what happened to them. What people wrote or are called: sealed."""
+"""Services' tables: drafts, identities, files, their events and documents. What people wrote or are called is sealed."""
 
 from __future__ import annotations
 
@@ -69,6 +69,20 @@ event = Table(
     Column("link", String(64), nullable=False),  # SHA-256 over the one before and this one
     # words
     Column("body", LargeBinary, nullable=False, info={"sealed": ("file:{file}", "service-files", "{file}.{seq}")}),
+)
+
+document = Table(
+    "service_document",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("file", String(40), nullable=False),
+    Column("output", String(40), nullable=False),  # which of its service's documents
+    Column("at", BIG, nullable=False),  # µs
+    Column("sha256", String(64), nullable=False),
+    Column("level", String(8), nullable=False),  # of the seal: B-B, B-T, B-LT
+    # the PDF
+    Column("body", LargeBinary, nullable=False, info={"sealed": ("file:{file}", "service-files", "document.{id}")}),
+    Index("service_document_by_file", "file"),
 )
 
 count = Table(

@@ -5,13 +5,12 @@ Names and types, as people write them, are sealed with the file's own key, whose
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy import Column, Index, Integer, LargeBinary, String, Table
 
 from egide.kernel.tables import BIG
+from egide.services.tables import metadata
 
-PURPOSE = "service-files"  # the activity, and with it what the keys are for
-
-metadata = MetaData()
+PURPOSE = "service-uploads"  # the activity, and with it what the keys are for
 
 upload = Table(
     "service_upload",

@@ -1,8 +1,7 @@
 """Files that people send: opened under a grant, received in quarantine, sealed by an act, examined by a job, read as a copy.
 
 The original is kept as it came, under a key of its own, with its hash in the ledger; people are shown a copy without metadata.
-Whether somebody may add to a draft or file is asked of `kernel.things["uploads"]`, `may(ctx, owner, secret) -> bool`, which the
-capability's start puts there (an officer asks with an empty secret); without it nobody may.
+Whose they are (a draft, a file) says who may add, read and take back: entitled.py. A file lives as long as its owner: `release`.
 
     opened = await perform("services.upload.open", {owner, secret, name, bytes, media})   → id, secret, chunk
     PUT /api/uploads/<id> with `upload-offset` and `upload-secret`, chunk by chunk          gateways/uploads.py
@@ -34,6 +33,7 @@ from egide.kernel.tables import job as job_table
 from egide.kernel.tables import retained
 from egide.services import apart
 from egide.services import upload_tables as tables
+from egide.services.entitled import may
 from egide.services.quarantine import CHUNK, DAY_US, MAX_CHUNK, MAX_FILE, MIB, granted, owner, place, prefix, quarantine
 from egide.services.scanning import Scan, scan
 from egide.services.sniffing import UNDECLARED, Kind, kinds, recognise
@@ -42,16 +42,14 @@ from egide.services.upload_tables import PURPOSE
 if TYPE_CHECKING:
     from egide.kernel.door import Kernel
 
-CATEGORY = "service-file"
+CATEGORY = "service-upload"
 OFFICERS = ("officer", "command")
 MAX_FILES = 20  # of one draft or file
 MAX_NAME, MAX_OWNER = 200, 80  # characters
 HASH = 64  # hexadecimal digits of a SHA-256
 GRANT_US = DAY_US  # µs in which a file must have come
-MAY = "uploads"  # among the kernel's things
 FOUND = "upload.found"  # event: a scanner found something; whoever cares for the file is told by its listener
 _TABLE = tables.upload
-May = Callable[[Ctx, str, str], bool]
 
 # Why no copy may be had of a file although it was kept.
 HELD: dict[str, Text] = {
@@ -106,6 +104,21 @@ class FileRef(Input):
 
     upload: str
     secret: str = ""
+
+
+class Owned(Input):
+    """All that belongs to a draft or file, and its secret; an officer asks without one."""
+
+    unkept = frozenset({"secret"})
+
+    owner: str
+    secret: str = ""
+
+
+class FilesShown(msgspec.Struct):
+    """The files of a draft or file, oldest first."""
+
+    files: list[FileShown]
 
 
 class FileWanted(Input):
@@ -166,7 +179,7 @@ def _noticed(_ctx: Ctx, _given: Any) -> Facts:
     input=OpenUpload, output=Opened, fr="Commencer l’envoi d’un fichier", en="Begin to send a file",
 )  # fmt: skip
 def open_upload(ctx: Ctx, given: OpenUpload) -> Effect:
-    _may(ctx, given.owner, given.secret)
+    may(ctx, given.owner, given.secret, "add")
     name, media = _name(given.name), _media(given.media)
     _sizes(given)
     kernel, held = ctx.kernel, quarantine(ctx.kernel)
@@ -318,11 +331,22 @@ async def examine(ctx: Ctx, given: Examine) -> Effect:
 def follow(ctx: Ctx, given: FileRef) -> Effect:
     """The holder of the draft or file: its state, and the copy once it was scanned and is clean."""
     row = _sealed(ctx, given.upload)
-    _may(ctx, row.owner, given.secret)
+    may(ctx, row.owner, given.secret, "read")
     shown = _shown(ctx.kernel, row)
     if row.scan == "clean" and row.copy == "ready":
         shown.download = _copy_offer(ctx, row, shown)
     return Effect(shown, **_about(ctx, row.id))
+
+
+@act(
+    "services.upload.list", verb="view", activity=PURPOSE, roles=["anyone"], duty=True, input=Owned, output=FilesShown,
+    fr="Voir les fichiers d’un dossier", en="See the files of a draft or file",
+)  # fmt: skip
+def list_files(ctx: Ctx, given: Owned) -> Effect:
+    """Whoever holds the draft or file, or works on it: what was sent, and what became of it."""
+    may(ctx, given.owner, given.secret, "read")
+    actor = None if ctx.principal.id else given.owner
+    return Effect(FilesShown(files_of(ctx.kernel, ctx.db, given.owner)), actor=actor, concerns=(given.owner,))
 
 
 @act(
@@ -332,7 +356,7 @@ def follow(ctx: Ctx, given: FileRef) -> Effect:
 def read(ctx: Ctx, given: FileWanted) -> Effect:
     """An officer: the copy; one that was not scanned only for a stated reason, one in which something was found never."""
     row = _sealed(ctx, given.upload)
-    _may(ctx, row.owner, "")
+    may(ctx, row.owner, "", "read")
     shown = _shown(ctx.kernel, row)
     if row.copy == "ready" and row.scan != "found":
         if row.scan != "clean" and not given.reason.strip():
@@ -348,7 +372,7 @@ def read(ctx: Ctx, given: FileWanted) -> Effect:
 def original(ctx: Ctx, given: FileWanted) -> Effect:
     """An officer, for a stated reason: the bytes as they came, with all that they say and all that they may do."""
     row = _sealed(ctx, given.upload)
-    _may(ctx, row.owner, "")
+    may(ctx, row.owner, "", "read")
     if not given.reason.strip():
         raise _reason(Text("L’original dit plus que la copie.", "The original says more than the copy."))
     shown = _shown(ctx.kernel, row)
@@ -368,9 +392,9 @@ def original(ctx: Ctx, given: FileWanted) -> Effect:
     fr="Retirer un fichier que l’on a envoyé", en="Take back a file that one has sent",
 )  # fmt: skip
 def withdraw(ctx: Ctx, given: FileRef) -> Effect:
-    """From now nobody reads it, and the retention clock destroys key and content. Whether it may still go is `may`'s to say."""
+    """From now nobody reads it, and the retention clock destroys key and content. What was filed stays with its file."""
     row = _known(ctx, given.upload)
-    _may(ctx, row.owner, given.secret)
+    may(ctx, row.owner, given.secret, "withdraw")
 
     def apply(connection: Connection) -> None:
         connection.execute(
@@ -388,11 +412,27 @@ def withdraw(ctx: Ctx, given: FileRef) -> Effect:
 
 def files_of(kernel: Kernel, connection: Connection, of: str) -> list[FileShown]:
     """The sealed files of a draft or file, oldest first; those whose time has come are left out."""
+    return [_shown(kernel, row) for row in _rows(kernel, connection, of)]
+
+
+def _rows(kernel: Kernel, connection: Connection, of: str) -> list[Any]:
     query = (
         select(_TABLE).where(_TABLE.c.owner == of, _TABLE.c.sealed.is_not(None)).order_by(_TABLE.c.sealed, _TABLE.c.id)
     )
     rows = connection.execute(query).all()
-    return [_shown(kernel, row) for row in rows if seal_state(kernel, connection, CATEGORY, row.id)[0] != "expired"]
+    return [row for row in rows if seal_state(kernel, connection, CATEGORY, row.id)[0] != "expired"]
+
+
+def ids_of(kernel: Kernel, connection: Connection, of: str) -> list[str]:
+    """The sealed files of a draft or file by their ids, oldest first."""
+    return [row.id for row in _rows(kernel, connection, of)]
+
+
+def release(connection: Connection, of: str, now_us: int) -> None:
+    """Their draft or file is no more: so are they, at the retention clock's next look. In the writer's transaction."""
+    ids = [f"{CATEGORY}/{row.id}" for row in connection.execute(select(_TABLE.c.id).where(_TABLE.c.owner == of)).all()]
+    ended = {"trigger": now_us, "erase_at": now_us, "state": "sealed"}
+    connection.execute(update(retained).where(retained.c.id.in_(ids)).values(**ended))
 
 
 def hand_over(connection: Connection, before: str, after: str) -> None:
@@ -418,18 +458,6 @@ def remove(kernel: Kernel, upload: str) -> None:
 
 
 # -- within ---------------------------------------------------------------------------------------------------------------
-
-
-def _may(ctx: Ctx, of: str, secret: str) -> None:
-    may: May | None = ctx.kernel.things.get(MAY)
-    if may is None or not 1 <= len(of) <= MAX_OWNER or not may(ctx, of, secret):
-        raise NotFound(
-            Text("Ce dossier n’existe pas, ou pas pour vous.", "This file does not exist, or not for you."),
-            Text(
-                "Rouvrez-le par le lien ou le code que vous avez reçu.",
-                "Open it again by the link or code you were given.",
-            ),
-        )
 
 
 def _about(ctx: Ctx, upload: str) -> dict[str, Any]:
@@ -605,6 +633,6 @@ def _reason(what: Text) -> BadInput:
     return BadInput(what, Text("Dites pourquoi il vous le faut.", "Say why you need it."))
 
 
-ACTS: tuple[Act, ...] = (open_upload, seal_upload, examine, follow, read, original, withdraw)
+ACTS: tuple[Act, ...] = (open_upload, seal_upload, examine, follow, list_files, read, original, withdraw)
 ERASERS = {CATEGORY: erase}
 REMOVERS = {CATEGORY: remove}

@@ -44,7 +44,7 @@ class Reading:
 
     def end(self) -> None:
         self._stop.set()
-        self._thread.join(5)
+        self._thread.join()  # the timeout of every test ends a wait for ever; a port that is still read must not be closed
         self.port.close()
 
 

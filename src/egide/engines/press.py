@@ -1,0 +1,96 @@
+"""The press: Typst sets, pyHanko seals; both loaded with the first document, so that a start waits for neither.
+
+One for the platform. Any thread may call. The highest level of seal that can be had now is taken: where the time-stamping
+authority is away, a document without a stamp today is worth more to a person than a better one next week; it says which it has.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+
+from egide.kernel.documents import Lang, Level, Renderer, Sealed, Sealer, SealReport, sealed_document
+from egide.kernel.errors import StartupError, Text, Unavailable
+from egide.kernel.stamping import AUTHORITY
+
+if TYPE_CHECKING:
+    from egide.engines.seal_keys import SealKey
+
+
+class Press:
+    """Sets and seals documents from the templates of one folder."""
+
+    def __init__(
+        self,
+        templates: Path,
+        keys: Path,
+        name: str,
+        *,
+        now: Callable[[], datetime],
+        key: Callable[[], SealKey] | None = None,
+        stamps: str = "",
+    ) -> None:
+        """`keys`: the folder of keys and certificates; `key`: gives a token's key, else the file's; `stamps`: the authority."""
+        self._templates, self._keys, self._name = templates, keys, name
+        self._now, self._key, self._stamps = now, key, stamps
+        self._lock = threading.Lock()
+        self._made: tuple[Renderer, Sealer] | None = None
+
+    def make(self, template: str, data: Mapping[str, object], lang: Lang, *, at: datetime, reason: str) -> Sealed:
+        """One document, sealed. Raises `Unwritable`, `Unsealable`, `TooLarge`; `Unavailable`: try again."""
+        renderer, sealer = self._both()
+        best = sealer.levels[-1]
+        try:
+            return sealed_document(renderer, sealer, template, data, lang, at=at, reason=reason, level=best)
+        except Unavailable:
+            if best is Level.B:
+                raise
+        return sealed_document(renderer, sealer, template, data, lang, at=at, reason=reason)
+
+    def verify(self, pdf: bytes, *, expected: bytes | None = None) -> SealReport:
+        """See `kernel.documents.Sealer`."""
+        return self._both()[1].verify(pdf, expected=expected)
+
+    def close(self) -> None:
+        """Ends what runs beside the platform; the next document starts it again."""
+        with self._lock:
+            made, self._made = self._made, None
+        if made is not None:
+            made[0].close()
+
+    def _both(self) -> tuple[Renderer, Sealer]:
+        with self._lock:
+            if self._made is None:
+                from egide.engines.pades import Pades  # noqa: PLC0415 — see above
+                from egide.engines.typst_documents import TypstRenderer  # noqa: PLC0415 — see above
+
+                sealer = Pades(
+                    self._keys,
+                    self._name,
+                    now=self._now,
+                    key=self._key() if self._key is not None else None,
+                    stamps=self._stamps,
+                    stampers=self._stampers(),
+                )
+                self._made = (TypstRenderer(self._templates), sealer)
+            return self._made
+
+    def _stampers(self) -> list[x509.Certificate]:
+        if not self._stamps:
+            return []
+        file = self._keys / AUTHORITY
+        try:
+            return x509.load_pem_x509_certificates(file.read_bytes())
+        except (OSError, ValueError) as error:
+            raise StartupError(
+                Text(
+                    "Le certificat de l’autorité d’horodatage manque.",
+                    "The time-stamping authority’s certificate is missing.",
+                ),
+                file=str(file),
+            ) from error

@@ -1,0 +1,221 @@
+"""Documents of a file: set and sealed by a job, kept under the file's key, handed to its holder and to who works on it.
+
+The ledger's leaf of the job holds the document's leaf hash (RFC 6962 §2.1), so that even a byte that no signature covers is found
+when it changed. What a document says is what the file says: nothing is typed again.
+
+    rows += [job_of(file, seq, output, now)]        in the transaction of the step from which the document comes
+    … the job `services.document.make` …
+    await perform("services.document.fetch", {number, code, document})     → an address for a minute
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import msgspec
+from sqlalchemy import Connection, func, insert, select
+
+from egide.kernel import merkle
+from egide.kernel import tables as kernel_tables
+from egide.kernel.act import Act, Ctx, Effect, Facts, Input, act
+from egide.kernel.capability import Words
+from egide.kernel.clock import from_us, iso
+from egide.kernel.documents import Lang, Sealed
+from egide.kernel.errors import NotFound, Text
+from egide.kernel.jobs import job
+from egide.services import tables
+from egide.services.contents import contents
+from egide.services.definition import Definition, Output
+from egide.services.entitled import works_on
+from egide.services.model import PURPOSE, definition_of, file_owner, file_row
+from egide.services.receipts import Receipt, address, issue
+
+if TYPE_CHECKING:
+    from egide.kernel.door import Kernel
+
+MAKE = "services.document.make"
+PRESS = "press"  # among the kernel's things: who sets and seals (engines/press.py)
+RECEIPT = "receipt"  # the template of what is given at once
+
+
+class Wanted(Input):
+    """A document to be made of a file."""
+
+    file: str
+    output: str
+
+
+class Made(msgspec.Struct):
+    """A document that was made, and the SHA-256 of its bytes."""
+
+    document: str
+    sha256: str
+
+
+class DocumentShown(msgspec.Struct):
+    """A document as those who may have it see it; `level`: of its seal (EN 319 142-1)."""
+
+    id: str
+    title: Words
+    at: str
+    sha256: str
+    level: str
+
+
+class DocumentRef(Input):
+    """One document of one file."""
+
+    document: str
+
+
+class DocumentHeld(Input):
+    """A document of one's own file."""
+
+    unkept: ClassVar[frozenset[str]] = frozenset({"code"})
+
+    number: str
+    code: str
+    document: str
+
+
+class Download(msgspec.Struct):
+    """An address that works once, for a minute."""
+
+    download: str
+    sha256: str
+
+
+def job_of(file: str, seq: int, output: str, now_us: int) -> dict[str, Any]:
+    """The row that asks for a document, for the event of that number."""
+    return job(f"{file}.{seq}", MAKE, msgspec.json.encode(Wanted(file=file, output=output)), now_us)
+
+
+def opening(definition: Definition) -> tuple[str, ...]:
+    """The documents that come of filing itself."""
+    return tuple(one.id for one in definition.outputs if one.template == RECEIPT)[:1]
+
+
+def proof(kernel: Kernel, connection: Connection, row: Any) -> str:
+    """The address that proves to anybody that this file is real, and says not whose it is; "" before the ledger has it."""
+    concern = kernel_tables.concern
+    index = connection.execute(select(func.min(concern.c.idx)).where(concern.c.person == file_owner(row.id))).scalar()
+    if index is None:
+        return ""
+    definition, lang = definition_of(row), row.lang
+    receipt = Receipt(
+        number=row.number,
+        service=definition.title.en if lang == "en" else definition.title.fr,
+        day=from_us(row.opened).astimezone(kernel.book.zone).date(),
+        unit=unit_name(kernel, connection, row.unit),
+        index=index,
+        root=kernel.log.root(),
+    )
+    return address(kernel.settings.origin, issue(receipt, kernel.key))
+
+
+def unit_name(kernel: Kernel, connection: Connection, unit: str) -> str:
+    """The unit on whose desk a file lies, by its name; the whole service's where it lies on none."""
+    row = connection.execute(select(kernel_tables.unit.c.name).where(kernel_tables.unit.c.id == unit)).first()
+    return str(row.name) if row is not None else kernel.settings.realm
+
+
+def _of(definition: Definition, output: str) -> Output:
+    found = next((one for one in definition.outputs if one.id == output), None)
+    if found is None:
+        raise NotFound(Text("Ce service ne fait pas ce document.", "This service makes no such document."))
+    return found
+
+
+@act(
+    MAKE, verb="alter", activity="service-desk", roles=["system"], system=True, duty=True, input=Wanted, output=Made,
+    fr="Établir et sceller un document", en="Make and seal a document",
+)  # fmt: skip
+async def make(ctx: Ctx, given: Wanted) -> Effect:
+    """In a thread: some 100 ms."""
+    kernel = ctx.kernel
+    row = ctx.db.execute(select(tables.file).where(tables.file.c.id == given.file)).first()
+    if row is None:
+        return Effect(Made("", ""))  # erased meanwhile
+    definition, lang = definition_of(row), _lang(row)
+    output = _of(definition, given.output)
+    title = output.title.en if lang == "en" else output.title.fr
+    data = contents(ctx, row, definition, output, unit_name(kernel, ctx.db, row.unit))
+    data["url"] = proof(kernel, ctx.db, row)
+    made: Sealed = await asyncio.to_thread(
+        kernel.things[PRESS].make, output.template, data, lang, at=from_us(ctx.now_us), reason=title
+    )
+    id_ = sha256(f"{given.file}/{given.output}/{ctx.now_us}".encode()).hexdigest()[:32]
+    values = {
+        "id": id_, "file": row.id, "output": output.id, "at": ctx.now_us, "sha256": made.sha256.hex(), "level": str(made.level),
+        "body": kernel.vault.seal(file_owner(row.id), PURPOSE, made.pdf, f"document.{id_}".encode()),
+    }  # fmt: skip
+
+    def apply(connection: Connection) -> None:
+        if connection.execute(select(tables.file.c.id).where(tables.file.c.id == row.id)).first() is not None:
+            connection.execute(insert(tables.document), values)
+
+    return Effect(
+        Made(id_, made.sha256.hex()), apply=apply, bulk=(1, merkle.leaf_hash(made.pdf)),
+        events=[("service.document", {"file": row.id, "service": row.service})], concerns=(file_owner(row.id),),
+    )  # fmt: skip
+
+
+def _lang(row: Any) -> Lang:
+    return "en" if row.lang == "en" else "fr"
+
+
+def documents_of(connection: Connection, row: Any, *, to: str = "") -> list[DocumentShown]:
+    """A file's documents, oldest first; with `to`, those that this reader gets."""
+    definition, table = definition_of(row), tables.document
+    found = []
+    for one in connection.execute(select(table).where(table.c.file == row.id).order_by(table.c.at)).all():
+        output = _of(definition, one.output)
+        if not to or to in output.to:
+            found.append(DocumentShown(one.id, output.title, iso(one.at), one.sha256, one.level))
+    return found
+
+
+def _offer(ctx: Ctx, row: Any, document: str, to: str = "") -> Download:
+    """The document's address. Raises `NotFound` where it is not this file's, or not for this reader."""
+    kernel, table = ctx.kernel, tables.document
+    if document not in {one.id for one in documents_of(ctx.db, row, to=to)}:
+        raise NotFound(Text("Ce document n’existe pas ici.", "There is no such document here."))
+    kept = ctx.db.execute(select(table).where(table.c.id == document)).one()
+    name = f"{row.number}-{kept.output}.pdf"
+
+    def content() -> Iterator[bytes]:
+        yield kernel.vault.open_(file_owner(row.id), PURPOSE, kept.body, f"document.{kept.id}".encode())
+
+    at = kernel.downloads.offer(ctx.principal.id, ctx.now_us, name, "application/pdf", content)
+    return Download(at, kept.sha256)
+
+
+def _file_of(ctx: Ctx, document: str) -> Any:
+    kept = ctx.db.execute(select(tables.document.c.file).where(tables.document.c.id == document)).first()
+    if kept is None:
+        raise NotFound(Text("Ce document n’existe pas ici.", "There is no such document here."))
+    return file_row(ctx.db, kept.file)
+
+
+def _concerned(ctx: Ctx, given: DocumentRef) -> Facts:
+    return {"concerned": works_on(ctx.principal, _file_of(ctx, given.document))}
+
+
+@act(
+    "services.document.read", verb="consult", activity="service-desk", roles=["officer", "command"], groups=["need-to-know"],
+    gather=_concerned, duty=True, input=DocumentRef, output=Download, fr="Ouvrir un document d’un dossier", en="Open a document of a file",
+)  # fmt: skip
+def read(ctx: Ctx, given: DocumentRef) -> Effect:
+    row = _file_of(ctx, given.document)
+    return Effect(_offer(ctx, row, given.document), concerns=(file_owner(row.id),))
+
+
+def held(ctx: Ctx, row: Any, document: str) -> Effect:
+    """A document handed to the person whose file it is."""
+    return Effect(_offer(ctx, row, document, to="holder"), actor=file_owner(row.id))
+
+
+ACTS: tuple[Act, ...] = (make, read)
