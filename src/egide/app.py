@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from egide import administration, operations, oversight, services
+from egide import administration, investigation, operations, oversight, services
 from egide.gateways import http
 from egide.kernel import jobs
 from egide.kernel.capability import Capability
@@ -41,6 +41,7 @@ def capabilities(settings: Settings) -> tuple[Capability, ...]:
         operations.capability(),
         oversight.capability(),
         services.capability(),
+        investigation.capability(),
     )
     return (*ours, *_plugins(settings))
 

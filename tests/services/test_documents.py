@@ -63,7 +63,12 @@ async def test_a_receipt_comes_at_once_and_says_whose_it_is_to_nobody(world: Wor
     assert receipt.root == world.kernel.log.root() or receipt.index < world.kernel.log.size
     for secret in ("Petit", "Claire", done["code"], "example.org"):
         assert secret not in shown["proof"]
+    (offered,) = shown["documents"]
+    assert (offered["id"], offered["level"]) == ("receipt", "")
+    made = await asked(world, "services.document.ask", **held, output="receipt")
+    assert await asked(world, "services.document.ask", **held, output="receipt") == made, "made once"
     (one,) = await documents(world, held, 1)
+    assert one["id"] == made["document"]
     got = await asked(world, "services.document.fetch", **held, document=one["id"])
     pdf = await fetched(world, got["download"])
     assert pdf.startswith(b"%PDF-")
@@ -81,7 +86,7 @@ async def test_a_receipt_comes_at_once_and_says_whose_it_is_to_nobody(world: Wor
 async def test_the_ledger_holds_the_documents_hash(world: World) -> None:
     done = await filed(world)
     held = {"number": done["number"], "code": done["code"]}
-    (one,) = await documents(world, held, 1)
+    one = {"id": (await asked(world, "services.document.ask", **held, output="receipt"))["document"]}
     pdf = await fetched(world, (await asked(world, "services.document.fetch", **held, document=one["id"]))["download"])
     db = world.kernel.store.reader()
     leaves = [bytes(row.leaf) for row in db.execute(tables.entry.select().order_by(tables.entry.c.idx)).all()]

@@ -40,45 +40,51 @@ class Press:
         self._now, self._key, self._stamps = now, key, stamps
         self._lock = threading.Lock()
         self._made: tuple[Renderer, Sealer] | None = None
+        self._closed = False
 
     def make(self, template: str, data: Mapping[str, object], lang: Lang, *, at: datetime, reason: str) -> Sealed:
         """One document, sealed. Raises `Unwritable`, `Unsealable`, `TooLarge`; `Unavailable`: try again."""
-        renderer, sealer = self._both()
-        best = sealer.levels[-1]
-        try:
-            return sealed_document(renderer, sealer, template, data, lang, at=at, reason=reason, level=best)
-        except Unavailable:
-            if best is Level.B:
-                raise
-        return sealed_document(renderer, sealer, template, data, lang, at=at, reason=reason)
+        with self._lock:  # one after the other: so is the typesetting
+            renderer, sealer = self._both()
+            best = sealer.levels[-1]
+            try:
+                return sealed_document(renderer, sealer, template, data, lang, at=at, reason=reason, level=best)
+            except Unavailable:
+                if best is Level.B:
+                    raise
+            return sealed_document(renderer, sealer, template, data, lang, at=at, reason=reason)
 
     def verify(self, pdf: bytes, *, expected: bytes | None = None) -> SealReport:
         """See `kernel.documents.Sealer`."""
-        return self._both()[1].verify(pdf, expected=expected)
+        with self._lock:
+            sealer = self._both()[1]
+        return sealer.verify(pdf, expected=expected)
 
     def close(self) -> None:
-        """Ends what runs beside the platform; the next document starts it again."""
+        """Ends what runs beside the platform, once the document at hand is done; no other begins."""
         with self._lock:
+            self._closed = True
             made, self._made = self._made, None
         if made is not None:
             made[0].close()
 
     def _both(self) -> tuple[Renderer, Sealer]:
-        with self._lock:
-            if self._made is None:
-                from egide.engines.pades import Pades  # noqa: PLC0415 — see above
-                from egide.engines.typst_documents import TypstRenderer  # noqa: PLC0415 — see above
+        if self._closed:
+            raise Unavailable(Text("La plateforme s’arrête.", "The platform is stopping."))
+        if self._made is None:
+            from egide.engines.pades import Pades  # noqa: PLC0415 — see above
+            from egide.engines.typst_documents import TypstRenderer  # noqa: PLC0415 — see above
 
-                sealer = Pades(
-                    self._keys,
-                    self._name,
-                    now=self._now,
-                    key=self._key() if self._key is not None else None,
-                    stamps=self._stamps,
-                    stampers=self._stampers(),
-                )
-                self._made = (TypstRenderer(self._templates), sealer)
-            return self._made
+            sealer = Pades(
+                self._keys,
+                self._name,
+                now=self._now,
+                key=self._key() if self._key is not None else None,
+                stamps=self._stamps,
+                stampers=self._stampers(),
+            )
+            self._made = (TypstRenderer(self._templates), sealer)
+        return self._made
 
     def _stampers(self) -> list[x509.Certificate]:
         if not self._stamps:

@@ -120,8 +120,18 @@ class FilePages:
 
     async def document(self, request: Request) -> Response:
         """A document that one was given."""
+        mine, id_ = held(request, FILE), request.path_params["id"]
+        if mine is not None and "make" in request.query_params:
+            try:
+                made = await self._ask(
+                    "services.document.ask", {"number": mine[0], "code": mine[1], "output": id_}, request
+                )
+            except EgideError as error:
+                lang = lang_of(request)
+                return _page(lang, WORDS["follow"], HERE, wrong(lang, error) + _opening(lang, ""), status=error.status)
+            id_ = made["document"]
         return await self._download(
-            request, "services.document.fetch", lambda mine, id_: {"number": mine[0], "code": mine[1], "document": id_}
+            request, "services.document.fetch", lambda mine, _: {"number": mine[0], "code": mine[1], "document": id_}
         )
 
     async def _download(
@@ -203,12 +213,14 @@ def _proof(lang: str, shown: Mapping[str, Any]) -> str:
 
 def _documents(lang: str, shown: Mapping[str, Any]) -> str:
     if not shown["documents"]:
-        again = f'<p>{w(lang, "making")} <a href="{HERE}?lang={lang}">{w(lang, "reload")}</a></p>'
-        return again if len(shown["events"]) == 1 else ""
+        return ""
     lines = ""
     for one in shown["documents"]:
-        words = w(lang, "document").format(escape(one["title"][lang]), escape(one["level"]))
-        lines += f'<li><a href="{HERE}/documents/{one["id"]}?lang={lang}" data-document="{one["id"]}">{words}</a></li>'
+        words, make = w(lang, "document").format(escape(one["title"][lang]), escape(one["level"])), ""
+        if not one["level"]:
+            words, make = f"{escape(one['title'][lang])} (PDF)", "&amp;make=1"
+        at = f"{HERE}/documents/{one['id']}?lang={lang}{make}"
+        lines += f'<li><a href="{at}" data-document="{one["id"]}">{words}</a></li>'
     return f'<h2>{w(lang, "documents")}</h2><ul class="list">{lines}</ul>'
 
 

@@ -88,8 +88,6 @@ WORDS: dict[str, Text] = {
     "open_file": Text("Ouvrir", "Open"),
     "documents": Text("Vos documents", "Your documents"),
     "document": Text("{} (PDF, cachet {})", "{} (PDF, seal {})"),
-    "making": Text("Le document PDF est prêt dans quelques secondes.", "The PDF document is ready in a few seconds."),
-    "reload": Text("Recharger la page", "Reload the page"),
     "proof": Text(
         "À montrer à qui demande une preuve : ce code dit que le récépissé est authentique, sans dire à qui il est.",
         "To show to whoever asks for proof: this code says that the receipt is genuine, not whose it is.",

@@ -45,6 +45,7 @@ def capability() -> Capability:
         procedure,
         pushes,
         recordings,
+        requests,
         rights,
         rtsp_out,
         source,
@@ -61,7 +62,7 @@ def capability() -> Capability:
     from egide.operations.tak import data as tak_data  # noqa: PLC0415 — as above
 
     rooms = (
-        source, missions, cameras, watching, recordings, picture, alerts, incidents, incident_views, incident_steps, tasks, drawings, briefs, exchange, duty, vehicles, geofences, terminals,
+        source, missions, cameras, watching, recordings, picture, alerts, incidents, requests, incident_views, incident_steps, tasks, drawings, briefs, exchange, duty, vehicles, geofences, terminals,
         procedure, pieces, pushes, drones, steering, examining, rtsp_out, tak_stream, tak_data,
     )  # fmt: skip
     return Capability(
@@ -69,7 +70,7 @@ def capability() -> Capability:
         package="egide.operations",
         acts=tuple(declared for room in rooms for declared in room.ACTS),
         tables=tables.metadata,
-        listeners=pushes.LISTENERS,
+        listeners={**pushes.LISTENERS, **requests.LISTENERS},
         erasers={
             archive.CATEGORY: archive.erase,
             alerts.CATEGORY: alerts.erase,

@@ -19,8 +19,10 @@ incident = Table(
     Column("state", String(12), nullable=False),
     Column("opened", BIG, nullable=False),
     Column("closed", BIG),
-    Column("origin", String(8), nullable=False),  # by hand, alert, cap
-    Column("reference", String(64), nullable=False),  # SHA-256 of the CAP message's sender and identifier; "" without
+    Column("origin", String(8), nullable=False),  # hand, alert, cap, service
+    Column(
+        "reference", String(64), nullable=False
+    ),  # SHA-256 of the CAP message's sender and identifier; a file's number; ""
     Column("person", String(40), info={"person": "null"}),  # who opened it
     Column("mission", String(40)),
     Column("merged", String(40)),  # the incident that took this one in

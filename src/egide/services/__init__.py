@@ -22,6 +22,7 @@ def capability() -> Capability:
         desk,
         documents,
         drafts,
+        exports,
         holding,
         identities,
         tables,
@@ -37,6 +38,7 @@ def capability() -> Capability:
         *uploads.ACTS,
         *holding.ACTS,
         *documents.ACTS,
+        *exports.ACTS,
         *desk.ACTS,
         *desk.generated(),
     )

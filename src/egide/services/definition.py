@@ -135,6 +135,7 @@ class Export(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     purpose: Words
     article: str
     fields: tuple[str, ...]
+    on: tuple[str, ...] = ()  # the steps after which it leaves; none: when it is filed
     when: tuple[Condition, ...] = ()
 
 
@@ -325,6 +326,8 @@ def _condition_problems(conditions: Iterable[Condition], seen: Mapping[str, Fiel
 def _state_problems(definition: Definition) -> Iterable[Text]:
     states = {state.id for state in definition.states}
     outputs = {output.id for output in definition.outputs}
+    steps = {transition.id for transition in definition.transitions}
+    yield from (_unknown(id_, steps) for export in definition.exports for id_ in export.on if id_ not in steps)
     reached = {definition.initial}
     for transition in definition.transitions:
         for id_ in (*transition.origins, transition.to):

@@ -1,10 +1,13 @@
-"""Documents of a file: set and sealed by a job, kept under the file's key, handed to its holder and to who works on it.
+"""Documents of a file: set and sealed, kept under the file's key, handed to its holder and to who works on it.
+
+What a signature brings forth is made by a job; a receipt when somebody first asks for it: its proof is at hand anyway, a PDF costs
+a tenth of a second of a core, and most are never opened.
 
 The ledger's leaf of the job holds the document's leaf hash (RFC 6962 §2.1), so that even a byte that no signature covers is found
 when it changed. What a document says is what the file says: nothing is typed again.
 
     rows += [job_of(file, seq, output, now)]        in the transaction of the step from which the document comes
-    … the job `services.document.make` …
+    … the job `services.document.make` …            or: await perform("services.document.ask", {number, code, output})
     await perform("services.document.fetch", {number, code, document})     → an address for a minute
 """
 
@@ -56,7 +59,10 @@ class Made(msgspec.Struct):
 
 
 class DocumentShown(msgspec.Struct):
-    """A document as those who may have it see it; `level`: of its seal (EN 319 142-1)."""
+    """A document as those who may have it see it; `level`: of its seal (EN 319 142-1).
+
+    One that is made when it is asked for has its output's id, and neither hash nor level.
+    """
 
     id: str
     title: Words
@@ -81,6 +87,16 @@ class DocumentHeld(Input):
     document: str
 
 
+class DocumentWanted(Input):
+    """A document of one's own file that is made when it is asked for."""
+
+    unkept: ClassVar[frozenset[str]] = frozenset({"code"})
+
+    number: str
+    code: str
+    output: str
+
+
 class Download(msgspec.Struct):
     """An address that works once, for a minute."""
 
@@ -93,9 +109,10 @@ def job_of(file: str, seq: int, output: str, now_us: int) -> dict[str, Any]:
     return job(f"{file}.{seq}", MAKE, msgspec.json.encode(Wanted(file=file, output=output)), now_us)
 
 
-def opening(definition: Definition) -> tuple[str, ...]:
-    """The documents that come of filing itself."""
-    return tuple(one.id for one in definition.outputs if one.template == RECEIPT)[:1]
+def _at_will(definition: Definition, to: str) -> list[Output]:
+    """The documents that are made when this reader asks for them."""
+    by_steps = {one.output for one in definition.transitions}
+    return [one for one in definition.outputs if one.template == RECEIPT and one.id not in by_steps and to in one.to]
 
 
 def proof(kernel: Kernel, connection: Connection, row: Any) -> str:
@@ -134,20 +151,26 @@ def _of(definition: Definition, output: str) -> Output:
     fr="Établir et sceller un document", en="Make and seal a document",
 )  # fmt: skip
 async def make(ctx: Ctx, given: Wanted) -> Effect:
-    """In a thread: some 100 ms."""
-    kernel = ctx.kernel
     row = ctx.db.execute(select(tables.file).where(tables.file.c.id == given.file)).first()
     if row is None:
         return Effect(Made("", ""))  # erased meanwhile
+    effect = await _made(ctx, row, given.output)
+    effect.concerns = (file_owner(row.id),)
+    return effect
+
+
+async def _made(ctx: Ctx, row: Any, output_id: str) -> Effect:
+    """The effect of one document made. In a thread: some 100 ms."""
+    kernel = ctx.kernel
     definition, lang = definition_of(row), _lang(row)
-    output = _of(definition, given.output)
+    output = _of(definition, output_id)
     title = output.title.en if lang == "en" else output.title.fr
     data = contents(ctx, row, definition, output, unit_name(kernel, ctx.db, row.unit))
     data["url"] = proof(kernel, ctx.db, row)
     made: Sealed = await asyncio.to_thread(
         kernel.things[PRESS].make, output.template, data, lang, at=from_us(ctx.now_us), reason=title
     )
-    id_ = sha256(f"{given.file}/{given.output}/{ctx.now_us}".encode()).hexdigest()[:32]
+    id_ = sha256(f"{row.id}/{output_id}/{ctx.now_us}".encode()).hexdigest()[:32]
     values = {
         "id": id_, "file": row.id, "output": output.id, "at": ctx.now_us, "sha256": made.sha256.hex(), "level": str(made.level),
         "body": kernel.vault.seal(file_owner(row.id), PURPOSE, made.pdf, f"document.{id_}".encode()),
@@ -159,7 +182,7 @@ async def make(ctx: Ctx, given: Wanted) -> Effect:
 
     return Effect(
         Made(id_, made.sha256.hex()), apply=apply, bulk=(1, merkle.leaf_hash(made.pdf)),
-        events=[("service.document", {"file": row.id, "service": row.service})], concerns=(file_owner(row.id),),
+        events=[("service.document", {"file": row.id, "service": row.service})],
     )  # fmt: skip
 
 
@@ -175,7 +198,10 @@ def documents_of(connection: Connection, row: Any, *, to: str = "") -> list[Docu
         output = _of(definition, one.output)
         if not to or to in output.to:
             found.append(DocumentShown(one.id, output.title, iso(one.at), one.sha256, one.level))
-    return found
+    titles = {one.title for one in found}
+    return [
+        DocumentShown(one.id, one.title, "", "", "") for one in _at_will(definition, to) if one.title not in titles
+    ] + found
 
 
 def _offer(ctx: Ctx, row: Any, document: str, to: str = "") -> Download:
@@ -211,6 +237,17 @@ def _concerned(ctx: Ctx, given: DocumentRef) -> Facts:
 def read(ctx: Ctx, given: DocumentRef) -> Effect:
     row = _file_of(ctx, given.document)
     return Effect(_offer(ctx, row, given.document), concerns=(file_owner(row.id),))
+
+
+async def wanted(ctx: Ctx, row: Any, output: str) -> Effect:
+    """A document made because the person whose file it is asks for it; the one that is there already, if any."""
+    definition, table = definition_of(row), tables.document
+    if output not in {one.id for one in _at_will(definition, "holder")}:
+        raise NotFound(Text("Ce document n’existe pas ici.", "There is no such document here."))
+    kept = ctx.db.execute(select(table).where(table.c.file == row.id, table.c.output == output)).first()
+    effect = Effect(Made(kept.id, kept.sha256)) if kept is not None else await _made(ctx, row, output)
+    effect.actor, effect.concerns = file_owner(row.id), (file_owner(row.id),)
+    return effect
 
 
 def held(ctx: Ctx, row: Any, document: str) -> Effect:

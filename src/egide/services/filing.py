@@ -21,8 +21,8 @@ from egide.kernel.identity import digest
 from egide.kernel.law import legal_day
 from egide.kernel.randomness import draw
 from egide.kernel.retention import keep
-from egide.services import documents, drafts, tables, uploads
-from egide.services.answers import check, holds, read, relevant, way_of
+from egide.services import drafts, exports, tables, uploads
+from egide.services.answers import check, read, relevant, way_of
 from egide.services.definition import ChannelName, Definition, catalogue
 from egide.services.identities import known
 from egide.services.model import (
@@ -220,15 +220,9 @@ def filed(
         }  # fmt: skip
         connection.execute(insert(tables.event), event)
         connection.execute(insert(kernel_tables.retained), keep(category(definition), id_))
-        for output in documents.opening(definition):
-            connection.execute(insert(kernel_tables.job), documents.job_of(id_, 0, output, now))
 
     events: list[tuple[str, dict[str, Any]]] = [("service.filed", {"file": id_, "service": definition.id})]
-    events += [
-        (export.event, {"file": id_, "service": definition.id, "to": export.target})
-        for export in definition.exports
-        if holds(export.when, body.answers)
-    ]
+    events += exports.leaving(definition, id_, FILED, body.answers)
     return Effect(
         receipt, apply=apply, events=events, actor=None if officer else file_owner(id_), concerns=(file_owner(id_),),
     )  # fmt: skip

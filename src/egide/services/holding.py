@@ -17,7 +17,7 @@ from egide.kernel.clock import iso
 from egide.kernel.errors import BadInput, Conflict, Text
 from egide.kernel.identity import digest
 from egide.kernel.retention import trigger
-from egide.services import documents, tables
+from egide.services import documents, exports, tables
 from egide.services.answers import clean
 from egide.services.definition import Definition, Transition
 from egide.services.filing import category, slug
@@ -92,14 +92,14 @@ class StepDone(msgspec.Struct):
     state: str
 
 
-def _row(ctx: Ctx, given: Held | documents.DocumentHeld) -> Any:
+def _row(ctx: Ctx, given: Held | documents.DocumentHeld | documents.DocumentWanted) -> Any:
     """The file, None where number and code do not go together: the law's refusal is the same for both."""
     row = ctx.db.execute(select(tables.file).where(tables.file.c.number == given.number.strip().upper())).first()
     proved = row is not None and hmac.compare_digest(row.secret, digest(said_code(given.code)))
     return row if proved else None
 
 
-def _gather(ctx: Ctx, given: Held | documents.DocumentHeld) -> Facts:
+def _gather(ctx: Ctx, given: Held | documents.DocumentHeld | documents.DocumentWanted) -> Facts:
     return {"notice_shown": True, "holder_proved": _row(ctx, given) is not None}
 
 
@@ -128,6 +128,17 @@ def follow(ctx: Ctx, given: Held) -> Effect:
     if row is None:
         raise no_file()
     return Effect(shown(ctx, row, to=HOLDER), actor=file_owner(row.id))
+
+
+@act(
+    "services.document.ask", verb="alter", activity="resident-services", roles=["anyone"], groups=["collection", "service-holder"],
+    gather=_gather, duty=True, input=documents.DocumentWanted, output=documents.Made, fr="Demander un document de son dossier", en="Ask for a document of one’s file",
+)  # fmt: skip
+async def ask(ctx: Ctx, given: documents.DocumentWanted) -> Effect:
+    row = _row(ctx, given)
+    if row is None:
+        raise no_file()
+    return await documents.wanted(ctx, row, given.output)
 
 
 @act(
@@ -176,8 +187,12 @@ def step(ctx: Ctx, row: Any, transition: Transition, text: str, by: str | None, 
             trigger(kernel, connection, category(definition), row.id, ctx.now_us)
 
     told = {"file": row.id, "service": row.service, "state": transition.to}
+    events = [
+        ("service.moved", told),
+        *exports.leaving(definition, row.id, transition.id, body_of(kernel, row).answers),
+    ]
     return Effect(
-        StepDone(row.number, transition.to), apply=apply, events=[("service.moved", told)],
+        StepDone(row.number, transition.to), apply=apply, events=events,
         actor=None if by else file_owner(row.id), concerns=(file_owner(row.id),),
     )  # fmt: skip
 
@@ -204,4 +219,4 @@ def own_act(definition: Definition, transition: Transition) -> Act:
     )(_own(transition.id))  # fmt: skip
 
 
-ACTS: tuple[Act, ...] = (follow, fetch)
+ACTS: tuple[Act, ...] = (follow, ask, fetch)

@@ -1,4 +1,4 @@
-"""Services: the files that people send, and the documents they are given."""
+"""Services: the files that people send, the documents they are given; cases, and the pieces handed over for them."""
 
 from __future__ import annotations
 
@@ -59,3 +59,26 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("service_document", schema=None) as batch_op:
         batch_op.create_index("service_document_by_file", ["file"], unique=False)
+    op.create_table(
+        "case_file",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("number", sa.String(length=40), nullable=False),
+        sa.Column("service", sa.String(length=40), nullable=False),
+        sa.Column("opened", BIG, nullable=False),
+        sa.Column("closed", BIG, nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("case_file", schema=None) as batch_op:
+        batch_op.create_index("case_by_number", ["number"], unique=False)
+    op.create_table(
+        "case_piece",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("case_id", sa.String(length=40), nullable=False),
+        sa.Column("number", sa.String(length=40), nullable=False),
+        sa.Column("service", sa.String(length=40), nullable=False),
+        sa.Column("at", BIG, nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("case_piece", schema=None) as batch_op:
+        batch_op.create_index("case_piece_by_case", ["case_id"], unique=False)
