@@ -1,7 +1,7 @@
 """Documents of a file: set and sealed, kept under the file's key, handed to its holder and to who works on it.
 
-What a signature brings forth is made by a job; a receipt when somebody first asks for it: its proof is at hand anyway, a PDF costs
-a tenth of a second of a core, and most are never opened.
+What a signature brings forth is made by a job; a receipt when somebody first asks for it: its proof is at hand anyway, a PDF
+costs a tenth of a second of a core, and most are never opened.
 
 The ledger's leaf of the job holds the document's leaf hash (RFC 6962 §2.1), so that even a byte that no signature covers is found
 when it changed. What a document says is what the file says: nothing is typed again.
