@@ -15,11 +15,13 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps
 ARGS ?=
-# Tests in as many lanes as there are cores, then those that need the machine for themselves (tests/conftest.py).
+# Tests in as many lanes as there are cores, then stories two by two, then what needs the machine for itself (tests/conftest.py).
 LANES ?= --numprocesses auto --maxprocesses 4 --dist load --maxschedchunk 1
+PAIRS ?= --numprocesses 2 --dist loadfile
 NOTHING := 5# how pytest ends when nothing was asked of it
 lanes = ended=0; \
-	$(BIN)/python -m pytest -m "not alone" $(LANES) $(1) $(ARGS) || [ $$? -eq $(NOTHING) ] || ended=1; \
+	$(BIN)/python -m pytest -m "not alone and not beside" $(LANES) $(1) $(ARGS) || [ $$? -eq $(NOTHING) ] || ended=1; \
+	$(BIN)/python -m pytest -m beside $(PAIRS) $(1) $(ARGS) || [ $$? -eq $(NOTHING) ] || ended=1; \
 	$(BIN)/python -m pytest -m alone $(1) $(ARGS) || [ $$? -eq $(NOTHING) ] || ended=1; \
 	exit $$ended
 

@@ -22,18 +22,20 @@ def missing(reason: str) -> None:
 
 # The longest first, so that no lane ends long after the other.
 FIRST = ("attacks", "gateways", "engines")
+# Stories that promise a time, or whose page weighs its link by it: they need the machine for themselves.
+TIMED = ("test_cheyenne", "test_cut", "test_delivery", "test_incident", "test_officer", "test_upgrade")
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """For the lanes of `make test` (pytest-xdist): the longest first; what needs the machine for itself comes after them."""
+    """For `make test` (pytest-xdist): the longest first; after all else stories, two beside each other, then one alone."""
 
     def part(item: pytest.Item) -> str:
         return item.path.relative_to(Path(__file__).parent).parts[0]
 
     for item in items:
         if part(item) == "stories":
-            item.add_marker("alone")
+            item.add_marker("alone" if item.path.stem in TIMED else "beside")
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: FIRST.index(part(item)) if part(item) in FIRST else len(FIRST))
 

@@ -1,6 +1,6 @@
 """Somebody adds files to what they tell: the network goes and comes back, they pause, one file is refused; all by keyboard.
 
-The page is the least that the script expects, under the policy of our pages; the script is the built one.
+The page is a resident's own, half-way through a complaint; the script is the built one.
 """
 
 from __future__ import annotations
@@ -12,27 +12,22 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.async_api import Browser, Route, expect
+from playwright.async_api import Browser, Page, expect
 
-from egide.gateways.headers import csp
 from egide.services.quarantine import quarantine
-from tests.services.desk import Desk, photo
+from tests.services.desk import photo
+from tests.world import World
 
 pytestmark = [pytest.mark.anyio, pytest.mark.story]
 BUILT = Path(__file__).parents[2] / "src" / "egide" / "static" / "assets"
 MOST = 3 * 1024  # bytes of the script as it travels
-HTML = """<!doctype html><html lang="fr"><head><title>Dépôt</title></head><body><main><h1>Dépôt</h1><form method="post" action="/told">
-<label for="words">Récit</label><textarea id="words" name="words"></textarea>
-<div data-upload data-owner="draft:1" data-secret="right"><label for="piece">Joindre un fichier</label>
-<input type="file" id="piece" name="piece" multiple><ul data-files></ul><p role="status"></p></div><button>Envoyer</button></form></main>
-<script type="module" src="/assets/{script}"></script></body></html>"""
 
 
 @pytest.fixture
-async def served(tmp_path: Path) -> AsyncIterator[Desk]:
+async def served(tmp_path: Path) -> AsyncIterator[World]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    desk = Desk(tmp_path / "data", port=port)
+    desk = World(tmp_path / "data", port=port)
     await desk.start()
     server = uvicorn.Server(uvicorn.Config(desk.application, port=port, lifespan="off", log_level="error"))
     serving = asyncio.create_task(server.serve())
@@ -43,8 +38,21 @@ async def served(tmp_path: Path) -> AsyncIterator[Desk]:
     await desk.stop()
 
 
-async def test_files_go_through_a_lost_network_and_a_pause(browser: Browser, served: Desk) -> None:
-    script = next(BUILT.glob("upload-page-*.js")).name
+async def told_so_far(page: Page, origin: str) -> None:
+    """The pages of a complaint before the one that takes files."""
+    await page.goto(f"{origin}/services/theft?lang=fr")
+    for name, value in (("going_on", "no"), ("offence", "theft"), ("author_known", "no")):
+        await page.locator(f"[name={name}][value={value}]").check()
+    await page.get_by_role("button", name="Continuer").click()
+    for name in ("day", "month", "year"):
+        await page.locator(f"[name=facts_date-{name}]").fill({"day": "3", "month": "2", "year": "2026"}[name])
+    await page.get_by_label("Où ?").fill("12 rue de la Gare")
+    await page.get_by_label("Racontez ce qui s’est passé").fill("Mon vélo a disparu.")
+    await page.get_by_role("button", name="Continuer").click()
+    await expect(page.get_by_label("Photos, factures")).to_be_visible()
+
+
+async def test_files_go_through_a_lost_network_and_a_pause(browser: Browser, served: World) -> None:
     context = await browser.new_context(locale="fr-FR", viewport={"width": 320, "height": 640})
     page = await context.new_page()
     crashed: list[str] = []
@@ -52,20 +60,11 @@ async def test_files_go_through_a_lost_network_and_a_pause(browser: Browser, ser
     page.on(
         "console", lambda message: crashed.append(message.text) if "Content Security Policy" in message.text else None
     )
-
-    async def give(route: Route) -> None:
-        await route.fulfill(
-            body=HTML.replace("{script}", script),
-            content_type="text/html; charset=utf-8",
-            headers={"content-security-policy": csp("/")},
-        )
-
-    await page.route("**/tell", give)
-    await page.goto(f"{served.kernel.settings.origin}/tell")
+    await told_so_far(page, served.kernel.settings.origin)
     words = b"".join(b"line %d\n" % number for number in range(900_000))
     status = page.get_by_role("status")
     await page.set_input_files(
-        "#piece",
+        "#evidence",
         [
             {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": photo()},
             {"name": "journal.txt", "mimeType": "text/plain", "buffer": words},
@@ -85,21 +84,31 @@ async def test_files_go_through_a_lost_network_and_a_pause(browser: Browser, ser
     await context.set_offline(False)
     await expect(status).to_contain_text("en pause")
     assert await bar.evaluate("bar => bar.value") == there
-    await page.get_by_role("button", name="Envoyer").press("Enter")
+    await page.get_by_role("button", name="Continuer").press("Enter")
     await expect(status).to_contain_text("Attendez la fin")
-    await page.get_by_label("Récit").fill("Tout est resté")
+    await page.get_by_label("Quoi ?").fill("Tout est resté")
     await page.get_by_role("button", name="Reprendre").press("Enter")
 
     await expect(status).to_contain_text("Non envoyé : faux.pdf")
     await expect(status).to_contain_text("Ce que vous avez écrit est gardé")
     await expect(page.locator("[data-files] li")).to_have_count(3)
     await expect(page.locator("[data-files]")).to_contain_text("journal.txt — Reçu et scellé")
-    await expect(page.get_by_label("Récit")).to_have_value("Tout est resté")
+    await expect(page.get_by_label("Quoi ?")).to_have_value("Tout est resté")
     assert await page.evaluate("document.documentElement.scrollWidth") <= 320
     db = served.kernel.store.reader()
     rows = db.exec_driver_sql("select id, kind from service_upload where sealed is not null order by opened").all()
     assert [row.kind for row in rows] == ["jpeg", "text"]
     assert b"".join(quarantine(served.kernel).original(rows[1].id)) == words
+
+    await page.get_by_label("Quoi ?").press("Enter")
+    await page.get_by_role("button", name="Continuer").click()
+    await page.get_by_label("Adresse de messagerie").fill("claire@example.org")
+    await page.get_by_role("button", name="Continuer").click()
+    await expect(page.get_by_text("2 fichier(s)")).to_be_visible()
+    await page.get_by_role("link", name="Modifier : Photos").click()
+    await page.get_by_role("button", name="Retirer photo.jpg").click()
+    await expect(page.locator("[data-files] li")).to_have_count(1)
+    assert (await page.get_by_label("Quoi ?").input_value()).strip() == "Tout est resté"
     assert not crashed
     await context.close()
 

@@ -21,7 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from egide.gateways import alert_page, receipt_page, roots, uploads
+from egide.gateways import alert_page, document_page, receipt_page, roots, uploads
 from egide.gateways.alert_page import AlertPage
 from egide.gateways.file_pages import FilePages
 from egide.gateways.headers import PAGES, WORKER, common, csp, for_alerts, for_the_field, worker_csp
@@ -350,6 +350,7 @@ def build(kernel: Kernel, operator_token: str) -> Callable[[Scope, Receive, Send
         Route("/api/downloads/{ticket}", download),
         *uploads.routes(kernel),
         *receipt_page.routes(kernel),
+        *document_page.routes(kernel),
         Route("/map/{name}", public),
         Route(AUTHORITY_PATH, authority),
         Route("/healthz", health),
