@@ -195,6 +195,10 @@ def build(
     kernel = Kernel(settings, (*capabilities(settings), *extra), made, clock=clock, law=law)
     kernel.things["health"] = lambda: health(kernel)
     kernel.things["press"] = _press(kernel, made.keys)
+    if settings.mail:
+        from egide.engines.mail import SmtpMail  # noqa: PLC0415 — as every engine
+
+        kernel.things["mail"] = SmtpMail(settings.mail, settings.mail_from, settings.folder / "keys")
     return kernel, http.build(kernel, operator_token(settings))
 
 

@@ -80,6 +80,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     logs: str = ""  # json or plain; empty: plain on a terminal, JSON lines elsewhere
     # The scanner of files that people send, unix:/run/clamav/clamd.ctl or tcp:host:port; empty: files stay "not scanned".
     clamav: str = ""
+    # The relay through which people are told that there is news in their file, smtps://relay:465; empty: nobody is told.
+    mail: str = ""
+    mail_from: str = ""
     # Accepted plug-ins: "entry point name" = "sha256 of its distribution".
     plugins: dict[str, str] = {}
 

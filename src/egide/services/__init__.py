@@ -25,6 +25,7 @@ def capability() -> Capability:
         exports,
         holding,
         identities,
+        notices,
         tables,
         uploads,
     )
@@ -39,6 +40,7 @@ def capability() -> Capability:
         *holding.ACTS,
         *documents.ACTS,
         *exports.ACTS,
+        *notices.ACTS,
         *desk.ACTS,
         *desk.generated(),
     )

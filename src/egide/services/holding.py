@@ -17,7 +17,7 @@ from egide.kernel.clock import iso
 from egide.kernel.errors import BadInput, Conflict, Text
 from egide.kernel.identity import digest
 from egide.kernel.retention import trigger
-from egide.services import documents, exports, tables
+from egide.services import documents, exports, notices, tables
 from egide.services.answers import clean
 from egide.services.definition import Definition, Transition
 from egide.services.filing import category, slug
@@ -180,9 +180,12 @@ def step(ctx: Ctx, row: Any, transition: Transition, text: str, by: str | None, 
 
     def apply(connection: Connection) -> None:
         move(kernel, connection, row.id, row.state, transition.id, ctx.now_us, by, body, **values)
+        jobs = [notices.job_of(kernel, row.id, row.events, ctx.now_us)] if by else []
         if transition.output is not None:
-            wanted = documents.job_of(row.id, row.events, transition.output, ctx.now_us)
-            connection.execute(insert(kernel_tables.job), wanted)
+            jobs.append(documents.job_of(row.id, row.events, transition.output, ctx.now_us))
+        for one in jobs:
+            if one is not None:
+                connection.execute(insert(kernel_tables.job), one)
         if definition.state(transition.to).ends:
             trigger(kernel, connection, category(definition), row.id, ctx.now_us)
 
