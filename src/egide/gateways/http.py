@@ -23,6 +23,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from egide.gateways import alert_page, document_page, receipt_page, roots, uploads
 from egide.gateways.alert_page import AlertPage
+from egide.gateways.counter_pages import CounterPages
 from egide.gateways.file_pages import FilePages
 from egide.gateways.headers import PAGES, WORKER, common, csp, for_alerts, for_the_field, worker_csp
 from egide.gateways.live import Live
@@ -300,6 +301,7 @@ def build(kernel: Kernel, operator_token: str) -> Callable[[Scope, Receive, Send
     flow = sign_in(kernel)
     metrics = Page(kernel, operator_token).__call__
     live = Live(kernel, doorkeeper)
+    services = ServicePages(kernel, lambda request: doorkeeper.principal(request.scope, changing=False))
     kernel.things["live"] = live
     kernel.things["pages"] = pages
     spec = cache(lambda: msgspec.json.encode(document(kernel)))  # a tenth of a second that nobody may ask for
@@ -358,7 +360,8 @@ def build(kernel: Kernel, operator_token: str) -> Callable[[Scope, Receive, Send
         Route(alert_page.PATH, alerts.send, methods=["POST"]),
         *(flow.routes() if flow is not None else ()),
         *FilePages(kernel).routes(),
-        *ServicePages(kernel).routes(),
+        *CounterPages(kernel, services).routes(),
+        *services.routes(),
         Route("/metrics", metrics),
         WebSocketRoute("/live", live.endpoint),
         Route("/assets/{name:path}", pages.asset),

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from egide.gateways.counter_views import banner, officer, person_box, ways
 from egide.gateways.file_box import DROP, SCRIPT, Sent, form_with_files, refusals
 from egide.gateways.file_pages import FILE, FILE_S
 from egide.gateways.resident import Asker, built, form_of, held, keep, lang_of, page, wrong
@@ -31,6 +32,7 @@ from egide.gateways.service_words import FORMS, PATH, WORDS, w
 from egide.kernel.capability import Words
 from egide.kernel.door import Kernel
 from egide.kernel.errors import EgideError, NotFound, Refused, Text
+from egide.kernel.identity import Principal
 from egide.services import drafts
 from egide.services.answers import asked, boxes, check, read, relevant, way_of
 from egide.services.definition import Definition, Field, Step, catalogue
@@ -48,10 +50,12 @@ Keeper = Callable[[Response], Response]
 class ServicePages:
     """The pages of services, up to what is sent."""
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel, who: Callable[[Request], Principal]) -> None:
+        """`who` tells who asks: an officer takes down for the person before them, on the same pages."""
         self._kernel = kernel
-        self._origin = kernel.settings.origin
-        self._ask = Asker(kernel)
+        self.who = who
+        self.origin = kernel.settings.origin
+        self.ask = Asker(kernel)
 
     def routes(self) -> list[Route]:
         """Their addresses."""
@@ -70,7 +74,7 @@ class ServicePages:
     async def services(self, request: Request) -> Response:
         """Every service."""
         lang = lang_of(request)
-        return _page(lang, WORDS["services"], PATH, list_of_services(lang))
+        return service_page(lang, WORDS["services"], PATH, list_of_services(lang))
 
     # -- the first questions, and where they lead -----------------------------------------------------------------------
 
@@ -78,55 +82,71 @@ class ServicePages:
         """What the service is, and its first questions."""
         lang = lang_of(request)
         try:
-            definition = _service(request)
-            form, definition = await self._draft(request, definition)
+            definition = self.service_of(request)
+            form, definition = await self.draft(request, definition)
         except EgideError as error:
-            return _trouble(lang, error)
-        return _page(lang, definition.title, f"{PATH}/{definition.id}", first_page(lang, definition, form, {}))
+            return trouble_page(lang, error)
+        return service_page(
+            lang, definition.title, f"{PATH}/{definition.id}", self._first(request, lang, definition, form, {})
+        )
+
+    def _first(
+        self,
+        request: Request,
+        lang: str,
+        definition: Definition,
+        form: Mapping[str, list[str]],
+        bad: Mapping[str, Text],
+    ) -> str:
+        who = self.who(request)
+        taking = officer(who) and bool(ways(definition))
+        return (banner(lang, who) if taking else "") + first_page(lang, definition, form, bad, taking=taking)
 
     async def started(self, request: Request) -> Response:
         """The first answers: kept, then on, or where they lead."""
         lang = lang_of(request)
         try:
-            definition = _service(request)
-            form = await form_of(request, self._origin, MAX_FORM, MAX_FIELDS)
+            definition = self.service_of(request)
+            form = await form_of(request, self.origin, MAX_FORM, MAX_FIELDS)
             kept = await self._save(request, definition, definition.questions, form)
         except EgideError as error:
-            return _trouble(lang, error)
+            return trouble_page(lang, error)
         answers = read(definition.questions, form)
         if way_of(definition, answers) is not None:
             return kept(_to(lang, definition, "way"))
         bad = _of(self._wrong(definition, answers), asked(definition.questions, answers))
         if bad:
-            content = first_page(lang, definition, form, bad)
-            return kept(_page(lang, definition.title, f"{PATH}/{definition.id}", content, bad=True))
+            content = self._first(request, lang, definition, form, bad)
+            return kept(service_page(lang, definition.title, f"{PATH}/{definition.id}", content, bad=True))
         return kept(_to(lang, definition, _after(definition, None)))
 
     async def way(self, request: Request) -> Response:
         """Where the first answers lead, other than on."""
         lang = lang_of(request)
         try:
-            form, definition = await self._draft(request, _service(request), needed=True)
+            form, definition = await self.draft(request, self.service_of(request), needed=True)
         except EgideError as error:
-            return _trouble(lang, error)
+            return trouble_page(lang, error)
         way = way_of(definition, read(definition.questions, form))
         if way is None:
             return _to(lang, definition, _after(definition, None))
-        return _page(lang, definition.title, f"{PATH}/{definition.id}/way", elsewhere_page(lang, definition, way))
+        return service_page(
+            lang, definition.title, f"{PATH}/{definition.id}/way", elsewhere_page(lang, definition, way)
+        )
 
     async def moved(self, request: Request) -> Response:
         """On to another service, with the answers."""
         lang = lang_of(request)
         try:
-            await form_of(request, self._origin, MAX_FORM)
-            form, definition = await self._draft(request, _service(request), needed=True)
+            await form_of(request, self.origin, MAX_FORM)
+            form, definition = await self.draft(request, self.service_of(request), needed=True)
             way, mine = way_of(definition, read(definition.questions, form)), held(request, DRAFT)
             if way is None or mine is None or not way.to.startswith("service:"):
                 return _to(lang, definition, "")
             other = way.to.removeprefix("service:")
-            await self._ask("services.draft.move", {"draft": mine[0], "secret": mine[1], "service": other}, request)
+            await self.ask("services.draft.move", {"draft": mine[0], "secret": mine[1], "service": other}, request)
         except EgideError as error:
-            return _trouble(lang, error)
+            return trouble_page(lang, error)
         return RedirectResponse(f"{PATH}/{other}?lang={lang}", 303)
 
     # -- pages of questions -----------------------------------------------------------------------------------------------
@@ -135,24 +155,24 @@ class ServicePages:
         """One page of questions."""
         lang = lang_of(request)
         try:
-            form, definition = await self._draft(request, _service(request), needed=True)
+            form, definition = await self.draft(request, self.service_of(request), needed=True)
             step = _step(definition, request.path_params["step"])
             sent = await self._sent(request, step)
         except EgideError as error:
-            return _trouble(lang, error)
+            return trouble_page(lang, error)
         return _step_page(lang, definition, step, question_page(lang, definition, step, form, {}, sent))
 
     async def answered(self, request: Request) -> Response:
         """A page's answers: kept as typed, then looked at."""
         lang = lang_of(request)
         try:
-            before, definition = await self._draft(request, _service(request), needed=True)
+            before, definition = await self.draft(request, self.service_of(request), needed=True)
             step = _step(definition, request.path_params["step"])
             typed, refused, dropped = await self._came(request, step)
             kept = await self._save(request, definition, step.fields, typed)
             sent = await self._sent(request, step)
         except EgideError as error:
-            return _trouble(lang, error)
+            return trouble_page(lang, error)
         form = {**before, **_whole(step.fields, typed)}
         form |= {id_: [one["upload"] for one in sent.files] for id_ in definition.attachments if with_files(step)}
         answers = read(definition.fields, form)
@@ -174,13 +194,13 @@ class ServicePages:
         """(what was typed, why some files were not taken, whether one was taken back) of a page's form."""
         mine = held(request, DRAFT) or ("", "")
         if not request.headers.get("content-type", "").startswith("multipart/"):
-            typed, refused = await form_of(request, self._origin, MAX_FORM, MAX_FIELDS), None
+            typed, refused = await form_of(request, self.origin, MAX_FORM, MAX_FIELDS), None
         else:
-            form = await form_with_files(self._kernel, request, self._origin, Sent(drafts.owner(mine[0]), mine[1]))
+            form = await form_with_files(self._kernel, request, self.origin, Sent(drafts.owner(mine[0]), mine[1]))
             typed, refused = form.fields, refusals(form.refused)
         gone = typed.get(DROP, []) if with_files(step) else []
         for upload in gone:
-            await self._ask("services.upload.withdraw", {"upload": upload, "secret": mine[1]}, request)
+            await self.ask("services.upload.withdraw", {"upload": upload, "secret": mine[1]}, request)
         return typed, refused, bool(gone)
 
     async def _sent(self, request: Request, step: Step) -> Sent:
@@ -189,7 +209,7 @@ class ServicePages:
         if mine is None or not with_files(step):
             return Sent("", "")
         given = {"owner": drafts.owner(mine[0]), "secret": mine[1]}
-        found = await self._ask("services.upload.list", given, request)
+        found = await self.ask("services.upload.list", given, request)
         return Sent(given["owner"], mine[1], found["files"])
 
     # -- the last look, and sending ------------------------------------------------------------------------------------------
@@ -198,12 +218,12 @@ class ServicePages:
         """Everything once more before it is sent."""
         lang = lang_of(request)
         try:
-            form, definition = await self._draft(request, _service(request), needed=True)
-            return await self._check(request, lang, definition, form, None)
+            form, definition = await self.draft(request, self.service_of(request), needed=True)
+            return await self.checked(request, lang, definition, form, None)
         except EgideError as error:
-            return _trouble(lang, error)
+            return trouble_page(lang, error)
 
-    async def _check(
+    async def checked(
         self,
         request: Request,
         lang: str,
@@ -211,29 +231,40 @@ class ServicePages:
         form: Mapping[str, list[str]],
         trouble: EgideError | None,
     ) -> Response:
+        """The page that shows everything once more, with what went wrong when it was sent."""
         answers = relevant(definition, read(definition.fields, form))
         bad = self._wrong(definition, answers)
+        principal, here = self.who(request), f"{PATH}/{definition.id}/check"
+        if officer(principal):
+            person = banner(lang, principal) + person_box(
+                lang, definition, {}, ready=not _unless_files(definition, bad)
+            )
+            content = check_page(lang, definition, answers, bad, person, ready=False, trouble=trouble)
+            return service_page(
+                lang, WORDS["check"], here, content, bad=bool(bad), status=trouble.status if trouble else 200
+            )
         level, who = await self._identity(request)
         note = identity_note(lang, definition, level, who, provider=SIGN_IN in self._kernel.things)
         ready = not bad and max(level, 1) >= definition.channels["remote"].identity
         content = check_page(lang, definition, answers, bad, note, ready=ready, trouble=trouble)
-        here = f"{PATH}/{definition.id}/check"
-        return _page(lang, WORDS["check"], here, content, bad=bool(bad), status=trouble.status if trouble else 200)
+        return service_page(
+            lang, WORDS["check"], here, content, bad=bool(bad), status=trouble.status if trouble else 200
+        )
 
     async def send(self, request: Request) -> Response:
         """The draft becomes a file; its number and code are shown once, on the next page."""
         lang = lang_of(request)
         try:
-            await form_of(request, self._origin, MAX_FORM)
-            form, definition = await self._draft(request, _service(request), needed=True)
+            await form_of(request, self.origin, MAX_FORM)
+            form, definition = await self.draft(request, self.service_of(request), needed=True)
             draft, who = held(request, DRAFT) or ("", ""), held(request, WHO) or ("", "")
             given = {"draft": draft[0], "secret": draft[1], "identity": who[0], "identity_secret": who[1], "lang": lang}
             try:
-                done = await self._ask(f"services.{slug(definition.id)}.file", given, request)
+                done = await self.ask(f"services.{slug(definition.id)}.file", given, request)
             except (Refused, Invalid) as error:
-                return await self._check(request, lang, definition, form, error)
+                return await self.checked(request, lang, definition, form, error)
         except EgideError as error:
-            return _trouble(lang, error)
+            return trouble_page(lang, error)
         answer = RedirectResponse(f"{PATH}/file?lang={lang}&new=1", 303)
         keep(answer, FILE, f"{done['number']}.{done['code']}", FILE_S)
         answer.delete_cookie(DRAFT, secure=True, httponly=True, samesite="strict")
@@ -241,20 +272,20 @@ class ServicePages:
 
     # -- what they have in common ---------------------------------------------------------------------------------------------
 
-    async def _draft(
+    async def draft(
         self, request: Request, definition: Definition, *, needed: bool = False
     ) -> tuple[dict[str, list[str]], Definition]:
         """(what was typed so far, the version it was begun with). Raises `NotFound` where one is needed and there is none."""
         mine = held(request, DRAFT)
         if mine is not None:
             try:
-                found = await self._ask("services.draft.read", {"draft": mine[0], "secret": mine[1]}, request)
+                found = await self.ask("services.draft.read", {"draft": mine[0], "secret": mine[1]}, request)
             except NotFound:
                 found = None
             if found is not None and found["service"] == definition.id:
                 return found["form"], catalogue().find(found["service"], found["version"]) or definition
         if needed:
-            again = f"{self._origin}{PATH}/{definition.id}"
+            again = f"{self.origin}{PATH}/{definition.id}"
             raise NotFound(
                 Text("Ce brouillon n’est plus là.", "This draft is no longer there."),
                 Text(f"Recommencez à {again}.", f"Start again at {again}."),
@@ -265,11 +296,11 @@ class ServicePages:
         self, request: Request, definition: Definition, fields: tuple[Field, ...], form: Mapping[str, list[str]]
     ) -> Keeper:
         """Keeps a page's answers; gives what puts the draft's cookie on the answer."""
-        mine, (before, _version) = held(request, DRAFT), await self._draft(request, definition)
+        mine, (before, _version) = held(request, DRAFT), await self.draft(request, definition)
         given: dict[str, Any] = {"service": definition.id, "form": _whole(fields, form)}
         if mine is not None and before:
             given |= {"draft": mine[0], "secret": mine[1]}
-        saved = await self._ask("services.draft.save", given, request)
+        saved = await self.ask("services.draft.save", given, request)
 
         def kept(answer: Response) -> Response:
             keep(answer, DRAFT, f"{saved['id']}.{saved['secret']}", DRAFT_S)
@@ -281,19 +312,31 @@ class ServicePages:
         mine = held(request, WHO)
         if mine is None:
             return 0, Who()
-        found = await self._ask("services.identity.read", {"identity": mine[0], "secret": mine[1]}, request)
+        found = await self.ask("services.identity.read", {"identity": mine[0], "secret": mine[1]}, request)
         return int(found["level"]), Who(**found["who"])
 
     def _wrong(self, definition: Definition, answers: Mapping[str, Any]) -> dict[str, Text]:
         return check(definition, relevant(definition, answers), self._today())
 
+    def service_of(self, request: Request) -> Definition:
+        """The service of an address. Raises `NotFound` where there is none, or where it is not given to who asks in this way."""
+        found = catalogue().find(request.path_params["service"])
+        if found is None:
+            raise NotFound(Text("Ce service n’existe pas.", "There is no such service."))
+        remote = found.channels.get("remote")
+        online = remote is not None and "form" in remote.modes
+        if request.method == "POST" and not online and not (ways(found) and officer(self.who(request))):
+            raise NotFound(Text("Ce service ne se rend pas en ligne.", "This service is not given online."))
+        return found
+
     def _today(self) -> date:
         return self._kernel.clock.now().astimezone(self._kernel.book.zone).date()
 
 
-def _page(
+def service_page(
     lang: str, title: Text | Words, here: str, content: str, *, bad: bool = False, status: int = 200, module: str = ""
 ) -> Response:
+    """A page of a service; `bad`: something on it needs another look, which its title says first."""
     words = title.en if lang == "en" else title.fr
     mark = ("Error: " if lang == "en" else "Erreur : ") if bad else ""
     return page(
@@ -303,27 +346,18 @@ def _page(
 
 def _step_page(lang: str, definition: Definition, step: Step, content: str, *, bad: bool = False) -> Response:
     module = built(SCRIPT) if with_files(step) else ""
-    return _page(lang, step.title, f"{PATH}/{definition.id}/{step.id}", content, bad=bad, module=module)
+    return service_page(lang, step.title, f"{PATH}/{definition.id}/{step.id}", content, bad=bad, module=module)
 
 
-def _trouble(lang: str, error: EgideError) -> Response:
+def trouble_page(lang: str, error: EgideError) -> Response:
+    """What went wrong, and the way back to every service."""
     back = f'<p><a href="{PATH}?lang={lang}">{w(lang, "services")}</a></p>'
     content = f"<h1>{w(lang, 'services')}</h1>{wrong(lang, error)}{back}"
-    return _page(lang, WORDS["services"], PATH, content, status=error.status)
+    return service_page(lang, WORDS["services"], PATH, content, status=error.status)
 
 
 def _to(lang: str, definition: Definition, step: str) -> Response:
     return RedirectResponse(f"{PATH}/{definition.id}{'/' + step if step else ''}?lang={lang}", 303)
-
-
-def _service(request: Request) -> Definition:
-    found = catalogue().find(request.path_params["service"])
-    if found is None:
-        raise NotFound(Text("Ce service n’existe pas.", "There is no such service."))
-    remote = found.channels.get("remote")
-    if request.method == "POST" and (remote is None or "form" not in remote.modes):
-        raise NotFound(Text("Ce service ne se rend pas en ligne.", "This service is not given online."))
-    return found
 
 
 def _step(definition: Definition, id_: str) -> Step:
@@ -341,6 +375,11 @@ def _after(definition: Definition, step: Step | None) -> str:
 def _whole(fields: tuple[Field, ...], form: Mapping[str, list[str]]) -> dict[str, list[str]]:
     """A page's fields as sent, with nothing for each that was emptied: a browser leaves out what is not ticked."""
     return {name: form.get(name, []) for field in fields for name in boxes(field)}
+
+
+def _unless_files(definition: Definition, bad: Mapping[str, Text]) -> dict[str, Text]:
+    """What is wrong, but for files: at the counter they may follow."""
+    return {id_: words for id_, words in bad.items() if id_ not in definition.attachments}
 
 
 def _of(bad: Mapping[str, Text], fields: list[Field]) -> dict[str, Text]:

@@ -28,7 +28,7 @@ def list_of_services(lang: str) -> str:
     return f'{danger(lang)}<h1>{w(lang, "services")}</h1><ul class="list">{lines}</ul>{follow}'
 
 
-def first_page(lang: str, definition: Definition, form: Form, bad: Wrong) -> str:
+def first_page(lang: str, definition: Definition, form: Form, bad: Wrong, *, taking: bool = False) -> str:
     """What the service is, who decides, how long it takes, which ways there are, and its first questions."""
     fields = asked(definition.questions, read(definition.questions, form))
     boxes = "".join(question(lang, one, form, bad.get(one.id)) for one in fields)
@@ -38,9 +38,9 @@ def first_page(lang: str, definition: Definition, form: Form, bad: Wrong) -> str
     way = definition.channels.get("remote")
     shown = (
         f'<p class="note">{w(lang, "not_yet")}</p>'
-        if way is not None and "form" not in way.modes
+        if way is not None and "form" not in way.modes and not taking
         else f'<form method="post" action="{PATH}/{definition.id}?lang={lang}" novalidate>{boxes}<button>{w(lang, "next")}</button></form>'
-        if absence is None
+        if absence is None or taking
         else f'<p class="note">{w(lang, "not_here")} {say(lang, absence.say)} ({escape(absence.article)})</p>'
     )
     return (

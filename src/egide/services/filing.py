@@ -62,12 +62,14 @@ class Taken(Input):
     network, when (ISO 8601).
     """  # fmt: skip
 
-    unkept: ClassVar[frozenset[str]] = frozenset({"answers", "who"})
+    unkept: ClassVar[frozenset[str]] = frozenset({"answers", "who", "secret"})
 
     channel: Literal["counter", "mobile"]
     version: int
     answers: dict[str, Any]
     who: Who
+    draft: str = ""  # taken down page by page: the answers and files are the draft's
+    secret: str = ""
     lang: Literal["fr", "en"] = "fr"
     client_id: str = ""
     made_at: str = ""
@@ -121,10 +123,10 @@ def _facts(definition: Definition, channel: ChannelName, level: int, answers: di
     }
 
 
-def _of_draft(ctx: Ctx, given: Filed) -> tuple[Definition, dict[str, Any]]:
+def _of_draft(ctx: Ctx, given: Filed | Taken) -> tuple[Definition, dict[str, Any]]:
     row = drafts.draft_row(ctx, given.draft, given.secret)
     definition = definition_of(row)
-    if ctx.act.name != f"services.{slug(definition.id)}.{FILED}":
+    if ctx.act.name.split(".")[1] != slug(definition.id):
         raise NotFound(Text("Ce brouillon est d’un autre service.", "This draft is of another service."))
     return definition, relevant(definition, read(definition.fields, drafts.form_of(ctx, row, definition)))
 
@@ -140,12 +142,17 @@ def _file(ctx: Ctx, given: Filed) -> Effect:
     definition, answers = _of_draft(ctx, given)
     level, who = known(ctx, given.identity, given.identity_secret)
     effect = filed(ctx, definition, "remote", max(level, 1), FileBody(answers, who), given.lang, "")
-    write, dropped = effect.apply, drafts.erase(ctx.kernel, given.draft)
+    return _instead_of(ctx, given.draft, effect)
+
+
+def _instead_of(ctx: Ctx, draft: str, effect: Effect) -> Effect:
+    """The file stands where the draft was, with its uploads. Raises `Conflict` where it was sent meanwhile."""
+    write, dropped = effect.apply, drafts.erase(ctx.kernel, draft)
     if write is None:
         return effect
 
     def apply(connection: Connection) -> None:
-        if drafts.gone(connection, given.draft):
+        if drafts.gone(connection, draft):
             raise Conflict(
                 Text("Ce dossier vient d’être envoyé.", "This has just been sent."),
                 Text(
@@ -154,7 +161,7 @@ def _file(ctx: Ctx, given: Filed) -> Effect:
                 ),
             )
         write(connection)
-        uploads.hand_over(connection, drafts.owner(given.draft), file_owner(effect.result.file))
+        uploads.hand_over(connection, drafts.owner(draft), file_owner(effect.result.file))
         dropped(connection)
 
     effect.apply = apply
@@ -162,19 +169,24 @@ def _file(ctx: Ctx, given: Filed) -> Effect:
 
 
 def _gather_taken(ctx: Ctx, given: Taken) -> Facts:
-    definition = _version(ctx, given.version)
-    return _facts(definition, given.channel, SEEN, relevant(definition, given.answers)) | {"author_unknown": True}
+    definition, answers = _taken(ctx, given)
+    return _facts(definition, given.channel, SEEN, answers) | {"author_unknown": True}
 
 
 def _take(ctx: Ctx, given: Taken) -> Effect:
+    definition, answers = _taken(ctx, given)
+    body = FileBody(answers, given.who)
+    effect = filed(ctx, definition, given.channel, SEEN, body, given.lang, given.made_at, files_follow=True)
+    return _instead_of(ctx, given.draft, effect) if given.draft else effect
+
+
+def _taken(ctx: Ctx, given: Taken) -> tuple[Definition, dict[str, Any]]:
+    """What an officer takes down: page by page in a draft, or whole. Files may follow, as a photo from outside does."""
+    if given.draft:
+        return _of_draft(ctx, given)
     definition = _version(ctx, given.version)
-    body = FileBody(relevant(definition, _without_files(definition, given.answers)), given.who)
-    return filed(ctx, definition, given.channel, SEEN, body, given.lang, given.made_at, files_follow=True)
-
-
-def _without_files(definition: Definition, answers: dict[str, Any]) -> dict[str, Any]:
-    """What an officer takes down has its files added to the file itself: a photo taken outside may come hours later."""
-    return {id_: value for id_, value in answers.items() if id_ not in definition.attachments}
+    sent = {id_: value for id_, value in given.answers.items() if id_ not in definition.attachments}
+    return definition, relevant(definition, sent)
 
 
 def _version(ctx: Ctx, version: int) -> Definition:
