@@ -29,7 +29,7 @@ STYLE = """:root{color-scheme:light dark;--ink:#17211d;--paper:#fff;--soft:#eef3
 header,main{max-width:36rem;margin:0 auto;padding:16px}header{display:flex;justify-content:space-between;align-items:center;gap:16px;padding-block:8px}
 header strong{font-size:18px}h1{font-size:28px;line-height:1.2;margin:8px 0}h2{font-size:20px;line-height:1.3;margin:24px 0 8px}p{margin:12px 0}a{color:var(--go)}header a,p>a{display:inline-block;padding:11px 0}
 .danger{border-inline-start:6px solid var(--warn);padding:8px 12px;background:var(--soft);font-weight:600}.danger a{color:inherit;padding:0}
-label{display:block;font-weight:600;margin:16px 0 4px}textarea,input{width:100%;font:inherit;color:inherit;background:var(--paper);border:2px solid var(--line);border-radius:6px;padding:10px}
+label{display:block;font-weight:600;margin:16px 0 4px}textarea,input,select{width:100%;font:inherit;color:inherit;background:var(--paper);border:2px solid var(--line);border-radius:6px;padding:10px}
 textarea{min-height:9em;resize:vertical}.short textarea{min-height:4em}button,.button{font:inherit;font-weight:700;width:100%;min-height:52px;margin:16px 0 0;border:2px solid var(--go);border-radius:6px;background:var(--go);color:var(--on);cursor:pointer}
 .button{display:block;text-align:center;text-decoration:none;padding:11px 16px}button.quiet,.button.quiet{background:transparent;color:var(--go)}:focus-visible{outline:3px solid var(--go);outline-offset:3px}.small{font-size:15px}
 .wrong{border:2px solid var(--warn);border-radius:6px;padding:12px}ol{list-style:none;margin:16px 0;padding:0}li{border-radius:6px;background:var(--soft);padding:10px 14px;margin:8px 0;overflow-wrap:anywhere;white-space:pre-line}
