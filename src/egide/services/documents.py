@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 MAKE = "services.document.make"
 PRESS = "press"  # among the kernel's things: who sets and seals (engines/press.py)
-RECEIPT = "receipt"  # the template of what is given at once
 
 
 class Wanted(Input):
@@ -94,8 +93,10 @@ def job_of(file: str, seq: int, output: str, now_us: int) -> dict[str, Any]:
 
 
 def opening(definition: Definition) -> tuple[str, ...]:
-    """The documents that come of filing itself."""
-    return tuple(one.id for one in definition.outputs if one.template == RECEIPT)[:1]
+    """The documents that come of filing itself: those that no step makes; none where the answer given at once is all there is."""
+    later = {step.output for step in definition.transitions}
+    ended = definition.state(definition.initial).ends
+    return tuple(one.id for one in definition.outputs if one.id not in later and not ended)
 
 
 def proof(kernel: Kernel, connection: Connection, row: Any) -> str:
