@@ -202,7 +202,11 @@ def _file_of(ctx: Ctx, document: str) -> Any:
 
 
 def _concerned(ctx: Ctx, given: DocumentRef) -> Facts:
-    return {"concerned": works_on(ctx.principal, _file_of(ctx, given.document))}
+    """Refused alike where there is none and where it is not theirs."""
+    try:
+        return {"concerned": works_on(ctx.principal, _file_of(ctx, given.document))}
+    except NotFound:
+        return {"concerned": False}
 
 
 @act(
