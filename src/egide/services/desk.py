@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, delete, select
 
-from egide.kernel.act import Act, Ctx, Effect, Facts, Input, Nothing, act
+from egide.kernel.act import Act, Ctx, Effect, Facts, Gather, Input, Nothing, act
 from egide.kernel.capability import Words
 from egide.kernel.clock import iso
 from egide.kernel.door import Kernel
@@ -25,6 +25,7 @@ from egide.services.model import PURPOSE, definition_of, file_owner, file_row
 from egide.services.questions import plain
 
 QUEUE = 500  # files shown; who has more waiting sees the most urgent
+MAGISTRATE = "magistrate"
 
 
 class FileRef(Input):
@@ -97,6 +98,18 @@ def concerned(ctx: Ctx, given: FileRef) -> Facts:
     return {"concerned": row is not None and works_on(ctx.principal, row)}
 
 
+def _concerned_by(definition: Definition, transition: Transition) -> Gather:
+    """The same for one step. A magistrate has no desk: a file is theirs while it waits for their decision (CPP 39-3, 41)."""
+
+    def gather(ctx: Ctx, given: FileRef) -> Facts:
+        row = ctx.db.execute(select(tables.file).where(tables.file.c.id == given.file)).first()
+        waits = row is not None and row.service == definition.id and row.state in transition.origins
+        decides = MAGISTRATE in transition.roles and MAGISTRATE in ctx.principal.roles
+        return {"concerned": row is not None and (works_on(ctx.principal, row) or (waits and decides))}
+
+    return gather
+
+
 @act(
     "services.desk.queue", verb="consult", activity="service-desk", roles=OFFICERS, duty=True, output=Queue,
     fr="Voir ce qui attend", en="See what waits",
@@ -159,7 +172,9 @@ def _step(transition_id: str) -> Any:
             raise Conflict(
                 Text("Cette version du service n’a pas cette étape.", "This version of the service has no such step.")
             )
-        return step(ctx, row, found, given.text, who.id, officer=who.id, unit=row.unit or who.unit)
+        # What a magistrate decides stays on the desk it lies on.
+        taken = {} if who.roles.isdisjoint(OFFICERS) else {"officer": who.id, "unit": row.unit or who.unit}
+        return step(ctx, row, found, given.text, who.id, **taken)
 
     return handler
 
@@ -168,7 +183,7 @@ def _step_act(definition: Definition, transition: Transition) -> Act:
     return act(
         f"services.{slug(definition.id)}.{slug(transition.id)}", verb="decide" if transition.signed else "alter",
         activity=definition.activity, roles=[role for role in transition.roles if role != HOLDER], groups=["need-to-know"],
-        gather=concerned, duty=True, input=FileStep, output=StepDone,
+        gather=_concerned_by(definition, transition), duty=True, input=FileStep, output=StepDone,
         fr=f"{transition.say.fr} ({definition.title.fr})", en=f"{transition.say.en} ({definition.title.en})",
     )(_step(transition.id))  # fmt: skip
 

@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 MAKE = "services.document.make"
 PRESS = "press"  # among the kernel's things: who sets and seals (engines/press.py)
-RECEIPT = "receipt"  # the template of what is given at once
 
 
 class Wanted(Input):
@@ -109,10 +108,11 @@ def job_of(file: str, seq: int, output: str, now_us: int) -> dict[str, Any]:
     return job(f"{file}.{seq}", MAKE, msgspec.json.encode(Wanted(file=file, output=output)), now_us)
 
 
-def _at_will(definition: Definition, to: str) -> list[Output]:
-    """The documents that are made when this reader asks for them."""
-    by_steps = {one.output for one in definition.transitions}
-    return [one for one in definition.outputs if one.template == RECEIPT and one.id not in by_steps and to in one.to]
+def at_will(definition: Definition) -> list[Output]:
+    """The documents that are made when they are asked for: those of no step; none where the answer given at once is all there is."""
+    later = {step.output for step in definition.transitions}
+    ended = definition.state(definition.initial).ends
+    return [one for one in definition.outputs if one.id not in later and not ended]
 
 
 def proof(kernel: Kernel, connection: Connection, row: Any) -> str:
@@ -200,7 +200,9 @@ def documents_of(connection: Connection, row: Any, *, to: str = "") -> list[Docu
             found.append(DocumentShown(one.id, output.title, iso(one.at), one.sha256, one.level))
     titles = {one.title for one in found}
     return [
-        DocumentShown(one.id, one.title, "", "", "") for one in _at_will(definition, to) if one.title not in titles
+        DocumentShown(one.id, one.title, "", "", "")
+        for one in at_will(definition)
+        if one.title not in titles and (not to or to in one.to)
     ] + found
 
 
@@ -227,7 +229,23 @@ def _file_of(ctx: Ctx, document: str) -> Any:
 
 
 def _concerned(ctx: Ctx, given: DocumentRef) -> Facts:
-    return {"concerned": works_on(ctx.principal, _file_of(ctx, given.document))}
+    """Refused alike where there is none and where it is not theirs."""
+    try:
+        return {"concerned": works_on(ctx.principal, _file_of(ctx, given.document))}
+    except NotFound:
+        return {"concerned": False}
+
+
+def _of_file(ctx: Ctx, given: Wanted) -> Facts:
+    return {"concerned": works_on(ctx.principal, file_row(ctx.db, given.file))}
+
+
+@act(
+    "services.document.draw", verb="alter", activity="service-desk", roles=["officer", "command"], groups=["need-to-know"],
+    gather=_of_file, duty=True, input=Wanted, output=Made, fr="Établir un document d’un dossier", en="Draw up a document of a file",
+)  # fmt: skip
+async def draw(ctx: Ctx, given: Wanted) -> Effect:
+    return await wanted(ctx, file_row(ctx.db, given.file), given.output)
 
 
 @act(
@@ -239,14 +257,15 @@ def read(ctx: Ctx, given: DocumentRef) -> Effect:
     return Effect(_offer(ctx, row, given.document), concerns=(file_owner(row.id),))
 
 
-async def wanted(ctx: Ctx, row: Any, output: str) -> Effect:
-    """A document made because the person whose file it is asks for it; the one that is there already, if any."""
+async def wanted(ctx: Ctx, row: Any, output: str, to: str = "") -> Effect:
+    """A document made because somebody asks for it; the one that is there already, if any."""
     definition, table = definition_of(row), tables.document
-    if output not in {one.id for one in _at_will(definition, "holder")}:
+    if output not in {one.id for one in at_will(definition) if not to or to in one.to}:
         raise NotFound(Text("Ce document n’existe pas ici.", "There is no such document here."))
     kept = ctx.db.execute(select(table).where(table.c.file == row.id, table.c.output == output)).first()
     effect = Effect(Made(kept.id, kept.sha256)) if kept is not None else await _made(ctx, row, output)
-    effect.actor, effect.concerns = file_owner(row.id), (file_owner(row.id),)
+    effect.actor = None if ctx.principal.id else file_owner(row.id)
+    effect.concerns = (file_owner(row.id),)
     return effect
 
 
@@ -255,4 +274,4 @@ def held(ctx: Ctx, row: Any, document: str) -> Effect:
     return Effect(_offer(ctx, row, document, to="holder"), actor=file_owner(row.id))
 
 
-ACTS: tuple[Act, ...] = (make, read)
+ACTS: tuple[Act, ...] = (make, draw, read)

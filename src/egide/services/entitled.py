@@ -18,11 +18,14 @@ from egide.services.model import said_code
 
 Doing = Literal["add", "read", "withdraw"]
 DRAFT, FILE = "draft", "file"
+DESK = frozenset({"officer", "command"})  # roles that work on files; a unit has other people too
 
 
 def works_on(who: Principal, file: Any) -> bool:
-    """A file is for who works on it, their unit, and whoever commands; one that lies on no desk is for all who could take it."""
-    return "command" in who.roles or file.officer == who.id or file.unit in ("", who.unit)
+    """A file is for who works on it, their unit’s officers, and whoever commands; one on no desk for all who could take it."""
+    return not who.roles.isdisjoint(DESK) and (
+        "command" in who.roles or file.officer == who.id or file.unit in ("", who.unit)
+    )
 
 
 def may(ctx: Ctx, owner: str, secret: str, doing: Doing) -> None:
@@ -42,7 +45,12 @@ def may(ctx: Ctx, owner: str, secret: str, doing: Doing) -> None:
                     ),
                 )
             return
-    raise NotFound(
+    raise not_theirs()
+
+
+def not_theirs() -> NotFound:
+    """The same words whether it never was, is no more, or is somebody else's: nothing is learnt by trying."""
+    return NotFound(
         Text("Ce dossier n’existe pas, ou pas pour vous.", "This file does not exist, or not for you."),
         Text(
             "Rouvrez-le par le lien ou le code que vous avez reçu.", "Open it again by the link or code you were given."

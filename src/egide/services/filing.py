@@ -20,7 +20,7 @@ from egide.kernel.errors import BadInput, Conflict, NotFound, Text
 from egide.kernel.identity import digest
 from egide.kernel.law import legal_day
 from egide.kernel.randomness import draw
-from egide.kernel.retention import keep
+from egide.kernel.retention import keep, trigger
 from egide.services import drafts, exports, tables, uploads
 from egide.services.answers import check, read, relevant, way_of
 from egide.services.definition import ChannelName, Definition, catalogue
@@ -232,6 +232,8 @@ def filed(
         }  # fmt: skip
         connection.execute(insert(tables.event), event)
         connection.execute(insert(kernel_tables.retained), keep(category(definition), id_))
+        if definition.state(definition.initial).ends:
+            trigger(kernel, connection, category(definition), id_, now)
 
     events: list[tuple[str, dict[str, Any]]] = [("service.filed", {"file": id_, "service": definition.id})]
     events += exports.leaving(definition, id_, FILED, body.answers)
@@ -248,7 +250,7 @@ def _row(
         "id": id_, "number": receipt.number, "secret": digest(receipt.code), "service": definition.id, "version": definition.version,
         "channel": channel, "level": level, "lang": lang, "opened": now, "state": definition.initial, "since": now,
         "due": due_at(definition, definition.initial, now), "unit": ctx.principal.unit, "officer": ctx.principal.id or None,
-        "events": 1, "head": receipt.head, "closed": None,
+        "events": 1, "head": receipt.head, "closed": now if definition.state(definition.initial).ends else None,
         "body": ctx.kernel.vault.seal(file_owner(id_), PURPOSE, msgspec.json.encode(body), id_.encode()),
     }  # fmt: skip
 

@@ -107,7 +107,7 @@ def shown(ctx: Ctx, row: Any, *, to: str = "") -> FileShown:
     """A file, opened and checked; with `to`, the documents that this reader gets."""
     kernel, body = ctx.kernel, body_of(ctx.kernel, row)
     rows, words = events_of(kernel, ctx.db, row.id)
-    said = [msgspec.json.decode(one, type=EventBody) for one in words]
+    said = [msgspec.json.decode(one, type=EventBody) if one else EventBody() for one in words]
     events = [
         EventShown(iso(one.at), one.step, one.state, one.officer is None, text.text)
         for one, text in zip(rows, said, strict=True)
@@ -138,7 +138,7 @@ async def ask(ctx: Ctx, given: documents.DocumentWanted) -> Effect:
     row = _row(ctx, given)
     if row is None:
         raise no_file()
-    return await documents.wanted(ctx, row, given.output)
+    return await documents.wanted(ctx, row, given.output, to=HOLDER)
 
 
 @act(

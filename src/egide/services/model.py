@@ -16,7 +16,7 @@ import msgspec
 from sqlalchemy import Connection, insert, select, update
 
 from egide.kernel.clock import from_us, to_us
-from egide.kernel.errors import Conflict, NotFound, Text
+from egide.kernel.errors import Conflict, EgideError, NotFound, Text
 from egide.kernel.law import add_duration
 from egide.kernel.randomness import draw
 from egide.services import tables
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 PURPOSE = "service-files"  # whose key seals a file's answers and words
 START = "0" * 64  # the link before the first
 SEEN = 5  # level: an officer saw the identity document
+TAMPERED = "tampered"  # how the vault names bytes that are not those it sealed
 FILED = "file"  # the step that opens a file
 # Letters and figures that are not taken for one another, for a code that is read aloud or copied by hand (RFC 4648 base32).
 CODE_BYTES = 15
@@ -83,13 +84,17 @@ def link(before: str, file: str, seq: int, at: int, step: str, state: str, body:
 
 def broken(file: str, events: Iterable[Any], bodies: Sequence[bytes], head: str) -> Text | None:
     """The first event that is not what was written, in words; None where the chain holds up to its head."""
-    before = START
+    before, links = START, []
     for seq, (row, body) in enumerate(zip(events, bodies, strict=True)):
         before = link(before, file, seq, row.at, row.step, row.state, body)
+        links.append(before)
         if row.seq != seq or row.link != before:
             return Text(
                 f"L’événement n° {seq + 1} du dossier a été modifié.", f"Event {seq + 1} of the file was changed."
             )
+    if head in links[:-1]:
+        added = links.index(head) + 2
+        return Text(f"L’événement n° {added} du dossier a été ajouté.", f"Event {added} of the file was added.")
     if before != head:
         return Text("Un événement du dossier a été retiré.", "An event of the file was taken out.")
     return None
@@ -154,10 +159,19 @@ def body_of(kernel: Kernel, row: Any) -> FileBody:
 
 
 def events_of(kernel: Kernel, connection: Connection, file: str) -> tuple[list[Any], list[bytes]]:
-    """(rows, their words opened), in order."""
+    """(rows, their words opened), in order; words changed where they lie sealed are b"", which breaks the chain there."""
     table = tables.event
     rows = list(connection.execute(select(table).where(table.c.file == file).order_by(table.c.seq)).all())
-    return rows, [kernel.vault.open_(file_owner(file), PURPOSE, row.body, f"{file}.{row.seq}".encode()) for row in rows]
+
+    def opened(row: Any) -> bytes:
+        try:
+            return kernel.vault.open_(file_owner(file), PURPOSE, row.body, f"{file}.{row.seq}".encode())
+        except EgideError as error:
+            if error.code != TAMPERED:
+                raise
+            return b""
+
+    return rows, [opened(row) for row in rows]
 
 
 def add_event(

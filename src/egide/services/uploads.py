@@ -24,7 +24,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from egide.kernel.act import Act, Ctx, Effect, Facts, Input, Nothing, act
 from egide.kernel.clock import iso
-from egide.kernel.errors import BadInput, Conflict, NotFound, Text, TooLarge, TooMany
+from egide.kernel.errors import BadInput, Conflict, Text, TooLarge, TooMany
 from egide.kernel.forget import forget_acts
 from egide.kernel.identity import digest, new_id, new_secret
 from egide.kernel.jobs import job
@@ -33,7 +33,7 @@ from egide.kernel.tables import job as job_table
 from egide.kernel.tables import retained
 from egide.services import apart
 from egide.services import upload_tables as tables
-from egide.services.entitled import may
+from egide.services.entitled import may, not_theirs
 from egide.services.quarantine import CHUNK, DAY_US, MAX_CHUNK, MAX_FILE, MIB, granted, owner, place, prefix, quarantine
 from egide.services.scanning import Scan, scan
 from egide.services.sniffing import UNDECLARED, Kind, kinds, recognise
@@ -330,8 +330,7 @@ async def examine(ctx: Ctx, given: Examine) -> Effect:
 )  # fmt: skip
 def follow(ctx: Ctx, given: FileRef) -> Effect:
     """The holder of the draft or file: its state, and the copy once it was scanned and is clean."""
-    row = _sealed(ctx, given.upload)
-    may(ctx, row.owner, given.secret, "read")
+    row = _sealed(ctx, given.upload, given.secret)
     shown = _shown(ctx.kernel, row)
     if row.scan == "clean" and row.copy == "ready":
         shown.download = _copy_offer(ctx, row, shown)
@@ -355,8 +354,7 @@ def list_files(ctx: Ctx, given: Owned) -> Effect:
 )  # fmt: skip
 def read(ctx: Ctx, given: FileWanted) -> Effect:
     """An officer: the copy; one that was not scanned only for a stated reason, one in which something was found never."""
-    row = _sealed(ctx, given.upload)
-    may(ctx, row.owner, "", "read")
+    row = _sealed(ctx, given.upload, "")
     shown = _shown(ctx.kernel, row)
     if row.copy == "ready" and row.scan != "found":
         if row.scan != "clean" and not given.reason.strip():
@@ -371,8 +369,7 @@ def read(ctx: Ctx, given: FileWanted) -> Effect:
 )  # fmt: skip
 def original(ctx: Ctx, given: FileWanted) -> Effect:
     """An officer, for a stated reason: the bytes as they came, with all that they say and all that they may do."""
-    row = _sealed(ctx, given.upload)
-    may(ctx, row.owner, "", "read")
+    row = _sealed(ctx, given.upload, "")
     if not given.reason.strip():
         raise _reason(Text("L’original dit plus que la copie.", "The original says more than the copy."))
     shown = _shown(ctx.kernel, row)
@@ -468,12 +465,14 @@ def _about(ctx: Ctx, upload: str) -> dict[str, Any]:
 def _known(ctx: Ctx, upload: str) -> Any:
     row = ctx.db.execute(select(_TABLE).where(_TABLE.c.id == upload)).first()
     if row is None or (row.sealed is not None and seal_state(ctx.kernel, ctx.db, CATEGORY, upload)[0] == "expired"):
-        raise NotFound(Text("Ce fichier n’existe pas, ou il est effacé.", "This file does not exist, or it is erased."))
+        raise not_theirs()
     return row
 
 
-def _sealed(ctx: Ctx, upload: str) -> Any:
+def _sealed(ctx: Ctx, upload: str, secret: str) -> Any:
+    """A file that came whole, for who may read it: others learn not even whether it did. Raises `NotFound`, `Conflict`."""
     row = _known(ctx, upload)
+    may(ctx, row.owner, secret, "read")
     if row.sealed is None:
         raise Conflict(Text("Ce fichier n’est pas encore arrivé en entier.", "This file has not come whole yet."))
     return row
