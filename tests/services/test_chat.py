@@ -1,4 +1,4 @@
-"""Help by chat: one interlocutor, nobody else reads, nothing kept but by choice, hand-over as agreed, and no ledger needed to be heard."""
+"""Help by chat: one interlocutor, nobody else reads, nothing is kept but by choice; heard also while the ledger is down."""
 
 from __future__ import annotations
 
@@ -48,6 +48,11 @@ def rows(world: World, table: Any) -> int:
     return int(world.kernel.store.reader().execute(select(func.count()).select_from(table)).scalar_one())
 
 
+async def pressed(world: World) -> None:
+    """The file's document is made: nothing is under way when the platform stops."""
+    await world.until(lambda: rows(world, tables.document) == 1, 20)
+
+
 async def gone(world: World) -> None:
     await world.until(lambda: rows(world, chat_tables.chat) + rows(world, chat_tables.line) == 0)
 
@@ -77,7 +82,7 @@ async def test_one_officer_from_beginning_to_end(world: World) -> None:
     assert (await officer(world, "list", "other-officer"))["chats"] == []
     assert ANSWERED not in json.dumps(other.pushed, ensure_ascii=False)
     seen = await person(world, "follow", **held)
-    assert [(line["officer"], line["text"]) for line in seen["lines"]] == [(False, WRITTEN), (True, ANSWERED)]
+    assert [(line["officer"], line["text"]) for line in seen["lines"]] == [(False, WRITTEN), (True, ""), (True, ANSWERED)]
     assert "Camille" not in json.dumps(seen), "the person is not told who answers"
     assert ANSWERED in json.dumps(desk.pushed, ensure_ascii=False)
 
@@ -203,6 +208,7 @@ async def test_kept_by_choice_it_is_a_file_with_number_and_code(world: World) ->
     assert [one["step"] for one in file["events"]] == ["file", "answer", "close"]
     for words in (WRITTEN, ANSWERED, "Merci."):
         assert words in file["events"][-1]["text"]
+    await pressed(world)
     await world.until(lambda: rows(world, chat_tables.chat) == 1)  # the one that still waits
     world.move(days=364)
     assert (await asked(world, "services.file.follow", number=chosen["number"], code=chosen["code"]))["closed"]
@@ -241,6 +247,7 @@ async def test_handed_over_as_the_person_agreed(world: World) -> None:
     await world.act("officer", "services.violence_chat.call", file=queue[0]["id"])
     mine = await asked(world, "services.file.follow", number=chosen["number"], code=chosen["code"])
     assert mine["state"] == "called"
+    await pressed(world)
 
 
 async def test_a_team_is_asked_for_with_what_is_exported_and_no_more(world: World) -> None:
@@ -286,6 +293,6 @@ async def test_the_ledger_is_down_and_they_go_on(world: World) -> None:
     await world.stop()
     await world.start()
     seen = await person(world, "follow", **held)
-    assert [line["text"] for line in seen["lines"]] == [WRITTEN, "Vous êtes là ?", "Oui."]
+    assert [line["text"] for line in seen["lines"]] == [WRITTEN, "", "Vous êtes là ?", "Oui."]
     assert len((await officer(world, "list"))["chats"]) == 2
     await person(world, "leave", **other)

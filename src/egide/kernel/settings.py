@@ -80,6 +80,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     logs: str = ""  # json or plain; empty: plain on a terminal, JSON lines elsewhere
     # The scanner of files that people send, unix:/run/clamav/clamd.ctl or tcp:host:port; empty: files stay "not scanned".
     clamav: str = ""
+    # Where the quick exit of the help page leads, an https address of the operator's choice; empty: a calendar of our own.
+    chat_exit: str = ""
     # Accepted plug-ins: "entry point name" = "sha256 of its distribution".
     plugins: dict[str, str] = {}
 

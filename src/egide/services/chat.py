@@ -48,6 +48,7 @@ from egide.services.filing import Invalid, today
 from egide.services.model import new_code, number_in
 
 MAX_TEXT = 4000  # characters
+SEEN = ("", "answer", "relay")  # what of it the person reads; why a team is asked for is for the team
 MAX_BYTES = 32 * 1024
 
 
@@ -80,7 +81,7 @@ class Choice(ChatSecret, kw_only=True):
     form: dict[str, list[str]] = {}
 
 
-class Seen(ChatSecret, kw_only=True):
+class Look(ChatSecret, kw_only=True):
     """What the window shows already."""
 
     seen: str
@@ -292,10 +293,10 @@ def follow(ctx: Ctx, given: ChatSecret) -> Effect:
 
 
 @act(
-    "services.chat.news", verb="view", activity=PURPOSE, roles=["anyone"], open=True, input=Seen, output=News,
+    "services.chat.news", verb="view", activity=PURPOSE, roles=["anyone"], open=True, input=Look, output=News,
     fr="Y a-t-il du nouveau ?", en="Is there something new?",
 )  # fmt: skip
-def news(ctx: Ctx, given: Seen) -> Effect:
+def news(ctx: Ctx, given: Look) -> Effect:
     """What an open window asks every few seconds: a yes or a no, so that nothing is read and nothing recorded without need."""
     return Effect(News(_own(ctx, given).stamp != given.seen))
 
@@ -375,7 +376,7 @@ def shown(chat: Chat) -> ChatShown:
     steps = [one.id for one in service.transitions if chat.state in one.origins and "holder" in one.roles]
     return ChatShown(
         chat.id, chat.lang, chat.state, service.state(chat.state).say, bool(chat.officer), bool(chat.waiting), chat.stamp, chat.words,
-        chat.number, chat.called_back, steps, [shown_line(line) for line in chat.lines if line.step in ("", "relay")],
+        chat.number, chat.called_back, steps, [shown_line(line) for line in chat.lines if line.step in SEEN],
     )  # fmt: skip
 
 
