@@ -33,6 +33,25 @@ export interface Alert {
   words: { id: string; at: string; officer: boolean; text: string }[];
 }
 
+/** A conversation of help by chat, as `services.chat.list` and the push tell it; the words only to the officer who answers. */
+export interface Chat {
+  id: string;
+  at: string;
+  since: string;
+  due: string;
+  lang: string;
+  state: string;
+  said: Text;
+  mine: boolean;
+  taken: boolean;
+  closed: boolean;
+  /** Not in the ledger yet: the emergency journal holds it. */
+  journal: boolean;
+  kept: boolean;
+  callback: { phone?: string; safe_time?: string; whereabouts?: { address: string } } | null;
+  lines: { id: string; at: string; officer: boolean; step: string; text: string }[];
+}
+
 /** One step of an incident or a task, and why it cannot be taken now; null: it can. */
 export interface NextStep {
   name: string;
@@ -126,6 +145,7 @@ export interface Pushes {
   'position.ended': { push: 'position.ended'; refusal: RefusalBody };
   'position.refused': { push: 'position.refused'; problem: { code: string; title: Text } };
   alert: { push: 'alert'; alert: Alert };
+  chat: { push: 'chat'; chat: Chat };
   act: { push: 'act'; entry: RiverEntry };
   watches: { push: 'watches' };
   'watch.ended': { push: 'watch.ended'; watch: string; stream: number; refusal: RefusalBody };

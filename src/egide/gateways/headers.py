@@ -63,6 +63,11 @@ def for_alerts(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     return [(name, changed.get(name, value)) for name, value in headers]
 
 
+def for_forms(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The same for a page whose form must say where it comes from, also in a browser that knows no fetch metadata."""
+    return [(name, b"same-origin" if name == b"referrer-policy" else value) for name, value in headers]
+
+
 def for_the_field(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """The same for officers' pages: on duty, and only then, they ask the device where it is."""
     return [

@@ -21,11 +21,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from egide.gateways import alert_page, document_page, receipt_page, roots, uploads
+from egide.gateways import alert_page, chat_page, document_page, receipt_page, roots, uploads
 from egide.gateways.alert_page import AlertPage
 from egide.gateways.counter_pages import CounterPages
 from egide.gateways.file_pages import FilePages
-from egide.gateways.headers import PAGES, WORKER, common, csp, for_alerts, for_the_field, worker_csp
+from egide.gateways.headers import PAGES, WORKER, common, csp, for_alerts, for_forms, for_the_field, worker_csp
 from egide.gateways.live import Live
 from egide.gateways.metrics import Page
 from egide.gateways.neighbours import Neighbours
@@ -189,7 +189,9 @@ class Headed:
         self._common = common(tls=kernel.settings.tls)
         # Pages that may ask a device where it is: the one that calls for help, and those of an officer on duty.
         field = for_the_field(self._common)
-        self._of_path = {alert_page.PATH: for_alerts(self._common), "/terminal": field, "/operations": field}
+        self._of_path = {
+            alert_page.PATH: for_alerts(self._common), chat_page.PATH: for_forms(self._common), "/terminal": field, "/operations": field,
+        }  # fmt: skip
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
@@ -359,6 +361,7 @@ def build(kernel: Kernel, operator_token: str) -> Callable[[Scope, Receive, Send
         Route(alert_page.PATH, alerts.show),
         Route(alert_page.PATH, alerts.send, methods=["POST"]),
         *(flow.routes() if flow is not None else ()),
+        *chat_page.ChatPage(kernel).routes(),
         *FilePages(kernel).routes(),
         *CounterPages(kernel, services).routes(),
         *services.routes(),

@@ -41,9 +41,11 @@ def hashed(text: str) -> str:
     return b64encode(sha256(text.encode()).digest()).decode()
 
 
-def policy(style: str, script: str = "", module: str = "") -> str:
-    """The content security policy of a page with this style and script; a module may ask this site, and nobody else."""
+def policy(style: str, script: str = "", module: str = "", *, asks: bool = False) -> str:
+    """The content security policy of a page with this style and script; a module, or one that asks, may ask this site alone."""
     scripts = f"script-src 'sha256-{hashed(script)}'; " if script else ""
+    if asks:
+        scripts += "connect-src 'self'; "
     if module:
         scripts = "script-src 'self'; connect-src 'self'; "
     return (
@@ -147,10 +149,11 @@ def page(
     module: str = "",
     status: int = 200,
     head: str = "",
+    asks: bool = False,
 ) -> Response:
     """A whole page. `title`: plain text; `here`: its address, for the other language, "" where it has both.
 
-    `module`: the address of a built script, without which the page does the same.
+    `module`: the address of a built script, without which the page does the same. `asks`: its script asks this site.
     """
     other, words = ("fr", "Français") if lang == "en" else ("en", "English")
     scripts = f"<script>{script}</script>" if script else ""
@@ -161,5 +164,5 @@ def page(
 <title>{escape(title)} — Égide</title><link rel="icon" href="/favicon.svg"><style>{style}</style></head><body>
 <header><strong>Égide</strong>{switch}</header>
 <main>{content}</main>{scripts}</body></html>"""
-    headers = {"content-security-policy": policy(style, script, module), "cache-control": "no-store"}
+    headers = {"content-security-policy": policy(style, script, module, asks=asks), "cache-control": "no-store"}
     return Response(html, status, headers=headers, media_type="text/html; charset=utf-8")

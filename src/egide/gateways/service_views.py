@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html import escape
 
+from egide.gateways import chat_words
 from egide.gateways.file_box import Sent, box
 from egide.gateways.resident import wrong
 from egide.gateways.service_words import PATH, channels, danger, notice, row, w
@@ -21,11 +22,17 @@ Wrong = Mapping[str, Text]
 def list_of_services(lang: str) -> str:
     """Every service, each in a sentence."""
     lines = "".join(
-        f'<li><a href="{PATH}/{one.id}?lang={lang}">{say(lang, one.title)}</a>{say(lang, one.lead)}</li>'
+        f'<li><a href="{_address(one)}?lang={lang}">{say(lang, one.title)}</a>{say(lang, one.lead)}</li>'
         for one in catalogue().current()
     )
     follow = f'<p><a href="{PATH}/file?lang={lang}">{w(lang, "follow")}</a></p>'
     return f'{danger(lang)}<h1>{w(lang, "services")}</h1><ul class="list">{lines}</ul>{follow}'
+
+
+def _address(definition: Definition) -> str:
+    """A service's page; help by chat has one of its own, whose address tells nothing to who looks at a browser's history."""
+    way = definition.channels.get("remote")
+    return chat_words.PATH if way is not None and "chat" in way.modes else f"{PATH}/{definition.id}"
 
 
 def first_page(lang: str, definition: Definition, form: Form, bad: Wrong, *, taking: bool = False) -> str:
@@ -37,7 +44,9 @@ def first_page(lang: str, definition: Definition, form: Form, bad: Wrong, *, tak
     absence = definition.absence("remote")
     way = definition.channels.get("remote")
     shown = (
-        f'<p class="note">{w(lang, "not_yet")}</p>'
+        f'<p><a class="button" href="{chat_words.PATH}?lang={lang}">{chat_words.w(lang, "begin")}</a></p>'
+        if way is not None and "chat" in way.modes and not taking
+        else f'<p class="note">{w(lang, "not_yet")}</p>'
         if way is not None and "form" not in way.modes and not taking
         else f'<form method="post" action="{PATH}/{definition.id}?lang={lang}" novalidate>{boxes}<button>{w(lang, "next")}</button></form>'
         if absence is None or taking

@@ -83,6 +83,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     # The relay through which people are told that there is news in their file, smtps://relay:465; empty: nobody is told.
     mail: str = ""
     mail_from: str = ""
+    # Where the quick exit of the help page leads, an https address of the operator's choice; empty: a calendar of our own.
+    chat_exit: str = ""
     # Accepted plug-ins: "entry point name" = "sha256 of its distribution".
     plugins: dict[str, str] = {}
 

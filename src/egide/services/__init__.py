@@ -10,6 +10,13 @@ if TYPE_CHECKING:
     from egide.kernel.door import Kernel
 
 
+async def _start(kernel: Kernel) -> None:
+    from egide.services import chat_board  # noqa: PLC0415 — only a platform that starts needs it
+
+    kernel.things[chat_board.THING] = chat_board.Board(kernel)
+    chat_board.board(kernel).start()
+
+
 async def _stop(kernel: Kernel) -> None:
     press = kernel.things.get("press")
     if press is not None:
@@ -19,6 +26,9 @@ async def _stop(kernel: Kernel) -> None:
 def capability() -> Capability:
     """The capability. Imported here and not above: the processes in which files are parsed (apart.py) load none of it."""
     from egide.services import (  # noqa: PLC0415 — see above
+        chat,
+        chat_desk,
+        chat_tables,
         desk,
         documents,
         drafts,
@@ -26,7 +36,6 @@ def capability() -> Capability:
         holding,
         identities,
         notices,
-        tables,
         uploads,
     )
     from egide.services.definition import catalogue  # noqa: PLC0415 — see above
@@ -43,14 +52,23 @@ def capability() -> Capability:
         *notices.ACTS,
         *desk.ACTS,
         *desk.generated(),
+        *chat.ACTS,
+        *chat_desk.ACTS,
     )
-    erasers = {drafts.CATEGORY: drafts.erase, identities.CATEGORY: identities.erase, **uploads.ERASERS, **kept}
+    erasers = {
+        drafts.CATEGORY: drafts.erase,
+        identities.CATEGORY: identities.erase,
+        **uploads.ERASERS,
+        **chat.ERASERS,
+        **kept,
+    }
     return Capability(
         name="services",
         package="egide.services",
         acts=acts,
-        tables=tables.metadata,
+        tables=chat_tables.metadata,
         erasers=erasers,
         removers=uploads.REMOVERS,
+        start=_start,
         stop=_stop,
     )

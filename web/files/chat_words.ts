@@ -1,0 +1,46 @@
+/** What the panel of help by chat says. */
+import { dictionary } from '../kit';
+
+export type Step = 'relay' | 'alert' | 'hand_over';
+
+export const c = dictionary({
+  title: { fr: 'Aide par messages', en: 'Help by chat' },
+  waiting: { fr: 'Une personne attend', en: 'A person waits' },
+  late: { fr: 'en attente depuis plus de 2 min', en: 'waiting for more than 2 min' },
+  since: (time: string) => ({ fr: `depuis ${time}`, en: `for ${time}` }),
+  arrived: { fr: 'Une personne demande de l’aide par messages', en: 'A person asks for help by chat' },
+  spoke: { fr: 'Nouveau message', en: 'New message' },
+  take: { fr: 'Répondre', en: 'Answer' },
+  mine: { fr: 'Ma conversation', en: 'My conversation' },
+  other: { fr: 'Un collègue répond', en: 'A colleague answers' },
+  journal: { fr: 'journal d’urgence', en: 'emergency journal' },
+  english: { fr: 'écrit en anglais', en: 'writes in English' },
+  french: { fr: 'écrit en français', en: 'writes in French' },
+  person: { fr: 'La personne', en: 'The person' },
+  me: { fr: 'Agent', en: 'Officer' },
+  joined: { fr: 'Un agent répond', en: 'An officer answers' },
+  asked: { fr: 'Équipe demandée', en: 'Team asked for' },
+  left: { fr: 'Équipe partie', en: 'Team on its way' },
+  message: { fr: 'Votre message', en: 'Your message' },
+  send: { fr: 'Envoyer', en: 'Send' },
+  kept: { fr: 'La personne garde cette conversation.', en: 'The person keeps this conversation.' },
+  callback: { fr: 'Veut être rappelée', en: 'Wants to be called back' },
+  alert: { fr: 'Demander une équipe', en: 'Ask for a team' },
+  back: { fr: 'L’équipe est partie', en: 'The team is on its way' },
+  hand_over: { fr: 'Confier à une unité', en: 'Hand over to a unit' },
+  relay: { fr: 'Passer le relais', en: 'Let a colleague go on' },
+  close: { fr: 'Terminer', en: 'End' },
+  closeAsk: { fr: 'Terminer et effacer les mots ?', en: 'End, and erase the words?' },
+  closeHow: {
+    fr: 'Ce qui a été écrit est effacé aussitôt, sauf ce que la personne a choisi de garder.',
+    en: 'What was written is erased at once, except what the person chose to keep.',
+  },
+  alertHow: { fr: 'Pourquoi sa vie est en danger', en: 'Why their life is in danger' },
+  alertHint: { fr: 'Pour l’équipe ; la personne ne le lit pas.', en: 'For the team; the person does not read it.' },
+  where: { fr: 'Où aller', en: 'Where to go' },
+  phone: { fr: 'Téléphone de la personne', en: 'The person’s telephone' },
+  hand_overHow: { fr: 'Pour l’unité qui rappelle', en: 'For the unit that calls back' },
+  relayHow: { fr: 'Ce que la personne en lira', en: 'What the person will read of it' },
+  due: { fr: 'Écrivez quelques mots.', en: 'Write a few words.' },
+  keep: { fr: 'Ne rien changer', en: 'Change nothing' },
+});
