@@ -8,15 +8,20 @@ performs it (gateways/resident_identity.py), here the bench's process does, thro
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from egide.bench import platform as platforms
 from egide.bench.feeding import serve
+from egide.bench.measure import wait_for
 from egide.services.identities import ACTIVITY, Vouched
 
 FILE = "identified.json"
+PEOPLE = 16
 LEVEL = 2  # eIDAS low: what the complaint asks for (services/catalogue/theft.toml)
 
 
@@ -31,6 +36,14 @@ async def identify(kernel: Any, people: int) -> None:
     part = file.with_suffix(".part")
     part.write_bytes(msgspec.json.encode(found))
     part.rename(file)  # whole or not at all: the bench waits for it
+
+
+@contextmanager
+def platform(folder: Path, people: int = PEOPLE) -> Iterator[tuple[platforms.Platform, list[dict[str, str]]]]:
+    """A platform on which so many people are identified."""
+    with platforms.platform(folder, entities=people, feeder=__name__) as one:
+        wait_for((folder / FILE).exists, "identified people")
+        yield one, msgspec.json.decode((folder / FILE).read_bytes())
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from html import unescape
 from typing import Any
 from urllib.parse import urlencode
 
+from egide.bench.measure import BenchError
 from egide.bench.ways import Answer, Way, asked
 from egide.gateways.file_pages import FILE
 from egide.gateways.resident_identity import WHO
@@ -38,7 +39,7 @@ def theft() -> Definition:
     """The service that is measured."""
     found = catalogue().find(SERVICE)
     if found is None:
-        raise LookupError(SERVICE)
+        raise BenchError(f"there is no service {SERVICE}")
     return found
 
 
@@ -115,7 +116,7 @@ class Browser:
             answer = yield self._post(here + path, held, typed)
             held |= dict(cookie.split("=", 1) for cookie in answer.cookies)
         if FILE not in held:
-            raise LookupError(f"not filed: {_words(answer)}")
+            raise BenchError(f"not filed: {_words(answer)}")
         self.seen("/services/file", (yield self._get("/services/file", held, "&new=1")))
 
     def _get(self, path: str, held: Mapping[str, str], more: str = "") -> bytes:

@@ -11,19 +11,22 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import egide
 from egide.bench import platform as platforms
-from egide.bench.identified import FILE as IDENTIFIED
-from egide.bench.measure import Bench, row, wait_for
-from egide.bench.residents import Browser
-from egide.bench.ways import Answer, Way, asked, throng
+from egide.bench.identified import platform
+from egide.bench.measure import Bench, BenchError, row
+from egide.bench.residents import Browser, theft
+from egide.bench.ways import Way, asked, throng
 
+STATIC = Path(egide.__file__).parent / "static"
 KB = 1000  # bytes
 LEVEL = 6  # of gzip: zlib's own default, and what servers in front of a platform usually take
 LOADED = re.compile(r'(?:src|href)="(/(?:assets/)?[\w./-]+\.(?:js|css|svg|woff2|png))"')
 IMPORTED = re.compile(r"[\"'`]\./([\w-]+\.js)[\"'`]")
 PACKAGE = "govuk-frontend"
+WALK_S = 60  # s
 FETCH_S = 120  # s npm may take
 # The smallest page its documentation asks for: style, script, icon; one question of each kind that the page of the facts has.
 GOVUK = """<!DOCTYPE html><html lang="en" class="govuk-template govuk-template--rebranded"><head><meta charset="utf-8"><title>What happened</title>
@@ -46,38 +49,77 @@ DATE = """<div class="govuk-date-input__item"><div class="govuk-form-group"><lab
 <input class="govuk-input govuk-date-input__input govuk-input--width-2" id="day-{0}" name="day-{0}" type="text" inputmode="numeric"></div></div>"""
 
 
-def page_weight(bench: Bench) -> None:
-    """Every page of the way to a complaint: its HTML and all that it has the browser load, once, compressed."""
+def theft_way(bench: Bench) -> None:
+    """One complaint from the list of services to its signed report: what the pages weigh, and how much is asked of whom."""
+    with platform(bench.folder / "pages", 1) as (one, people):
+        walked(bench, one, people[0])
+
+
+def walked(bench: Bench, one: platforms.Platform, who: dict[str, str]) -> None:
+    """The same on this platform, by this person."""
     seen: dict[str, bytes] = {}
-
-    def keep(path: str, answer: Answer) -> None:
-        seen[path] = answer.body
-
-    folder = bench.folder / "pages"
-    with platforms.platform(folder, entities=1, feeder="egide.bench.identified") as one:
-        wait_for((folder / IDENTIFIED).exists, "identified people")
-        (who,) = json.loads((folder / IDENTIFIED).read_bytes())
-        throng(one.port, iter([Browser(one.port, one.origin, who, keep).walk()]), 60, connections=1)
-        encoded = _encoding(one)
-    weights = {path: packed([body, *loaded(body.decode())]) / KB for path, body in seen.items()}
-    whole = {path: len(body) / KB for path, body in seen.items()}
+    browser = Browser(one.port, one.origin, who, lambda path, answer: seen.update({path: answer.body}))
+    throng(one.port, iter([browser.walk()]), WALK_S, connections=1)
+    encoded = _encoding(one)
+    actions = to_signature(platforms.Caller(one, "officer"))
     bench.say(f"peer: {PACKAGE}")
-    found = govuk(bench.folder / "govuk")
-    heaviest = max(weights, key=lambda path: weights[path])
+    _weigh(bench, seen, encoded, govuk(bench.folder / "govuk"))
+    definition = theft()
+    pages = [path for path in seen if path.startswith(f"/services/{definition.id}")]
     bench.add(
+        row("theft_fields", len(definition.fields), "questions", "lower", target=12),
+        row("theft_pages", len(pages), "pages", "lower", target=5),
         row(
-            "resident_page_kb", weights[heaviest], "kB", "lower", target=60, peer=PACKAGE, peer_value=found[1] if found else None,
-        )
-    )  # fmt: skip
+            "report_actions",
+            actions,
+            "actions",
+            "lower",
+            target=3,
+            peer="today’s national tool, as stated",
+            peer_value=17,
+        ),
+    )
+    required = sum(one.required for one in definition.fields)
+    bench.note(
+        f"theft_fields: {required} must be answered, the others may be. theft_pages: as walked, from the first questions to the button that sends."
+    )
+    bench.note(
+        "report_actions: an officer's presses from a file taken up to its signed report, each an act; words to write count as one more."
+    )
+
+
+def _weigh(bench: Bench, seen: dict[str, bytes], encoded: str, peer: tuple[str, float] | None) -> None:
+    weights = {path: packed([body, *loaded(body.decode())]) / KB for path, body in seen.items()}
+    whole = [len(body) / KB for body in seen.values()]
+    heaviest = max(weights, key=lambda path: weights[path])
+    value = peer[1] if peer else None
+    bench.add(row("resident_page_kb", weights[heaviest], "kB", "lower", target=60, peer=PACKAGE, peer_value=value))
     bench.note(
         f"resident_page_kb: the heaviest of {len(weights)} pages on the way ({heaviest}), with icon and every script it may load, gzip {LEVEL}; "
-        f"median {median(weights.values()):.1f} kB. The platform itself sends {encoded or 'them uncompressed'}: the HTML alone is then "
-        f"{min(whole.values()):.1f}–{max(whole.values()):.1f} kB, and a server in front of it compresses."
+        f"median {median(weights.values()):.1f} kB. The platform itself sends its pages {encoded or 'uncompressed'} "
+        f"({min(whole):.1f}–{max(whole):.1f} kB of HTML)."
     )
-    if found:
-        bench.note(f"{PACKAGE} {found[0]}: the same questions as the page of the facts, its style, script, two fonts and icon; gzip {LEVEL}, fonts as they are.")  # fmt: skip
-    else:
-        bench.note(f"{PACKAGE}: npm or its registry is not there.")
+    bench.note(
+        f"{PACKAGE} {peer[0]}: the questions of the page of the facts, its style, script, two fonts and icon; gzip {LEVEL}, fonts as they are."
+        if peer
+        else f"{PACKAGE}: npm or its registry is not there."
+    )
+
+
+def to_signature(officer: platforms.Caller) -> int:
+    """Reads a file that was taken up and does what the desk offers until its report is signed."""
+    file = next(waiting for waiting in officer.act("services.desk.queue")["files"] if not waiting["taken"])
+    name = f"services.{file['service'].replace('-', '_')}"
+    officer.act(f"{name}.assign", file=file["id"])
+    opened, actions = officer.act(f"{name}.read", file=file["id"]), 1
+    signing: list[dict[str, Any]] = [offer for offer in opened["steps"] if offer["signed"]]
+    if not signing:
+        raise BenchError("the desk offers no signature for a file taken up")
+    officer.act(signing[0]["act"], file=file["id"], text="Lu" if signing[0]["reason"] else "")
+    actions += 2 if signing[0]["reason"] else 1
+    if not officer.act(f"{name}.read", file=file["id"])["file"]["closed"]:
+        raise BenchError("signed, and the file is still open")
+    return actions
 
 
 def packed(parts: Iterable[bytes]) -> int:
@@ -87,8 +129,7 @@ def packed(parts: Iterable[bytes]) -> int:
 
 def loaded(html: str) -> list[bytes]:
     """The files that a page has the browser load, and what their scripts may load in turn."""
-    static = Path(egide.__file__).parent / "static"
-    waiting, found = [static / path.lstrip("/") for path in LOADED.findall(html)], dict[Path, bytes]()
+    waiting, found = [STATIC / path.lstrip("/") for path in LOADED.findall(html)], dict[Path, bytes]()
     while waiting:
         file = waiting.pop()
         if file in found or not file.is_file():

@@ -145,9 +145,9 @@ class _Wire(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 — asyncio's signature
-        if self._way is not None:
-            self.wrong, self._way = self.wrong or "the connection was closed", None
+    def connection_lost(self, exc: Exception | None) -> None:
+        if exc is not None or self._way is not None:
+            self.wrong, self._way = self.wrong or f"the connection was closed: {exc!r}", None
 
     def walk(self, way: Way, due: float) -> None:
         """Begins a way whose latency counts from `due`."""
@@ -174,6 +174,8 @@ class _Wire(asyncio.Protocol):
             self._way = None
             self.latencies.append(time.perf_counter() - self._due)
             self.ended(self)
+        except BenchError as error:  # the way found something else than it expected
+            self.wrong, self._way = str(error), None
         else:
             self._send(request)
 

@@ -9,8 +9,6 @@ STYLE: a file with the style that its pages carry, so that they are as long as Ã
 connections stay open: a CPU second of it did up to twice as much here as one of uvicorn, where Django's views run in a thread.
 """
 
-# mypy: disable-error-code="misc"
-
 from __future__ import annotations
 
 import hashlib

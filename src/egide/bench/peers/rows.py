@@ -108,7 +108,7 @@ def main() -> None:
             return 0
         for table in ("draft", "retained"):
             database.execute(f"DELETE FROM {table} WHERE id IN ({','.join('?' * count)})", held)  # noqa: S608 — our own names
-        files = [
+        files: list[tuple[object, ...]] = [
             (id_, f"PL-2026-{start + each:08}", secrets.token_hex(32), "theft", "filed", now, now, random[: note[0]])
             for each, id_ in enumerate(held)
         ]
