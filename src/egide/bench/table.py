@@ -14,7 +14,7 @@ from rich.table import Table
 from egide.bench.measure import Bench, BenchError, Row
 
 Measure = Callable[[Bench], None]
-NAMES = ("kernel", "operations", "engines")
+NAMES = ("kernel", "operations", "engines", "services")
 WIDTH = 160  # columns where there is no terminal to ask
 
 
@@ -28,6 +28,10 @@ def measures(capability: str) -> tuple[Measure, ...]:
         from egide.bench.engines import MEASURES as ENGINES
 
         return ENGINES
+    if capability == "services":
+        from egide.bench.services import MEASURES as SERVICES
+
+        return SERVICES
     from egide.bench.operations import MEASURES as OPERATIONS
 
     return OPERATIONS

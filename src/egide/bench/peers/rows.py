@@ -2,6 +2,7 @@
 
 python -m egide.bench.peers.rows acts FOLDER SECONDS BATCH LEAF BODY NOTE    bytes of leaf, sealed body and note
 python -m egide.bench.peers.rows bulk FOLDER SECONDS ROWS LEAF BODY
+python -m egide.bench.peers.rows filing FOLDER SECONDS BATCH LEAF BODY DRAFT     so many drafts saved, then filed: two commits
 """
 
 from __future__ import annotations
@@ -23,6 +24,13 @@ CREATE INDEX entry_by_act ON entry (realm, act, idx);
 CREATE INDEX entry_by_actor ON entry (actor);
 CREATE TABLE note (id TEXT PRIMARY KEY, mission TEXT, person TEXT, at INTEGER, lat REAL, lon REAL, body BLOB);
 CREATE TABLE record (batch INTEGER, number INTEGER, plate TEXT, at INTEGER, lat REAL, lon REAL, PRIMARY KEY (batch, number));
+CREATE TABLE draft (id TEXT PRIMARY KEY, secret TEXT, service TEXT, version INTEGER, at INTEGER, body BLOB);
+CREATE TABLE file (id TEXT PRIMARY KEY, number TEXT UNIQUE, secret TEXT, service TEXT, state TEXT, opened INTEGER, due INTEGER, body BLOB);
+CREATE INDEX file_by_due ON file (due);
+CREATE TABLE event (file TEXT, seq INTEGER, at INTEGER, step TEXT, link TEXT, body BLOB, PRIMARY KEY (file, seq));
+CREATE TABLE job (id TEXT PRIMARY KEY, due INTEGER, act TEXT, input BLOB, state TEXT);
+CREATE TABLE outbox (seq INTEGER PRIMARY KEY, at INTEGER, entry TEXT, name TEXT, payload BLOB);
+CREATE TABLE retained (id TEXT PRIMARY KEY, category TEXT, due INTEGER);
 """
 CHUNK = 64  # rows of one INSERT
 
@@ -90,7 +98,30 @@ def main() -> None:
         put(database, "entry", [entry(commits, now)])
         return count
 
-    print(json.dumps({"per_s": loop(database, seconds, acts if kind == "acts" else bulk)}))
+    def filing(commits: int) -> int:
+        now, start = time.time_ns() // 1000, commits * count
+        if commits % 2 == 0:
+            held[:] = [secrets.token_hex(16) for _ in range(count)]
+            put(database, "draft", [(id_, secrets.token_hex(32), "theft", 1, now, random[: note[0]]) for id_ in held])
+            put(database, "retained", [(id_, "service-draft", now) for id_ in held])
+            put(database, "entry", [entry(start + each, now) for each in range(count)])
+            return 0
+        for table in ("draft", "retained"):
+            database.execute(f"DELETE FROM {table} WHERE id IN ({','.join('?' * count)})", held)  # noqa: S608 — our own names
+        files: list[tuple[object, ...]] = [
+            (id_, f"PL-2026-{start + each:08}", secrets.token_hex(32), "theft", "filed", now, now, random[: note[0]])
+            for each, id_ in enumerate(held)
+        ]
+        put(database, "file", files)
+        put(database, "event", [(id_, 0, now, "file", secrets.token_hex(32), random[:64]) for id_ in held])
+        put(database, "retained", [(f"file/{id_}", "complaints-file", None) for id_ in held])
+        put(database, "job", [(id_, now, "services.document.make", random[:80], "due") for id_ in held])
+        put(database, "outbox", [(None, now, id_, "service.filed", random[:80]) for id_ in held])
+        put(database, "entry", [entry(start + each, now) for each in range(count)])
+        return count
+
+    held: list[str] = []
+    print(json.dumps({"per_s": loop(database, seconds, {"acts": acts, "bulk": bulk, "filing": filing}[kind])}))
 
 
 if __name__ == "__main__":
