@@ -82,7 +82,11 @@ async def test_one_officer_from_beginning_to_end(world: World) -> None:
     assert (await officer(world, "list", "other-officer"))["chats"] == []
     assert ANSWERED not in json.dumps(other.pushed, ensure_ascii=False)
     seen = await person(world, "follow", **held)
-    assert [(line["officer"], line["text"]) for line in seen["lines"]] == [(False, WRITTEN), (True, ""), (True, ANSWERED)]
+    assert [(line["officer"], line["text"]) for line in seen["lines"]] == [
+        (False, WRITTEN),
+        (True, ""),
+        (True, ANSWERED),
+    ]
     assert "Camille" not in json.dumps(seen), "the person is not told who answers"
     assert ANSWERED in json.dumps(desk.pushed, ensure_ascii=False)
 

@@ -10,6 +10,7 @@ import pytest
 
 from egide.kernel.errors import NotFound
 from egide.services.definition import catalogue
+from tests.services.test_chat import WRITTEN, begun, officer
 from tests.services.test_filing import THEFT, asked, drafted, identified
 from tests.world import World
 
@@ -99,3 +100,19 @@ def test_what_leaves_on_a_step_names_one_that_is_there() -> None:
         for export in definition.exports:
             assert set(export.on) <= steps
             assert export.on or export.event.endswith(".filed"), (definition.id, export.event)
+
+
+async def test_somebody_in_danger_who_writes_is_an_incident_at_once(world: World) -> None:
+    held = await begun(world)
+    await officer(
+        world, "alert", chat=held["chat"], text="Enfermée", whereabouts="9 rue du Lac", phone="06 12 34 56 78"
+    )
+    (incident,) = await until(world, "operations.incident.list", "incidents")
+    assert (incident["kind"], incident["priority"]) == ("assistance", 1)
+    shown = msgspec.json.encode(
+        await world.act("command", "operations.incident.read", incident=incident["id"])
+    ).decode()
+    assert "9 rue du Lac" in shown
+    assert "06 12 34 56 78" in shown
+    assert WRITTEN not in shown, "what was written stays between the two"
+    assert "Enfermée" not in shown

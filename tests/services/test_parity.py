@@ -199,7 +199,10 @@ async def _walked(world: World, definition: Definition, path: list[Transition]) 
     assert shown["state"] == path[-1].to
     assert shown["closed"] is definition.state(path[-1].to).ends
     assert [one["step"] for one in shown["events"]] == ["file", *(step.id for step in path)]
-    expected = [*await drawn(world, definition, done["file"]), *(step.output for step in path if step.output is not None)]
+    expected = [
+        *await drawn(world, definition, done["file"]),
+        *(step.output for step in path if step.output is not None),
+    ]
     assert sorted(await outputs(world, done["file"], len(expected))) == sorted(expected)
 
 

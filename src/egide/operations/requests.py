@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from egide.kernel.door import Kernel
 
 ORIGIN = "service"
+IN_DANGER = "Vie en danger : une personne l’écrit au service d’aide"
 # Kind and priority by service; what is not here is no incident (a home to pass by is a patrol's).
 KINDS = {
     "theft": ("theft", 3),
@@ -84,6 +85,25 @@ async def heard(kernel: Kernel, payload: dict[str, Any]) -> None:
     await kernel.perform("operations.incident.from_service", given, system, cause=cause, once=payload["once"])
 
 
+async def called(kernel: Kernel, payload: dict[str, Any]) -> None:
+    """Somebody who writes to help by chat is in danger: a team is asked for."""
+    system, cause = kernel.system(ACTIVITY), payload["cause"]
+    asked = msgspec.json.encode({"chat": payload["chat"]})
+    try:
+        outcome = await kernel.perform("services.chat.exported", asked, system, cause=cause)
+    except NotFound:
+        return  # ended and erased meanwhile
+    fields = msgspec.to_builtins(outcome.result)["fields"]
+    kind, priority = KINDS["violence-chat"]
+    given = {
+        "kind": kind, "priority": priority, "number": "", "title": IN_DANGER, "text": fields.get("phone", "")[:MAX_TEXT],
+        "address": fields.get("whereabouts", "")[:MAX_TITLE],
+    }  # fmt: skip
+    await kernel.perform(
+        "operations.incident.from_service", msgspec.json.encode(given), system, cause=cause, once=payload["once"]
+    )
+
+
 def incident_of(handed: dict[str, Any], kind: str, priority: int) -> dict[str, Any]:
     """What an incident says of what was handed over: the purpose as its title, the place on the map, all of it as its text."""
     where = next((one["value"] for one in handed["fields"] if isinstance(one["value"], dict)), {})
@@ -96,4 +116,4 @@ def incident_of(handed: dict[str, Any], kind: str, priority: int) -> dict[str, A
 
 
 ACTS: tuple[Act, ...] = (from_service,)
-LISTENERS = {"service.to_operations": heard}
+LISTENERS = {"service.to_operations": heard, "help.needed": called}

@@ -28,7 +28,6 @@ def capability() -> Capability:
     from egide.services import (  # noqa: PLC0415 — see above
         chat,
         chat_desk,
-        chat_tables,
         desk,
         documents,
         drafts,
@@ -36,6 +35,7 @@ def capability() -> Capability:
         holding,
         identities,
         notices,
+        tables,
         uploads,
     )
     from egide.services.definition import catalogue  # noqa: PLC0415 — see above
@@ -66,7 +66,7 @@ def capability() -> Capability:
         name="services",
         package="egide.services",
         acts=acts,
-        tables=chat_tables.metadata,
+        tables=tables.metadata,
         erasers=erasers,
         removers=uploads.REMOVERS,
         start=_start,

@@ -19,7 +19,7 @@ from egide.kernel.clock import from_us
 from egide.kernel.errors import BadInput, Text
 from egide.kernel.randomness import draw
 from egide.kernel.retention import keep, trigger
-from egide.services import documents, tables
+from egide.services import tables
 from egide.services.chat_board import Chat, Line, definition
 from egide.services.definition import Definition, Transition
 from egide.services.filing import category
@@ -89,8 +89,6 @@ def _begin(ctx: Ctx, connection: Connection, service: Definition, chat: Chat, id
     }  # fmt: skip
     connection.execute(insert(tables.event), event)
     connection.execute(insert(kernel_tables.retained), keep(category(service), id_))
-    for output in documents.opening(service):
-        connection.execute(insert(kernel_tables.job), documents.job_of(id_, 0, output, ctx.now_us))
 
 
 def _transcript(ctx: Ctx, chat: Chat) -> str:

@@ -109,7 +109,7 @@ def job_of(file: str, seq: int, output: str, now_us: int) -> dict[str, Any]:
 
 
 def at_will(definition: Definition) -> list[Output]:
-    """The documents that are made when they are asked for: those of no step; none where the answer given at once is all there is."""
+    """The documents that are made when they are asked for: those of no step, none where all is answered at once."""
     later = {step.output for step in definition.transitions}
     ended = definition.state(definition.initial).ends
     return [one for one in definition.outputs if one.id not in later and not ended]
