@@ -167,6 +167,26 @@ async def test_three_times_escape(stage: Stage, window: Opener) -> None:
     await expect(page).to_have_url(f"{stage.base}/services")
 
 
+async def test_who_waits_too_long_is_red(stage: Stage, window: Opener) -> None:
+    caller, officer = await stage.person("other-officer"), await stage.person("officer")
+    for waiting in (await officer.act("services.chat.list"))["chats"]:
+        await officer.act("services.chat.take", chat=waiting["id"])
+        await officer.act("services.chat.close", chat=waiting["id"])
+    seen = await window("officer")
+    await seen.page.clock.install()
+    await seen.go("/files")
+    begun = await caller.act("services.chat.open", text=WRITTEN)
+    line = seen.page.locator("[data-chat]")
+    await expect(line).to_contain_text("Une personne attend")
+    await expect(line).not_to_have_attribute("data-late", "")
+    await seen.page.clock.fast_forward(125_000)
+    await expect(line).to_have_attribute("data-late", "")
+    await expect(line).to_contain_text("plus de 2 min")
+    await kept(seen.page, "desk late")
+    await caller.act("services.chat.leave", chat=begun["id"], secret=begun["secret"])
+    await expect(line).to_have_count(0)
+
+
 async def test_the_exit_is_quick(stage: Stage, window: Opener) -> None:
     """No act, no look at the store: also while everything else is busy it leads away."""
     seen = await window(size=PHONE)

@@ -18,6 +18,7 @@ export const c = dictionary({
   french: { fr: 'écrit en français', en: 'writes in French' },
   person: { fr: 'La personne', en: 'The person' },
   me: { fr: 'Agent', en: 'Officer' },
+  talking: { fr: 'En cours', en: 'Under way' },
   joined: { fr: 'Un agent répond', en: 'An officer answers' },
   asked: { fr: 'Équipe demandée', en: 'Team asked for' },
   left: { fr: 'Équipe partie', en: 'Team on its way' },

@@ -191,19 +191,27 @@ def _forgotten(answer: Response) -> Response:
 
 
 def _page(lang: str, content: str, *, status: int = 200) -> Response:
-    numbers = "".join(
-        f'<li><a href="{address}"><strong>{number}</strong>{w(lang, words)}</a></li>'
-        for address, number, words in NUMBERS
-    )
     way = (
         f'<p class="exit"><a class="button" href="{EXIT}" data-exit rel="nofollow">{w(lang, "exit")} '
         f'<span class="small">({w(lang, "exit_how")})</span></a></p>'
     )
-    whole = f'{way}<ul class="numbers" aria-label="{w(lang, "numbers")}">{numbers}</ul>{content}'
+    few = 'id="said"' in content  # in a conversation the words come first, the numbers take one line
     title = WORDS["title"]
     return page(
-        lang, title.en if lang == "en" else title.fr, PATH, whole, style=STYLE, script=SCRIPT, status=status, asks=True
+        lang, title.en if lang == "en" else title.fr, PATH, f"{way}{_numbers(lang, few=few)}{content}", style=STYLE, script=SCRIPT,
+        status=status, asks=True,
+    )  # fmt: skip
+
+
+def _numbers(lang: str, *, few: bool) -> str:
+    """The numbers to call, before everything else."""
+    lines = "".join(
+        f'<li><a href="{address}" aria-label="{number} : {w(lang, words)}"><strong>{number}</strong></a></li>'
+        if few
+        else f'<li><a href="{address}"><strong>{number}</strong>{w(lang, words)}</a></li>'
+        for address, number, words in NUMBERS
     )
+    return f'<ul class="numbers{" few" if few else ""}" aria-label="{w(lang, "numbers")}">{lines}</ul>'
 
 
 def _begin(lang: str, text: str = "") -> str:
