@@ -10,7 +10,6 @@ import pytest
 from egide.gateways.chat_page import AWAY, COOKIE, EXIT, PATH
 from egide.gateways.chat_words import WORDS
 from tests.gateways.test_service_pages import Browser
-from tests.services.test_chat import pressed
 from tests.world import World
 
 pytestmark = pytest.mark.anyio
@@ -128,7 +127,6 @@ async def test_what_is_kept_is_chosen(world: World) -> None:
     text = await browser.send("/services/file", {"number": [number[1]], "code": [code[1]]})
     assert "vous rappelle" in text
     assert WRITTEN not in html.unescape(text)
-    await pressed(world)
 
 
 async def test_nothing_typed_is_lost(world: World) -> None:

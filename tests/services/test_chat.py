@@ -48,11 +48,6 @@ def rows(world: World, table: Any) -> int:
     return int(world.kernel.store.reader().execute(select(func.count()).select_from(table)).scalar_one())
 
 
-async def pressed(world: World) -> None:
-    """The file's document is made: nothing is under way when the platform stops."""
-    await world.until(lambda: rows(world, tables.document) == 1, 20)
-
-
 async def gone(world: World) -> None:
     await world.until(lambda: rows(world, chat_tables.chat) + rows(world, chat_tables.line) == 0)
 
@@ -212,7 +207,6 @@ async def test_kept_by_choice_it_is_a_file_with_number_and_code(world: World) ->
     assert [one["step"] for one in file["events"]] == ["file", "answer", "close"]
     for words in (WRITTEN, ANSWERED, "Merci."):
         assert words in file["events"][-1]["text"]
-    await pressed(world)
     await world.until(lambda: rows(world, chat_tables.chat) == 1)  # the one that still waits
     world.move(days=364)
     assert (await asked(world, "services.file.follow", number=chosen["number"], code=chosen["code"]))["closed"]
@@ -251,7 +245,6 @@ async def test_handed_over_as_the_person_agreed(world: World) -> None:
     await world.act("officer", "services.violence_chat.call", file=queue[0]["id"])
     mine = await asked(world, "services.file.follow", number=chosen["number"], code=chosen["code"])
     assert mine["state"] == "called"
-    await pressed(world)
 
 
 async def test_a_team_is_asked_for_with_what_is_exported_and_no_more(world: World) -> None:

@@ -237,7 +237,8 @@ def _concerned(ctx: Ctx, given: DocumentRef) -> Facts:
 
 
 def _of_file(ctx: Ctx, given: Wanted) -> Facts:
-    return {"concerned": works_on(ctx.principal, file_row(ctx.db, given.file))}
+    row = ctx.db.execute(select(tables.file).where(tables.file.c.id == given.file)).first()
+    return {"concerned": row is not None and works_on(ctx.principal, row)}
 
 
 @act(
