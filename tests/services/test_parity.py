@@ -11,11 +11,13 @@ from typing import Any
 import httpx
 import pytest
 
+from egide.gateways.service_views import LINKS
 from egide.gateways.service_words import WORDS
 from egide.services.answers import asked
 from egide.services.definition import CHANNELS, ChannelName, Definition, Transition, catalogue
 from egide.services.filing import slug
 from tests.services.filings import drawn, filed, filed_remotely, lawful, stepped, taken, way_to
+from tests.services.test_chat import begun, officer, person
 from tests.services.test_filing import asked as ask
 from tests.world import World
 
@@ -27,8 +29,6 @@ NOT_BUILT: dict[tuple[str, ChannelName], tuple[date, str]] = {
     ("appointment", "remote"): (date(2026, 11, 26), "the hearing by video"),
     ("hearing", "remote"): (date(2026, 11, 26), "the hearing by video"),
     ("traffic-notice", "remote"): (date(2026, 11, 26), "the link on the notice, to pay or to contest"),
-    ("verification", "remote"): (date(2026, 11, 26), "the way from the service’s page to the page that verifies"),
-    ("violence-chat", "remote"): (date(2026, 11, 26), "the chat"),
     ("voting-proxy", "remote"): (date(2026, 11, 26), "the proof of identity by wallet"),
 }
 HEAD = """# Parity of channels
@@ -115,17 +115,35 @@ async def cell(world: World, definition: Definition, channel: ChannelName) -> tu
         found = await record(world, definition, await taken(world, definition, channel))
     elif "form" in definition.channels["remote"].modes:
         found = await record(world, definition, await filed_remotely(world, definition))
+    elif "chat" in definition.channels["remote"].modes:
+        return await _talked(world, definition), None
     else:
         assert f"{name}.file" not in world.kernel.acts
         transport = httpx.ASGITransport(world.application)
         async with httpx.AsyncClient(transport=transport, base_url=world.kernel.settings.origin) as client:
             page = (await client.get(f"/services/{definition.id}?lang=en")).text
+        if definition.id in LINKS:
+            assert all(f'href="{at}?lang=en"' in page for at, _ in LINKS[definition.id])
+            assert (definition.id, channel) not in NOT_BUILT
+            return "an answer at once, on a page of its own; nothing is kept", None
         assert WORDS["not_yet"].en in page
         assert (definition.id, channel) in NOT_BUILT, "neither built nor known as not built"
         since, missing = NOT_BUILT[definition.id, channel]
         return f"*not built yet ({since}): {missing}*", None
     assert (definition.id, channel) not in NOT_BUILT, "it is built: take it out of the list"
     return _told(definition, found), found
+
+
+async def _talked(world: World, definition: Definition) -> str:
+    """A conversation that the person chose to keep: a file like any other; not kept, it leaves nothing."""
+    chat = await begun(world)
+    chosen = await person(world, "keep", **chat, words=True)
+    await officer(world, "close", chat=chat["chat"])
+    shown = await ask(world, "services.file.follow", number=chosen["number"], code=chosen["code"])
+    assert (shown["service"], shown["version"], shown["wrong"]) == (definition.id, definition.version, None)
+    made = [_template(definition, one) for one in await drawn(world, definition, shown["id"])]
+    series = chosen["number"].rsplit("-", 2)[0]
+    return f"a conversation; kept by choice: {series}-…, {' and '.join(made)}; else nothing"
 
 
 async def table(world: World) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from html import escape
 
 from egide.gateways import chat_words
+from egide.gateways.document_page import PATH as DOCUMENTS
 from egide.gateways.file_box import Sent, box
 from egide.gateways.resident import wrong
 from egide.gateways.service_words import PATH, channels, danger, notice, row, w
@@ -14,6 +15,15 @@ from egide.services.answers import asked, read
 from egide.services.definition import Definition, Step, Way, catalogue
 from egide.services.model import Who
 from egide.services.questions import mistakes, question, say
+from egide.services.receipts import PATH as RECEIPTS
+
+# Services that are a page of their own.
+LINKS = {
+    "verification": (
+        (RECEIPTS, Text("Vérifier un récépissé", "Verify a receipt")),
+        (DOCUMENTS, Text("Vérifier un document", "Verify a document")),
+    )
+}
 
 Form = Mapping[str, list[str]]
 Wrong = Mapping[str, Text]
@@ -27,6 +37,12 @@ def list_of_services(lang: str) -> str:
     )
     follow = f'<p><a href="{PATH}/file?lang={lang}">{w(lang, "follow")}</a></p>'
     return f'{danger(lang)}<h1>{w(lang, "services")}</h1><ul class="list">{lines}</ul>{follow}'
+
+
+def _links(lang: str, definition: Definition) -> str:
+    return "".join(
+        f'<p><a class="button" href="{at}?lang={lang}">{say(lang, words)}</a></p>' for at, words in LINKS[definition.id]
+    )
 
 
 def _address(definition: Definition) -> str:
@@ -46,6 +62,8 @@ def first_page(lang: str, definition: Definition, form: Form, bad: Wrong, *, tak
     shown = (
         f'<p><a class="button" href="{chat_words.PATH}?lang={lang}">{chat_words.w(lang, "begin")}</a></p>'
         if way is not None and "chat" in way.modes and not taking
+        else _links(lang, definition)
+        if definition.id in LINKS and not taking
         else f'<p class="note">{w(lang, "not_yet")}</p>'
         if way is not None and "form" not in way.modes and not taking
         else f'<form method="post" action="{PATH}/{definition.id}?lang={lang}" novalidate>{boxes}<button>{w(lang, "next")}</button></form>'
