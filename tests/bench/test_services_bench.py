@@ -11,10 +11,10 @@ import pytest
 
 from egide.bench import services, services_pages
 from egide.bench.identified import platform
-from egide.bench.measure import Bench, BenchError, peer, wait_for
+from egide.bench.measure import Bench, BenchError, peer
 from egide.bench.platform import Caller, Platform
 from egide.bench.residents import Acts, Browser
-from egide.bench.services import Figures, Loaded, Paper
+from egide.bench.services import Loaded
 from egide.bench.ways import Answer, asked, paced, throng
 
 PEOPLE = 2
@@ -23,11 +23,10 @@ PEOPLE = 2
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Platform, Loaded]]:
     with platform(tmp_path_factory.mktemp("services") / "data", PEOPLE) as (one, people):
-        papers = services.documents
-        yield one, Loaded(Acts(one.port, one.origin), one.port, one.cpu_s, people, lambda: papers(one)[0])
+        yield one, Loaded(Acts(one.port, one.origin), one.port, one.cpu_s, people)
 
 
-def test_a_complaint_filed_over_http_is_on_the_desk_and_its_receipt_is_made(served: tuple[Platform, Loaded]) -> None:
+def test_a_complaint_filed_over_http_is_on_the_desk(served: tuple[Platform, Loaded]) -> None:
     one, loaded = served
     officer = Caller(one, "officer")
     before = len(officer.act("services.desk.queue")["files"])
@@ -35,8 +34,6 @@ def test_a_complaint_filed_over_http_is_on_the_desk_and_its_receipt_is_made(serv
     assert answered.count == len(answered.latencies) == 3
     assert paced(one.port, loaded.whole(), 10, 0.2).count == 2
     assert len(officer.act("services.desk.queue")["files"]) == before + 5
-    wait_for(lambda: loaded.papers() >= 1, "a receipt")
-    assert services.documents(one)[1] >= 5
 
 
 def test_a_figure_counts_what_was_done_after_the_warm_up(served: tuple[Platform, Loaded]) -> None:
@@ -47,11 +44,6 @@ def test_a_figure_counts_what_was_done_after_the_warm_up(served: tuple[Platform,
     assert found.done == 8
     assert len(found.each) == len(found.walls) == 2
     assert found.used_s > 0
-
-
-def test_what_documents_took_is_taken_off() -> None:
-    found = Figures(each=[5.0], walls=[5.0], done=10, used_s=2.0, papers=2)
-    assert found.but_for(Paper(server_s=0.5, all_s=0.7)) == 10
 
 
 def test_an_answer_that_is_an_error_ends_the_measure(served: tuple[Platform, Loaded]) -> None:

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import itertools
 import secrets
-import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -38,7 +36,6 @@ from egide.bench.residents import TYPED, Acts, Browser, Peer, theft
 from egide.bench.ways import Way, paced, throng
 from egide.gateways.service_words import FORMS
 from egide.services.answers import read, relevant
-from egide.services.documents import MAKE
 
 BATCH, LEAF, BODY = 64, 400, 700  # of the limit: filings a commit, bytes of a leaf, bytes of a sealed body
 DRAFTS = 64  # whose page is asked for
@@ -71,16 +68,11 @@ class Figures:
     walls: list[float] = field(default_factory=list)  # ways a second by the wall, of each run
     done: int = 0  # ways, of all runs
     used_s: float = 0.0  # CPU seconds of the server
-    papers: int = 0  # documents that it made meanwhile
 
     @property
     def per_cpu_s(self) -> float:
         """The median."""
         return median(self.each)
-
-    def but_for(self, paper: Paper) -> float:
-        """Ways for a CPU second, without what the documents took of it."""
-        return self.done / max(self.used_s - self.papers * paper.server_s, 1e-9)
 
 
 @dataclass(slots=True)
@@ -91,20 +83,18 @@ class Loaded:
     port: int
     cpu_s: Callable[[], float]
     people: list[dict[str, str]]
-    papers: Callable[[], int] = lambda: 0  # documents made so far
 
     def measured(self, runs: Iterable[Iterator[Way]], seconds: float) -> Figures:
         """Ways walked from 64 connections, for so long or until they are all walked; the first run warms up."""
         found = Figures()
         for number, ways in enumerate(runs):
-            used, papers = self.cpu_s(), self.papers()
+            used = self.cpu_s()
             answered = throng(self.port, ways, seconds)
             if number:
                 used = self.cpu_s() - used
                 found.each.append(answered.count / max(used, 1e-9))
                 found.walls.append(answered.count / answered.seconds)
                 found.done, found.used_s = found.done + answered.count, found.used_s + used
-                found.papers += self.papers() - papers
         return found
 
     def repeated(self, ways: Callable[[], Iterator[Way]], seconds: float) -> Figures:
@@ -134,11 +124,10 @@ class Loaded:
 
 @contextmanager
 def ours(folder: Path) -> Iterator[tuple[platforms.Platform, Loaded]]:
-    """Égide, ready for residents: the first receipt is made, with which Typst and pyHanko were loaded."""
+    """Égide, ready for residents: one complaint is filed already."""
     with platform(folder) as (one, people):
-        loaded = Loaded(Acts(one.port, one.origin), one.port, one.cpu_s, people, lambda: documents(one)[0])
+        loaded = Loaded(Acts(one.port, one.origin), one.port, one.cpu_s, people)
         throng(one.port, iter([loaded.ways.whole(people[0])]), ENDLESS_S, connections=1)
-        wait_for(lambda: loaded.papers() == 1, "the first receipt")
         yield one, loaded
 
 
@@ -159,7 +148,7 @@ def django(folder: Path) -> Iterator[Loaded | None]:
 
 
 def filing(bench: Bench) -> None:
-    """A complaint filed and durable: the whole way, the last step alone, the wait at half load, and its document's cost."""
+    """A complaint filed and durable: the whole way, the last step alone, the wait at half load."""
     seconds, few = bench.seconds(6, 1), round(bench.seconds(60, 10))
     with ours(bench.folder / "filing") as (one, loaded):
         bench.say("draft and file")
@@ -171,19 +160,15 @@ def filing(bench: Bench) -> None:
         waits = [
             wait * 1000 for _ in range(REPEATS) for wait in paced(one.port, loaded.whole(), half, seconds).latencies
         ]
-        bench.say("documents")
-        paper = _paper(bench, one)
     bench.say("peer: Django")
     with django(bench.folder / "filing-django") as theirs:
         usual = theirs.repeated(theirs.whole, seconds).per_cpu_s if theirs else None
         step = theirs.last_step(few).per_cpu_s if theirs else None
     limit = peer("rows", "filing", str(bench.folder), str(seconds), str(BATCH), str(LEAF), str(BODY), str(BODY))
-    value, without, unit = whole.per_cpu_s, whole.but_for(paper), "filings/CPU s"
+    value, unit = whole.per_cpu_s, "filings/CPU s"
     bench.add(
         row("filing_per_s_core", value, unit, "higher", target=1000, peer=DJANGO, peer_value=usual),
         row("filing_per_s_core", value, unit, "higher", peer=LIMIT, peer_value=limit["per_s"] if limit else None),
-        row("filing_without_pdf_per_s_core", without, unit, "higher", peer=DJANGO, peer_value=usual),
-        row("filing_with_pdf_per_s_core", 1 / (1 / without + paper.all_s), unit, "higher"),
         row("filing_last_step_per_s_core", alone, unit, "higher", peer=DJANGO, peer_value=step),
         row("filing_p99_ms", percentile(waits, 0.99), "ms", "lower", target=300),
     )
@@ -196,49 +181,9 @@ def filing(bench: Bench) -> None:
         f"filing_p99_ms at {half:.1f} filings/s, open loop, both acts together: {len(waits)} filings, median {median(waits):.0f} ms."
     )
     bench.note(
-        f"filing: its receipt (PDF, set and sealed) is a job beside it. filing_per_s_core is the server's process with its jobs running, which "
-        f"made {whole.papers} of {whole.done} receipts meanwhile; without: what those took is taken off; with: a receipt's whole cost is "
-        f"added, {paper.all_s * 1000:.0f} ms of CPU, {paper.server_s * 1000:.0f} of it in the server's process, the rest in Typst's."
+        "filing: the receipt's proof is at hand at once; its PDF is made when it is asked for (receipt_ms) and is not in the figure."
     )
     bench.note(platforms.LIMIT_NOTE)
-
-
-@dataclass(frozen=True, slots=True)
-class Paper:
-    """The CPU seconds of one receipt."""
-
-    server_s: float  # in the server's process: what is written, the seal
-    all_s: float  # with those it has started: Typst
-
-
-def _paper(bench: Bench, one: platforms.Platform) -> Paper:
-    """What a receipt costs where there is nothing else to do; more are asked for than are made in that time."""
-    first, server, family = documents(one)[0], one.cpu_s(), _family_s(one.process.pid)
-    wait_for(lambda: documents(one)[0] > first, "a receipt")
-    until = time.monotonic() + bench.seconds(10, 2)
-    while time.monotonic() < until and documents(one)[0] < documents(one)[1]:
-        time.sleep(0.1)
-    done = documents(one)[0] - first
-    return Paper((one.cpu_s() - server) / done, (_family_s(one.process.pid) - family) / done)
-
-
-def documents(one: platforms.Platform) -> tuple[int, int]:
-    """(documents made, documents asked for)."""
-    with closing(sqlite3.connect(f"file:{one.folder / 'egide.db'}?mode=ro", uri=True, timeout=30)) as database:
-        asked = "SELECT coalesce(sum(state = 'done'), 0), count(*) FROM job WHERE act = ?"
-        made, all_ = database.execute(asked, (MAKE,)).fetchone()
-    return int(made), int(all_)
-
-
-def _family_s(pid: int) -> float:
-    """CPU seconds of a process and of all that it has started and that still run (proc(5), `/proc/PID/task/TID/children`)."""
-    children: list[int] = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            children += map(int, task.read_text("ascii").split())
-        except OSError:
-            continue  # a thread that ended meanwhile
-    return cpu_s(pid) + sum(map(_family_s, children))
 
 
 def form_page(bench: Bench) -> None:
@@ -278,8 +223,7 @@ def way(bench: Bench) -> None:
     bench.add(row("theft_way_per_s_core", found.per_cpu_s, "complaints/CPU s", "higher"))
     pages = len(theft().steps) + 2
     bench.note(
-        f"theft_way: {pages + 2} pages loaded and {pages} forms sent for each, without JavaScript; identified before; jobs running, "
-        f"{found.papers} of {found.done} receipts made meanwhile."
+        f"theft_way: {pages + 2} pages loaded and {pages} forms sent for each, without JavaScript; identified before."
     )
 
 
@@ -297,12 +241,10 @@ def sync(bench: Bench) -> None:
             )  # fmt: skip
 
         found = loaded.repeated(lambda: (act() for _ in itertools.count()), bench.seconds(4, 1))
-        without = found.but_for(_paper(bench, one))
     bench.add(row("sync_acts_per_s_server", found.per_cpu_s, "acts/CPU s", "higher", target=5000))
     bench.note(
         f"sync_acts_per_s_server: services.theft.take with a client_id, from 64 terminals at once, {median(found.walls):.0f} acts/s by the wall; "
-        f"{found.papers} receipts were made meanwhile, {without:.0f} acts/CPU s without. No act takes a batch: a terminal sends one act after "
-        "the other (web/terminal/outbox.svelte.ts), and so it is measured."
+        "no act takes a batch: a terminal sends one act after the other (web/terminal/outbox.svelte.ts), and so it is measured."
     )
     bench.note("sync_acts_per_s_terminal: absent; what a browser's outbox takes is not measured here.")
 
