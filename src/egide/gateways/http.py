@@ -21,7 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from egide.gateways import alert_page, chat_page, receipt_page, roots, uploads
+from egide.gateways import alert_page, chat_page, chat_words, receipt_page, roots, uploads
 from egide.gateways.alert_page import AlertPage
 from egide.gateways.file_pages import FilePages
 from egide.gateways.headers import PAGES, WORKER, common, csp, for_alerts, for_forms, for_the_field, worker_csp
@@ -189,7 +189,7 @@ class Headed:
         # Pages that may ask a device where it is: the one that calls for help, and those of an officer on duty.
         field = for_the_field(self._common)
         self._of_path = {
-            alert_page.PATH: for_alerts(self._common), chat_page.PATH: for_forms(self._common), "/terminal": field, "/operations": field,
+            alert_page.PATH: for_alerts(self._common), chat_words.PATH: for_forms(self._common), "/terminal": field, "/operations": field,
         }  # fmt: skip
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -28,12 +28,12 @@ def capability() -> Capability:
     from egide.services import (  # noqa: PLC0415 — see above
         chat,
         chat_desk,
-        chat_tables,
         desk,
         documents,
         drafts,
         holding,
         identities,
+        tables,
         uploads,
     )
     from egide.services.definition import catalogue  # noqa: PLC0415 — see above
@@ -62,7 +62,7 @@ def capability() -> Capability:
         name="services",
         package="egide.services",
         acts=acts,
-        tables=chat_tables.metadata,
+        tables=tables.metadata,
         erasers=erasers,
         removers=uploads.REMOVERS,
         start=_start,
