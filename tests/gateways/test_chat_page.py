@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from egide.gateways.chat_page import AWAY, COOKIE, EXIT, PATH
-from egide.gateways.chat_words import WORDS
+from egide.gateways.chat_page import AWAY, COOKIE, EXIT
+from egide.gateways.chat_words import PATH, WORDS
 from tests.gateways.test_service_pages import Browser
 from tests.world import World
 
@@ -18,7 +18,7 @@ WRITTEN, ANSWERED = "Il est rentré ivre <b>hier</b>", "Pouvez-vous parler ?"
 
 
 def cookie(browser: Browser) -> str:
-    return browser._client.cookies.get(COOKIE, default="")
+    return browser._client.cookies.get(COOKIE) or ""
 
 
 async def taken(world: World) -> str:
@@ -82,6 +82,15 @@ async def test_there_and_back_without_a_script(world: World) -> None:
     assert ANSWERED not in text
     assert (await world.act("officer", "services.chat.list"))["chats"] == []
     assert "PNAV-one-voice" in await world.refused("officer", "services.chat.answer", chat=id_, text="?")
+    # Ended by the officer, the page says so, and its form begins another one.
+    again, other_id = await begun(world)
+    await world.act("officer", "services.chat.close", chat=other_id)
+    text = await again.open(PATH)
+    assert WORDS["over"].fr in text
+    assert 'name="do" value="new"' in text
+    text = await again.send(PATH, {"do": ["new"], "text": ["Je reviens"]})
+    assert "Je reviens" in text
+    assert ANSWERED not in text
 
 
 async def test_the_quick_exit(world: World) -> None:

@@ -169,9 +169,9 @@ async def test_what_was_said_is_erased_when_it_ends(world: World, by: str) -> No
             world.kernel.vault.open_(owner(held["chat"]), PURPOSE, row.body, row.id.encode())
     entry = kernel_tables.entry.c
     about = select(entry.act, entry.body, entry.actor).where(entry.act.like("services.chat.%"))
-    for row in world.kernel.store.reader().execute(about):
-        assert row.actor != owner(held["chat"])
-        assert row.body is None or row.act in ("services.chat.list", "services.chat.close"), row.act
+    for said in world.kernel.store.reader().execute(about):
+        assert said.actor != owner(held["chat"])
+        assert said.body is None or said.act in ("services.chat.list", "services.chat.close"), said.act
     assert rows(world, tables.file) == 0
     left = select(kernel_tables.retained.c.id).where(kernel_tables.retained.c.object == held["chat"])
     assert [row.id for row in world.kernel.store.reader().execute(left)] == [f"{WORDS}/{held['chat']}"]

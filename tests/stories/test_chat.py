@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
-from egide.gateways.chat_page import EXIT, PATH
-from egide.gateways.chat_words import WORDS
+from egide.gateways.chat_page import EXIT
+from egide.gateways.chat_words import PATH, WORDS
 from tests.conftest import missing
 from tests.stories.conftest import Opener
 from tests.stories.stage import Stage

@@ -68,8 +68,7 @@ class ChatPage:
         try:
             return _page(lang, self._talk(lang, await self._read(request, mine)))
         except NotFound:
-            over = f'<h1>{w(lang, "over")}</h1><p class="state" role="status">{w(lang, "over_how")}</p>'
-            return _forgotten(_page(lang, over + _form(lang, "")))
+            return _over(lang)
         except EgideError as error:
             return _page(lang, wrong(lang, error) + _begin(lang), status=error.status)
 
@@ -79,7 +78,7 @@ class ChatPage:
         form: dict[str, list[str]] = {}
         try:
             form = await form_of(request, self._kernel.settings.origin, MAX_FORM)
-            if mine is not None:
+            if mine is not None and _first(form, "do") != "new":
                 return await self._sent(request, lang, mine, form)
             given = {"text": _first(form, "text"), "lang": lang}
             begun = await self._ask("services.chat.open", given, request)
@@ -119,14 +118,14 @@ class ChatPage:
         ref, do = _ref(mine), _first(form, "do")
         if do == "end":
             await self._ask("services.chat.leave", ref, request)
-        elif do in ("keep", "forget"):
+            return _forgotten(_over(lang))
+        if do in ("keep", "forget"):
             return await self._kept(request, lang, ref | {"words": do == "keep"})
-        elif do == "call":
+        if do == "call":
             chat = await self._read(request, mine)
             given = {**_asked(form), CALLBACK: ["yes"]}
             return await self._kept(request, lang, ref | {"words": chat["words"], "form": given})
-        else:
-            await self._ask("services.chat.say", ref | {"text": _first(form, "text")}, request)
+        await self._ask("services.chat.say", ref | {"text": _first(form, "text")}, request)
         return RedirectResponse(f"{PATH}?lang={lang}", 303)
 
     async def _kept(self, request: Request, lang: str, given: dict[str, Any]) -> Response:
@@ -222,10 +221,16 @@ def _begin(lang: str, text: str = "") -> str:
     )
 
 
-def _form(lang: str, text: str) -> str:
+def _over(lang: str) -> Response:
+    """It has ended; the same words begin another one."""
+    over = f'<h1>{w(lang, "over")}</h1><p class="state" role="status">{w(lang, "over_how")}</p>'
+    return _page(lang, over + _form(lang, "", do="new"))
+
+
+def _form(lang: str, text: str, do: str = "") -> str:
     lost = f'<p id="lost" class="wrong" role="alert" hidden>{w(lang, "lost")}</p>'
     boxes = f'<label for="text">{w(lang, "text")}</label>{_area(escape(text))}{lost}<button>{w(lang, "send")}</button>'
-    return f'{_post(lang, "", boxes)}<p class="small">{w(lang, "notice")}</p>'
+    return f'{_post(lang, do, boxes)}<p class="small">{w(lang, "notice")}</p>'
 
 
 def _area(text: str) -> str:

@@ -130,7 +130,12 @@ class Board:
     # -- what is on it ------------------------------------------------------------------------------------------------
 
     def find(self, chat: str) -> Chat | None:
-        """One conversation, None where it has ended or never was."""
+        """One conversation, None where it has ended or never was. One that another process has just begun is looked up."""
+        if chat and chat not in self._chats and not self._kernel.store.away():
+            try:
+                self._read(chat)
+            except (DatabaseError, EgideError) as error:
+                log.warning("a conversation is not looked up: %s", error)
         return self._chats.get(chat)
 
     def shown(self, who: Principal) -> list[dict[str, Any]]:
