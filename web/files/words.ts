@@ -64,6 +64,7 @@ export const t = dictionary({
   others: { fr: 'Pris par d’autres', en: 'Taken by others' },
   none: { fr: 'Rien n’attend', en: 'Nothing waits' },
   noneHow: { fr: 'Un dossier déposé apparaît ici aussitôt.', en: 'A file that is sent appears here at once.' },
+  take: { fr: 'Recueillir une demande', en: 'Take down a request' },
   refresh: { fr: 'Actualiser', en: 'Refresh' },
   choose: { fr: 'Choisissez un dossier dans la liste.', en: 'Choose a file in the list.' },
   back: { fr: 'Retour à la liste', en: 'Back to the list' },
