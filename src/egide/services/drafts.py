@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from egide.kernel import tables as kernel_tables
 from egide.kernel.act import Act, Ctx, Effect, Facts, Input, act
@@ -28,6 +28,7 @@ from egide.services.model import definition_of
 
 ACTIVITY = "service-drafts"
 CATEGORY = "service-draft"
+_DRAFT = select(tables.draft).where(tables.draft.c.id == bindparam("id"))
 MAX_BYTES = 256 * 1024  # of a draft; a form's fields are bounded well below
 
 
@@ -91,7 +92,7 @@ def noticed(_ctx: Ctx, _given: Any) -> Facts:
 
 def draft_row(ctx: Ctx, draft: str, secret: str) -> Any:
     """A draft whose secret is held. Raises `NotFound`, the same whether it never was or is somebody else's."""
-    row = ctx.db.execute(select(tables.draft).where(tables.draft.c.id == draft)).first()
+    row = ctx.db.execute(_DRAFT, {"id": draft}).first()
     if row is None or not hmac.compare_digest(row.secret, digest(secret)):
         raise NotFound(
             Text("Ce brouillon n’est plus là.", "This draft is no longer there."),
@@ -217,6 +218,18 @@ def move(ctx: Ctx, given: Moved) -> Effect:
 def drop(ctx: Ctx, given: DraftRef) -> Effect:
     row = draft_row(ctx, given.draft, given.secret)
     return Effect(DraftId(row.id, ""), apply=erase(ctx.kernel, row.id), actor=owner(row.id))
+
+
+def retire(connection: Connection, draft: str, now_us: int) -> None:
+    """A draft became a file: its row goes with this transaction, its key at the retention clock's next look.
+
+    Not here: a key that is destroyed comes back with no transaction that fails, and what the person wrote would be lost with it.
+    """
+    connection.execute(delete(tables.draft).where(tables.draft.c.id == draft))
+    ended = {"trigger": now_us, "erase_at": now_us, "state": "sealed"}
+    connection.execute(
+        update(kernel_tables.retained).where(kernel_tables.retained.c.id == f"{CATEGORY}/{draft}").values(**ended)
+    )
 
 
 def erase(kernel: Kernel, draft: str) -> Callable[[Connection], None]:

@@ -147,7 +147,7 @@ def _file(ctx: Ctx, given: Filed) -> Effect:
 
 def _instead_of(ctx: Ctx, draft: str, effect: Effect) -> Effect:
     """The file stands where the draft was, with its uploads. Raises `Conflict` where it was sent meanwhile."""
-    write, dropped = effect.apply, drafts.erase(ctx.kernel, draft)
+    write = effect.apply
     if write is None:
         return effect
 
@@ -162,7 +162,7 @@ def _instead_of(ctx: Ctx, draft: str, effect: Effect) -> Effect:
             )
         write(connection)
         uploads.hand_over(connection, drafts.owner(draft), file_owner(effect.result.file))
-        dropped(connection)
+        drafts.retire(connection, draft, ctx.now_us)
 
     effect.apply = apply
     return effect

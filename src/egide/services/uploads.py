@@ -20,7 +20,7 @@ from hashlib import sha256
 from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from egide.kernel.act import Act, Ctx, Effect, Facts, Input, Nothing, act
 from egide.kernel.clock import iso
@@ -50,6 +50,11 @@ HASH = 64  # hexadecimal digits of a SHA-256
 GRANT_US = DAY_US  # µs in which a file must have come
 FOUND = "upload.found"  # event: a scanner found something; whoever cares for the file is told by its listener
 _TABLE = tables.upload
+_SEALED = (
+    select(_TABLE)
+    .where(_TABLE.c.owner == bindparam("of"), _TABLE.c.sealed.is_not(None))
+    .order_by(_TABLE.c.sealed, _TABLE.c.id)
+)
 
 # Why no copy may be had of a file although it was kept.
 HELD: dict[str, Text] = {
@@ -413,10 +418,7 @@ def files_of(kernel: Kernel, connection: Connection, of: str) -> list[FileShown]
 
 
 def _rows(kernel: Kernel, connection: Connection, of: str) -> list[Any]:
-    query = (
-        select(_TABLE).where(_TABLE.c.owner == of, _TABLE.c.sealed.is_not(None)).order_by(_TABLE.c.sealed, _TABLE.c.id)
-    )
-    rows = connection.execute(query).all()
+    rows = connection.execute(_SEALED, {"of": of}).all()
     return [row for row in rows if seal_state(kernel, connection, CATEGORY, row.id)[0] != "expired"]
 
 
