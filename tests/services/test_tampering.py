@@ -7,12 +7,13 @@ from collections.abc import Callable
 from string import ascii_letters, digits
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 
 from egide.kernel import merkle, tables
 from egide.services.model import EventBody, file_owner, link
-from egide.services.receipts import ReceiptError, verify_receipt
+from egide.services.receipts import PATH, ReceiptError, verify_receipt
 from tests.services.test_documents import documents, fetched
 from tests.services.test_documents import filed as filed_theft
 from tests.services.test_filing import asked
@@ -74,6 +75,24 @@ async def test_a_receipt_s_code_changed_by_one_character(world: World) -> None:
         with pytest.raises(ReceiptError) as refused:
             verify_receipt(code[:place] + "é" + code[place + 1 :], vkeys)
         assert f"character {place + 1}, “é”" in refused.value.what.en
+
+
+@pytest.mark.parametrize("lang", ["fr", "en"])
+async def test_the_page_that_verifies_names_nobody(world: World, lang: str) -> None:
+    """Blank it tells nothing at all; of a real code what the receipt says, of a changed one nothing."""
+    done = await filed_theft(world)
+    shown = await asked(world, "services.file.follow", number=done["number"], code=done["code"])
+    code = shown["proof"].rpartition("#")[2]
+    changed = code[:-9] + CODE[(CODE.index(code[-9]) + 1) % len(CODE)] + code[-8:]
+    person = ("Petit", "Claire", "1988", "claire@example.org", "vélo", "Gare", done["code"], done["file"])
+    transport = httpx.ASGITransport(world.application)
+    async with httpx.AsyncClient(transport=transport, base_url=world.kernel.settings.origin) as client:
+        blank = await client.get(f"{PATH}?lang={lang}")
+        real, wrong = [await client.post(f"{PATH}?lang={lang}", data={"code": one}) for one in (code, changed)]
+    assert [one.status_code for one in (blank, real, wrong)] == [200, 200, 422]
+    for answer in (blank, real, wrong):
+        assert not [word for word in person if word in answer.text]
+        assert (done["number"] in answer.text) is (answer is real)
 
 
 # -- a file's chain, changed by somebody who has the store and even the keys ---------------------------------------------------
