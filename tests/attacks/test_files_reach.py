@@ -67,6 +67,7 @@ class Stage:
             if name.startswith("services.") and TARGETS & set(act.input.__struct_fields__)
         ]
         self._victims: dict[str, Things] = {}
+        self.nowhere: dict[tuple[str, str, str], Any] = {}  # (act, who, input) → how it was answered
         self.stranger = self.runner.run(self.things(SERVICES[-2]))
 
     def victim(self, definition: Definition) -> Things:
@@ -223,12 +224,19 @@ def refused_alike(stage: Stage, definition: Definition, victim: Things, people: 
         and (own(definition, act) or who in ("holder", "other-officer"))
     ]
 
+    # What is not there is the same for every service: asked for once.
+    missing = {(act.name, who, repr(nowhere)): (act, nowhere, who) for act, who, _, nowhere in tried}
+    missing = {key: attempt for key, attempt in missing.items() if key not in stage.nowhere}
+
     async def every() -> list[Any]:
         # Together, so that refusals share the ledger's commits.
-        return await asyncio.gather(*(outcome(stage, act, given, who) for act, who, *both in tried for given in both))
+        both = [(act, there, who) for act, who, there, _ in tried] + list(missing.values())
+        return await asyncio.gather(*(outcome(stage, *attempt) for attempt in both))
 
     answers = stage.runner.run(every())
-    for (act, who, *_), there, nowhere in zip(tried, answers[::2], answers[1::2], strict=True):
+    stage.nowhere |= zip(missing, answers[len(tried) :], strict=True)
+    for (act, who, _, absent), there in zip(tried, answers, strict=False):
+        nowhere = stage.nowhere[act.name, who, repr(absent)]
         where = (act.name, who, there)
         assert there == nowhere, ("it can be told whether it exists", *where)
         assert there[0] in REFUSALS or (act.name in NOBODY and there[0] == "done"), where

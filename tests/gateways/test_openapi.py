@@ -117,7 +117,12 @@ async def test_who_may_ask_without_a_session(world: World) -> None:
     }
     # A resident has no account: a draft and a file are opened by their own secrets, an identity by the browser that holds it.
     residents = {
-        f"services.{name}" for name in ("draft.save", "draft.read", "draft.move", "draft.drop", "identity.read", "identity.close", "file.follow")
+        f"services.{name}"
+        for name in (
+            "draft.save", "draft.read", "draft.move", "draft.drop", "identity.read", "identity.close", "file.follow", "document.ask",
+            "document.fetch", "upload.open", "upload.seal", "upload.follow", "upload.list", "upload.withdraw", "chat.open", "chat.say",
+            "chat.follow", "chat.news", "chat.keep", "chat.leave",
+        )
     }  # fmt: skip
     for one in catalogue().current():
         if "remote" in one.channels and "form" in one.channels["remote"].modes:
@@ -155,14 +160,19 @@ async def test_no_other_way_in(world: World) -> None:
     forms = {
         "/services/file",
         "/services/file/{step}",
-        *(f"/services/{{service}}{step}" for step in ("", "/way", "/check", "/{step}")),
+        "/services/file/files",
+        "/infos",
+        *(f"/services/{{service}}{step}" for step in ("", "/way", "/check", "/take", "/{step}")),
     }
-    assert set(writing) == {"/api/csp", "/alert", *forms}
+    # Bytes under a grant that an act gave, and what is judged by its own signature: neither is anybody's state.
+    bare = {"/api/uploads/{id}", "/verify-receipt", "/verify-document"}
+    assert set(writing) == {"/api/csp", "/alert", *forms, *bare}
     assert [route.path for route in routes if isinstance(route, WebSocketRoute)] == ["/live"]
     assert {route.path for route in routes} == {
         "/api/openapi.json", "/api/csp", "/api/downloads/{ticket}", "/map/{name}", "/healthz", "/live", "/assets/{name:path}", "/favicon.svg",
         "/tls/ca.crt", "/roots", "/roots.json", "/roots/style.css", "/roots/checkpoint", "/roots/{size}.txt", "/roots/{size}.tsr",
-        "/roots/tile/{path:path}", "/alert", "/metrics", "/services", *forms, WORKER, *PAGES,
+        "/roots/tile/{path:path}", "/alert", "/metrics", "/services", "/services/file/files/{id}", "/services/file/documents/{id}", "/infos/news", "/infos/exit", "/calendar",
+        *forms, *bare, WORKER, *PAGES,
     }  # fmt: skip
 
 
