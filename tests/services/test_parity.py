@@ -203,11 +203,7 @@ def paths(definition: Definition) -> list[list[Transition]]:
 
 
 @pytest.mark.parametrize("definition", SERVICES, ids=lambda one: one.id)
-def test_every_end_is_reached_and_every_document_made(
-    stage: Stage, definition: Definition, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # What comes of filing itself is made above; made again for every walk it would take most of the time.
-    monkeypatch.setattr(documents, "opening", lambda _definition: ())
+def test_every_end_is_reached_and_every_document_made(stage: Stage, definition: Definition) -> None:
     for path in paths(definition):
         stage.runner.run(_walked(stage.world, definition, path))
 
