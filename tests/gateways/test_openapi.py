@@ -119,6 +119,7 @@ async def test_who_may_ask_without_a_session(world: World) -> None:
     residents = {
         f"services.{name}" for name in ("draft.save", "draft.read", "draft.move", "draft.drop", "identity.read", "identity.close", "file.follow")
     }  # fmt: skip
+    residents |= {f"services.chat.{name}" for name in ("open", "say", "follow", "news", "keep", "leave")}
     for one in catalogue().current():
         if "remote" in one.channels and "form" in one.channels["remote"].modes:
             residents.add(f"services.{slug(one.id)}.file")
@@ -155,6 +156,7 @@ async def test_no_other_way_in(world: World) -> None:
     forms = {
         "/services/file",
         "/services/file/{step}",
+        "/infos",
         *(f"/services/{{service}}{step}" for step in ("", "/way", "/check", "/{step}")),
     }
     assert set(writing) == {"/api/csp", "/alert", *forms}
@@ -162,7 +164,7 @@ async def test_no_other_way_in(world: World) -> None:
     assert {route.path for route in routes} == {
         "/api/openapi.json", "/api/csp", "/api/downloads/{ticket}", "/map/{name}", "/healthz", "/live", "/assets/{name:path}", "/favicon.svg",
         "/tls/ca.crt", "/roots", "/roots.json", "/roots/style.css", "/roots/checkpoint", "/roots/{size}.txt", "/roots/{size}.tsr",
-        "/roots/tile/{path:path}", "/alert", "/metrics", "/services", *forms, WORKER, *PAGES,
+        "/roots/tile/{path:path}", "/alert", "/infos/news", "/infos/exit", "/calendar", "/metrics", "/services", *forms, WORKER, *PAGES,
     }  # fmt: skip
 
 
