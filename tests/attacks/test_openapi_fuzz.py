@@ -23,10 +23,9 @@ from schemathesis import GenerationMode
 from egide.gateways.openapi import document
 from egide.services.definition import catalogue
 from tests.gateways.browser import Browser
-from tests.services.filings import filed, lawful
+from tests.services.filings import drawn, filed, lawful
 from tests.services.forms import typed
 from tests.services.test_filing import drafted, identified
-from tests.services.test_parity import outputs
 from tests.world import World
 
 # Cases for each operation; the CI's 50 are two of them, one that keeps to the document and one that does not.
@@ -59,7 +58,7 @@ class Target:
                 await self.browsers[persona].enter(persona)
         theft = next(one for one in catalogue().current() if one.id == "theft")
         done = await filed(self.world, theft)
-        await outputs(self.world, done["file"], 1)
+        await drawn(self.world, theft, done["file"])
         draft = await drafted(self.world, typed(theft, lawful(theft)), "theft")
         self.known = {
             "file": done["file"],
