@@ -81,6 +81,19 @@ ABOUT: dict[str, Text] = {
     ),
     "witness_every_s": Text("Secondes entre deux demandes aux témoins", "Seconds between requests to the witnesses"),
     "stamp_every_s": Text("Secondes entre deux horodatages", "Seconds between time stamps"),
+    "clamav": Text(
+        "Analyseur des fichiers envoyés : unix:/run/clamav/clamd.ctl ou tcp:hôte:port ; vide : « non analysé »",
+        "Scanner of files that people send: unix:/run/clamav/clamd.ctl or tcp:host:port; empty: “not scanned”",
+    ),
+    "mail": Text(
+        "Relais qui prévient les usagers qu’il y a du nouveau : smtps://relais:465 ; vide : personne n’est prévenu",
+        "Relay that tells residents that there is news: smtps://relay:465; empty: nobody is told",
+    ),
+    "mail_from": Text("Expéditeur de ces messages", "Sender of these messages"),
+    "chat_exit": Text(
+        "Où mène « Quitter vite » de l’aide par messages : https://… ; vide : un calendrier de la plateforme",
+        "Where “Leave quickly” of help by chat leads: https://…; empty: a calendar of the platform",
+    ),
     "push": Text(
         "Services de réveil des terminaux, par hôte, séparés par des espaces ; vide : aucun réveil",
         "Push services that may wake terminals, by host, space-separated; empty: none",
