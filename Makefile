@@ -73,10 +73,9 @@ proof: setup ## The long runs: 10,000 cases for each parser, 300 kills, half an 
 lint: setup ## Format, lint, types, house rules, pages
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-cache
 	@$(call node,check)
-	@$(BIN)/python tools/hatch_build.py check
+	@$(BIN)/python tools/hatch_build.py check & pages=$$!; ended=0; \
+	$(BIN)/mypy || ended=1; $(BIN)/lint-imports --no-cache || ended=1; wait $$pages || ended=1; exit $$ended
 
 format: setup-test ## Let ruff write what it can
 	@$(BIN)/ruff check --fix-only --quiet .

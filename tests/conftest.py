@@ -23,7 +23,7 @@ def missing(reason: str) -> None:
 # The longest first, so that no lane ends long after the other.
 FIRST = ("attacks", "gateways", "engines")
 # Stories that promise a time, or whose page weighs its link by it: they need the machine for themselves.
-TIMED = ("test_cheyenne", "test_cut", "test_delivery", "test_incident", "test_officer", "test_upgrade")
+TIMED = ("test_alert", "test_cheyenne", "test_cut", "test_delivery", "test_incident", "test_officer", "test_upgrade")
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses

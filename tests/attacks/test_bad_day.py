@@ -26,6 +26,7 @@ from tests.engines.postgres import Server as Postgres
 from tests.engines.postgres import postgres
 
 PROOF = os.environ.get("EGIDE_PROOF") == "1"
+ENGINES = ["sqlite", "postgres"]
 KILLS = 300 if PROOF else 4
 MISHAPS = 10 if PROOF else 1
 LOAD_S = (0.1, 0.6)  # s of load before a mishap
@@ -36,7 +37,7 @@ HOUR = {signal.SIGUSR1: 3600, signal.SIGUSR2: -3600}
 pytestmark = pytest.mark.timeout(120 + KILLS * 20)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=ENGINES)
 def day(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Installation, Postgres | None, Nats]]:
     """Two processes on one store and one NATS."""
     with contextlib.ExitStack() as stack:
@@ -107,6 +108,7 @@ def test_killed_again_and_again(day: tuple[Installation, Postgres | None, Nats])
     report(f"kill -9, {'PostgreSQL' if server else 'SQLite'}", kills=KILLS, recovery_p95_s=round(p95, 2), **counts)
 
 
+@pytest.mark.parametrize("day", ENGINES if PROOF else ["postgres"], indirect=True)  # it has the bus of the other too
 def test_the_servers_restart_and_pause(day: tuple[Installation, Postgres | None, Nats]) -> None:
     """PostgreSQL and NATS are restarted, and stopped for a while, in the middle of the load."""
     made, server, bus = day
@@ -133,6 +135,7 @@ def test_the_servers_restart_and_pause(day: tuple[Installation, Postgres | None,
     report(f"servers restarted and paused, {'PostgreSQL' if server else 'SQLite'}", times=MISHAPS, **counts)
 
 
+@pytest.mark.parametrize("day", ENGINES if PROOF else ["sqlite"], indirect=True)
 def test_a_clock_that_jumps(day: tuple[Installation, Postgres | None, Nats]) -> None:
     """One process's clock goes an hour on or back: nothing is recorded out of order, and it says why."""
     made, server, _bus = day
