@@ -13,6 +13,10 @@ from tests.world import World
 REQUIRED = os.environ.get("EGIDE_REQUIRED") == "1"
 
 
+proof_only = pytest.mark.skipif(os.environ.get("EGIDE_PROOF") != "1", reason="a long run: make proof")
+"""For what takes a machine half a minute and has its parts tested elsewhere too."""
+
+
 def missing(reason: str) -> None:
     """Skips where a thing may be absent (a developer's machine), fails where it is required (CI)."""
     if REQUIRED:

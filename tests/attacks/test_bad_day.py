@@ -67,6 +67,7 @@ def report(name: str, **counts: object) -> None:
             out.write(json.dumps({"name": name, **counts}) + "\n")
 
 
+@pytest.mark.parametrize("day", ENGINES if PROOF else ["postgres"], indirect=True)  # SQLite is killed in test_kill.py
 def test_killed_again_and_again(day: tuple[Installation, Postgres | None, Nats]) -> None:
     """kill -9 of the process that relays, of the other one, of both at once, of the witness, in turn."""
     made, server, _bus = day

@@ -18,6 +18,7 @@ import pytest
 from egide.exercise.people import Person
 from egide.kernel.migrate import HEAD
 from tests.attacks.test_kill import Books
+from tests.conftest import proof_only
 from tests.footage import footage
 from tests.gateways.supervised import ROOT, START_S, Client, Load, Supervised, egide
 from tests.gateways.test_supervisor import noting
@@ -139,6 +140,7 @@ async def upgraded(running: Supervised) -> None:
     raise AssertionError("the old generation did not leave")
 
 
+@proof_only
 async def test_a_newer_program_revises_the_store_beside_the_old_one(program: Program, tmp_path: Path) -> None:
     running = Supervised(tmp_path / "data", 2, program=program.place)
     try:
