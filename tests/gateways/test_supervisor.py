@@ -15,6 +15,7 @@ import pytest
 
 from egide.gateways.supervisor import supervisor
 from egide.kernel.settings import Settings
+from tests.conftest import proof_only
 from tests.gateways.supervised import ENVIRONMENT, Client, Load, Supervised, egide
 from tests.world import SQUARE
 
@@ -141,6 +142,7 @@ def test_an_upgrade_under_load_loses_nothing(two: Supervised) -> None:
     assert load.answered > 100
 
 
+@proof_only
 def test_a_program_that_does_not_start_leaves_the_old_one(two: Supervised) -> None:
     before = set(two.serving())
     settings = two.folder / "egide.toml"
@@ -185,6 +187,7 @@ def test_killed_supervisor_leaves_nobody(tmp_path: Path) -> None:
         running.end()
 
 
+@proof_only
 def test_upgrade_beside_a_single_process(tmp_path: Path) -> None:
     running = Supervised(tmp_path / "data", None)
     newer: subprocess.Popen[bytes] | None = None

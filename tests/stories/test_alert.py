@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from tests.conftest import proof_only
 from tests.stories.conftest import Opener
 from tests.stories.stage import Stage
 from tests.stories.window import PATIENCE_MS, PHONE, WIDE
@@ -96,7 +97,7 @@ WORDS = {
 CONSOLE = {"fr": ("Alertes", "Répondre", "Je m’en occupe", "Clore"), "en": ("Alerts", "Answer", "I am on it", "Close")}
 
 
-@pytest.mark.parametrize(("lang", "script"), [("fr", False), ("en", True)])
+@pytest.mark.parametrize(("lang", "script"), [("fr", False), pytest.param("en", True, marks=proof_only)])
 async def test_an_alert_while_the_ledger_is_down(
     stage: Stage, browser: Browser, window: Opener, ledger: Ledger, lang: str, script: bool
 ) -> None:

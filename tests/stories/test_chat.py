@@ -17,7 +17,7 @@ from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from egide.gateways.chat_page import EXIT
 from egide.gateways.chat_words import PATH, WORDS
-from tests.conftest import missing
+from tests.conftest import missing, proof_only
 from tests.stories.conftest import Opener
 from tests.stories.stage import Stage
 from tests.stories.test_axe import AXE, CROSSED, OVERFLOW, RUN, reports, told
@@ -220,7 +220,7 @@ async def judged(seen: Window, axe: str, name: str) -> list[str]:
     return wrong
 
 
-@pytest.mark.parametrize("lang", ["fr", "en"])
+@pytest.mark.parametrize("lang", ["fr", pytest.param("en", marks=proof_only)])
 async def test_axe_finds_nothing(stage: Stage, window: Opener, axe: str, lang: str) -> None:
     seen, officer = await window(lang=lang), await stage.person("officer")
     page = seen.page

@@ -12,6 +12,7 @@ from playwright.async_api import Page, async_playwright, expect
 
 from egide.exercise.impairment import ConnectionRelay, Impairment
 from egide.exercise.story import PICTURE_GONE_S, Scene, draft
+from tests.conftest import proof_only
 from tests.footage import footage
 from tests.stories.conftest import Opener
 from tests.stories.stage import Stage
@@ -62,7 +63,7 @@ async def goes_on(page: Page, selector: str) -> None:
     )
 
 
-@pytest.mark.parametrize("way", ["socket", "fmp4"])
+@pytest.mark.parametrize("way", ["socket", pytest.param("fmp4", marks=proof_only)])
 async def test_a_feed_that_changes_its_size_goes_on(
     stage: Stage, scene: Scene, window: Opener, tmp_path: Path, way: str
 ) -> None:

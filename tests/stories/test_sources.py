@@ -33,6 +33,7 @@ from egide.exercise.rtsp import PATH, RtspServer
 from egide.exercise.story import Scene
 from egide.exercise.town import GROUND_ALT, Town
 from egide.operations.hands import HOLD_S
+from tests.conftest import proof_only
 from tests.operations.test_telemetry import broadcast
 from tests.stories.conftest import Opener
 from tests.stories.stage import Stage, free_port
@@ -130,6 +131,7 @@ async def test_a_camera_is_found_checked_and_added(scene: Scene, window: Opener,
     assert wrong == [], "\n".join(wrong)
 
 
+@proof_only
 async def test_a_camera_is_turned_by_one_person_at_a_time(scene: Scene, window: Opener, dome: OnvifCamera) -> None:
     command, (lat, lon) = await scene.person("command"), scene.place
     url = f"onvif://{USER}:{quote(PASSWORD)}@127.0.0.1:{dome.port}"
