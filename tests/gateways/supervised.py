@@ -77,6 +77,20 @@ class Supervised:
             rows = dict(db.execute("SELECT id, pid FROM process").fetchall())
         return {id_: pid for id_, pid in rows.items() if Path(f"/proc/{pid}").exists()}
 
+    def heard(self, expected: set[str]) -> None:
+        """Waits until each of `expected` has answered, and asserts that nobody else did.
+
+        They share one door: the process that wakes first takes every connection that waits there, so one round may hear one.
+        """
+        heard: set[str] = set()
+
+        def all_of_them() -> bool:
+            heard.update(self.answering())
+            return heard >= expected
+
+        self.until(all_of_them, START_S)
+        assert heard == expected
+
     def answering(self, connections: int = 24) -> set[str]:
         """The ids that answer when many ask at once: any process may take a connection."""
         wires: list[socket.socket] = []

@@ -78,7 +78,7 @@ def test_a_file_is_fetched_whichever_process_has_it(two: Supervised) -> None:
         finally:
             for client in (asking, *fetching):
                 client.close()
-    assert owners <= two.answering()
+    assert owners <= two.serving().keys()
 
 
 def test_what_lies_in_run_is_the_accounts_own(two: Supervised) -> None:
@@ -86,7 +86,8 @@ def test_what_lies_in_run_is_the_accounts_own(two: Supervised) -> None:
     assert stat.S_IMODE(run.stat().st_mode) == 0o700
     for file in run.iterdir():
         assert stat.S_IMODE(file.stat().st_mode) & 0o077 == 0, file
-    assert {file.stem for file in run.glob("*.sock")} == two.answering() == set(two.serving())
+    assert {file.stem for file in run.glob("*.sock")} == set(two.serving())
+    two.heard(set(two.serving()))
     assert supervisor(Settings(data=str(two.folder))) == two.process.pid
 
 
