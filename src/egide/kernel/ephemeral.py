@@ -122,6 +122,7 @@ class Sockets:
         self._looked = float("-inf")
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._socket.bind(self._path(self._name))
+        self._sweep()
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._socket.fileno(), self._read)
 
@@ -146,9 +147,22 @@ class Sockets:
                 continue
             except OSError as error:
                 self._others.remove(name)
-                if error.errno == errno.ECONNREFUSED:  # its process is gone
-                    with suppress(OSError):
-                        os.unlink(name, dir_fd=self._folder)
+                self._gone(name, error)
+
+    def _sweep(self) -> None:
+        """Removes the names that killed processes left, be it that nobody ever speaks."""
+        for name in os.listdir(self._folder):  # noqa: PTH208 — by descriptor, which no path has
+            if name.endswith(ENDING) and name != self._name:
+                with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as asking:
+                    try:
+                        asking.connect(self._path(name))
+                    except OSError as error:
+                        self._gone(name, error)
+
+    def _gone(self, name: str, error: OSError) -> None:
+        if error.errno == errno.ECONNREFUSED:  # its process is gone
+            with suppress(OSError):
+                os.unlink(name, dir_fd=self._folder)
 
     def _read(self) -> None:
         with suppress(BlockingIOError):
