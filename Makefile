@@ -18,11 +18,13 @@ ARGS ?=
 # Tests in one lane more than there are cores, for they wait a third of their time; then stories two by two, then what needs the machine for itself (tests/conftest.py).
 LANES ?= --numprocesses $(shell echo $$(($$(nproc) + 1))) --maxprocesses 5 --dist load --maxschedchunk 1
 PAIRS ?= --numprocesses 2 --dist loadfile
+# Where the stories are, and what else needs the machine for itself: collecting all tests once is enough (tests/test_workbench.py).
+STORIES := $(if $(ARGS),,tests/stories tests/gateways/test_upgrade_store.py)
 NOTHING := 5# how pytest ends when nothing was asked of it
 lanes = ended=0; \
 	$(BIN)/python -m pytest -m "not alone and not beside" $(LANES) $(1) $(ARGS) || [ $$? -eq $(NOTHING) ] || ended=1; \
-	$(BIN)/python -m pytest -m beside $(PAIRS) $(1) $(ARGS) || [ $$? -eq $(NOTHING) ] || ended=1; \
-	$(BIN)/python -m pytest -m alone $(1) $(ARGS) || [ $$? -eq $(NOTHING) ] || ended=1; \
+	$(BIN)/python -m pytest -m beside $(PAIRS) $(1) $(STORIES) $(ARGS) || [ $$? -eq $(NOTHING) ] || ended=1; \
+	$(BIN)/python -m pytest -m alone $(1) $(STORIES) $(ARGS) || [ $$? -eq $(NOTHING) ] || ended=1; \
 	exit $$ended
 
 # uv trusts the machine's certificates and, where pip is told of another index, takes the same one.
@@ -31,6 +33,8 @@ ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Each program that a test starts would compile every module anew: two seconds, some hundred times.
+unexport PYTHONDONTWRITEBYTECODE
 
 key = $(shell cat $(1) | sha256sum | cut -c1-16)
 RUN_LOCKS := requirements-build.lock requirements.lock requirements-data.lock
@@ -69,7 +73,12 @@ serve: setup-run ## Start the platform alone
 
 proof: LANES = --numprocesses auto --maxprocesses 4 --dist load --maxschedchunk 1
 proof: setup ## The long runs: 10,000 cases for each parser, 300 kills, half an hour's soak (two hours on two cores)
-	@export EGIDE_PROOF=1 EGIDE_FUZZ=$${EGIDE_FUZZ:-10000}; $(call lanes,--timeout=7200)
+	@export EGIDE_PROOF=1 EGIDE_FUZZ=$${EGIDE_FUZZ:-10000}; \
+	if [ -z "$$(git status --porcelain)" ]; then \
+	  mkdir -p .proof; proven=.proof/$$(git rev-parse HEAD^{tree})-$$EGIDE_FUZZ; touch $$proven; cp $$proven $$proven.before; \
+	  echo "proof: $$(wc -l < $$proven) tests have passed on this tree, and are not run again"; \
+	  export PROOF_RECORD=$$PWD/$$proven PROOF_BEFORE=$$PWD/$$proven.before; \
+	fi; $(call lanes,--timeout=7200)
 
 lint: setup ## Format, lint, types, house rules, pages
 	@$(BIN)/ruff format --check .

@@ -7,8 +7,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+from tests import proven
 from tests.world import World
+
+# How long one case takes says more of the machine than of the case; what a test takes altogether is bounded by pytest-timeout.
+settings.register_profile("egide", deadline=None)
+settings.load_profile("egide")
 
 REQUIRED = os.environ.get("EGIDE_REQUIRED") == "1"
 
@@ -28,6 +34,12 @@ def missing(reason: str) -> None:
 FIRST = ("attacks", "gateways", "engines")
 # Stories that promise a time, or whose page weighs its link by it: they need the machine for themselves.
 TIMED = ("test_alert", "test_cheyenne", "test_cut", "test_delivery", "test_incident", "test_officer", "test_upgrade")
+# s; and the story alone fails: a worker that is ended takes the lane with it, for pytest-xdist then waits for ever.
+STORY_S = 7200 if os.environ.get("EGIDE_PROOF") == "1" else 300
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    proven.plugin(config)
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
@@ -40,6 +52,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if part(item) == "stories":
             item.add_marker("alone" if item.path.stem in TIMED else "beside")
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(STORY_S, method="signal"))
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: FIRST.index(part(item)) if part(item) in FIRST else len(FIRST))
 

@@ -78,6 +78,17 @@ def test_the_page_lock_names_no_address() -> None:
 # ── Rules ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def test_what_needs_the_machine_for_itself_is_where_the_makefile_looks() -> None:
+    (line,) = re.findall(
+        r"^STORIES := \$\(if \$\(ARGS\),,(.+)\)$", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE
+    )
+    places = [ROOT / each for each in line.split()]
+    mark = re.compile(r"pytest\.mark\.alone\b")
+    marked = {each for each in (ROOT / "tests").rglob("test_*.py") if mark.search(each.read_text("utf-8"))}
+    assert marked, "some stand outside of the stories"
+    assert not {each for each in marked if not any(each.is_relative_to(place) for place in places)}
+
+
 def test_no_import_contract_has_an_ignore_list() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     assert contracts

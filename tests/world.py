@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
-from datetime import timedelta
+from contextlib import closing
+from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,12 +18,14 @@ import pytest
 from sqlalchemy import create_engine
 
 from egide.app import build
-from egide.kernel import law_check
-from egide.kernel.capability import Capability
+from egide.kernel import door, law_check
+from egide.kernel.capability import Activity, Capability, activities
 from egide.kernel.clock import Clock, iso
 from egide.kernel.door import LAW, Kernel, Outcome
 from egide.kernel.errors import Refused
+from egide.kernel.guard import Guard
 from egide.kernel.identity import Principal
+from egide.kernel.law import LawBook
 from egide.kernel.migrate import upgrade
 from egide.kernel.packs import PackFiles, read_pack
 from egide.kernel.settings import Settings
@@ -40,8 +45,46 @@ def _pack(folder: Path, root: Path) -> PackFiles:
     return read_pack(folder, root)
 
 
-# Most of a start is reading the packs and laying the tables, the same for each of a thousand platforms: done once in a process.
+@cache
+def _book(jurisdiction: str, hour: datetime) -> LawBook:
+    return LawBook.load(LAW, jurisdiction, hour)
+
+
+class _Books:
+    """The law changes from one day to the next, and days begin with an hour."""
+
+    @staticmethod
+    def load(root: Path, jurisdiction: str, at: datetime) -> LawBook:
+        if root != LAW:
+            return LawBook.load(root, jurisdiction, at)
+        return replace(_book(jurisdiction, at.replace(minute=0, second=0, microsecond=0)), at=at)
+
+
+class _Guard(Guard):
+    """The same rules for the same acts are compiled, and checked by Cedar, once."""
+
+    known: ClassVar[dict[Any, Any]] = {}
+
+    def _validate(self) -> None:
+        """Before they are compiled."""
+
+    def _compile(self) -> Any:
+        key = self.book.hash, frozenset(self.acts.values())
+        if key not in self.known:
+            super()._validate()
+            self.known[key] = super()._compile()
+        return self.known[key]
+
+
+@cache
+def _activities(package: str) -> tuple[Activity, ...]:
+    return activities(Capability(name="", package=package, acts=()))
+
+
+# Most of a start is reading packs and registers and laying tables, the same for a thousand platforms: done once in a process.
+door.LawBook, door.Guard = _Books, _Guard  # type: ignore[assignment, misc]
 law_check.read_pack = lambda folder, root: _pack(folder, root) if root == LAW else read_pack(folder, root)  # type: ignore[attr-defined]
+door.activities = lambda each: _activities(each.package) if each.package.startswith("egide.") else activities(each)  # type: ignore[attr-defined]
 
 
 @cache
@@ -122,6 +165,15 @@ class World:
 
     async def stop(self) -> None:
         await self.kernel.stop()
+
+    def tamper(self, statement: str, *values: Any) -> None:
+        """What somebody with the file in their hands does to it, on a connection of their own: the writer has its own."""
+        with closing(sqlite3.connect(self.settings.folder / "egide.db", timeout=30)) as file, file:
+            assert file.execute(statement, values).rowcount > 0, "a control: something was changed"
+
+    def full_at(self, pages: int) -> None:
+        """Lets SQLite believe that the disk ends after so many pages; begins no transaction: the writer may be in one."""
+        self.kernel.store.writer.connection.driver_connection.execute(f"PRAGMA max_page_count = {pages}")
 
     def person(self, persona: str) -> Principal:
         found = self.kernel.identity.person(persona, self.kernel.store.reader(), strong=True)

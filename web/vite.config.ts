@@ -10,7 +10,7 @@ import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vite';
 import { firstScript } from './build/first.ts';
 import { builtManifest } from './build/manifest.ts';
-import { pocket } from './build/pocket.ts';
+import { field, pocket } from './build/pocket.ts';
 
 const root = import.meta.dirname;
 
@@ -23,13 +23,13 @@ const pages = ['portal', 'sign-in', 'operations', 'terminal', 'files', 'desk', '
 if (process.env['EGIDE_GALLERY']) pages.push(resolve(root, 'dev/gallery.html'));
 
 /** Scripts of residents' pages, whose HTML the server writes: it finds each by its name in assets/. */
-pages.push(resolve(root, 'services/upload-page.ts'));
+pages.push(...['upload', 'hearing', 'field'].map((name) => resolve(root, `services/${name}-page.ts`)));
 
 export default defineConfig({
   root,
   base: '/',
   publicDir: resolve(root, 'public'),
-  plugins: [svelte(), firstScript(root), pocket(root), builtManifest(root)],
+  plugins: [svelte(), firstScript(root), pocket(root), field(root), builtManifest(root)],
   build: {
     outDir: resolve(root, '../src/egide/static'),
     emptyOutDir: true,

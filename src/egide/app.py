@@ -6,6 +6,7 @@ import hashlib
 import os
 import secrets
 import shutil
+from collections.abc import Callable
 from functools import partial
 from importlib.metadata import entry_points
 from importlib.resources import files
@@ -24,11 +25,13 @@ from egide.kernel.door import LAW, Kernel
 from egide.kernel.emergency import Emergency
 from egide.kernel.engine import Engines
 from egide.kernel.errors import EgideError, StartupError, Text
+from egide.kernel.keyfile import read_private
 from egide.kernel.keys import KeyHolder, KeyRows
 from egide.kernel.objects import Objects
 from egide.kernel.settings import Settings
 from egide.kernel.store import Store
 from egide.kernel.transport import Transport
+from egide.protocols import ice
 
 TOKEN = "operator.token"  # noqa: S105 — a file name; the token inside is generated at first start
 LOW_DISK = 64 * 1024 * 1024  # bytes; below this the health page turns amber
@@ -47,7 +50,9 @@ def capabilities(settings: Settings) -> tuple[Capability, ...]:
 
 
 def _plugins(settings: Settings) -> list[Capability]:
-    found = []
+    found: list[Capability] = []
+    if not settings.plugins:
+        return found  # nobody need look through every package that is installed
     for point in entry_points(group="egide.capabilities"):
         expected = settings.plugins.get(point.name)
         if expected is None:
@@ -195,11 +200,33 @@ def build(
     kernel = Kernel(settings, (*capabilities(settings), *extra), made, clock=clock, law=law)
     kernel.things["health"] = lambda: health(kernel)
     kernel.things["press"] = _press(kernel, made.keys)
+    if settings.card_module:
+        kernel.things["card"] = _card(settings)
     if settings.mail:
         from egide.engines.mail import SmtpMail  # noqa: PLC0415 — as every engine
 
         kernel.things["mail"] = SmtpMail(settings.mail, settings.mail_from, settings.folder / "keys")
+    if settings.sms:
+        from egide.engines.sms import HttpSms  # noqa: PLC0415 — as every engine
+
+        kernel.things["sms"] = HttpSms(settings.sms, settings.sms_body, settings.sms_country, settings.folder / "keys")
+    if settings.ice:
+        kernel.things["ice"] = _ice(settings)
     return kernel, http.build(kernel, operator_token(settings))
+
+
+def _ice(settings: Settings) -> Callable[[int], list[dict[str, Any]]]:
+    """The servers by which browsers find one another; a TURN server's shared secret lies in keys/turn.secret."""
+    try:
+        found = ice.addresses(settings.ice)
+    except ValueError as error:
+        raise StartupError(
+            Text(f"Adresse STUN ou TURN incorrecte : {error}", f"Wrong STUN or TURN address: {error}"),
+            file="egide.toml",
+        ) from error
+    file = settings.folder / "keys" / "turn.secret"
+    secret = read_private(file).decode().strip() if file.exists() else ""
+    return lambda now_us: ice.servers(found, secret, now_us // 1_000_000)
 
 
 def _press(kernel: Kernel, keys: KeyHolder) -> Any:
@@ -216,6 +243,14 @@ def _press(kernel: Kernel, keys: KeyHolder) -> Any:
     return Press(
         templates, settings.folder / "keys", kernel.origin, now=kernel.clock.now, key=key, stamps=settings.stamps
     )
+
+
+def _card(settings: Settings) -> Any:
+    from egide.engines.card import Card  # noqa: PLC0415 — as every engine
+    from egide.engines.pkcs11 import PREFIX, shared_lock  # noqa: PLC0415 — as above
+
+    same = settings.hsm.removeprefix(PREFIX).partition("?")[0] == settings.card_module
+    return Card(settings.card_module, settings.folder / "keys", lock=shared_lock() if same else None)
 
 
 def operator_token(settings: Settings) -> str:

@@ -36,7 +36,21 @@ SECRETS = {"code", "secret", "identity_secret"}
 NOBODY = {"services.identity.read", "services.identity.close"}
 REFUSALS = {"refused", "not-found", "signed-out"}
 PERSONAS = ("other-officer", "dpo", "magistrate", "prefect", "administrator")
-TABLES = ("file", "event", "document", "upload", "upload_part", "draft", "identity", "count")
+TABLES = (
+    "file",
+    "event",
+    "document",
+    "upload",
+    "upload_part",
+    "draft",
+    "identity",
+    "count",
+    "hearing",
+    "hearing_line",
+    "recording",
+    "recording_part",
+    "recording_view",
+)
 WANTED = {"service": "theft", "reason": "Pour l’enquête"}  # what an act would otherwise refuse for another reason
 Given = dict[str, Any]
 
@@ -398,7 +412,7 @@ async def _levels(stage: Stage) -> None:
     world = stage.world
     for definition in SERVICES:
         remote = definition.channels.get("remote")
-        if remote is None or "form" not in remote.modes or remote.identity < 2:
+        if remote is None or not definition.on_pages or remote.identity < 2:
             continue
         draft = await drafted(world, typed(definition, lawful(definition)), definition.id)
         act = world.kernel.acts[f"services.{slug(definition.id)}.file"]

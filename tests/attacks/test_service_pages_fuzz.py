@@ -26,7 +26,7 @@ from tests.world import World
 
 EXAMPLES = int(os.environ.get("EGIDE_FUZZ", "100"))
 FORM = "application/x-www-form-urlencoded"
-ONLINE = [one for one in catalogue().current() if "remote" in one.channels and "form" in one.channels["remote"].modes]
+ONLINE = [one for one in catalogue().current() if one.on_pages]
 PAGES = [(one, step) for one in ONLINE for step in one.steps if not any(field.kind == "files" for field in step.fields)]
 WRITTEN = {"text", "long", "place", "phone", "email", "amount", "number", "time", "date"}  # what is typed, not picked
 HOSTILE = [
@@ -82,7 +82,7 @@ def picked(definition: Definition, step: Step) -> dict[str, str]:
     known = {
         field.id: lawful(definition)[field.id]
         for field in step.fields
-        if field.kind in ("choice", "yesno") and field.id in lawful(definition)
+        if field.kind in ("choice", "choices", "yesno") and field.id in lawful(definition)
     }
     return {name: values[0] for name, values in typed(definition, known).items()}
 
@@ -233,7 +233,7 @@ def test_a_version_that_no_longer_exists(stage: Stage) -> None:
         ):
             text = judged(stage.get(path, held), status)
             assert (WORDS in text) is (status == 200), path
-            assert ('role="alert"' in text) is (status == 404), path
+            assert ('<div class="wrong" role="alert"' in text) is (status == 404), path
         if status == 404:
             judged(stage.post("/services/theft/facts", encoded({"account": "x"}), cookie), 404)
             judged(stage.post("/services/file/withdraw", b"service=theft", mine), 404)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from egide.bench import services, services_pages
+from egide.bench import services, services_outbox, services_pages
 from egide.bench.identified import platform
 from egide.bench.measure import Bench, BenchError, peer
 from egide.bench.platform import Caller, Platform
@@ -50,6 +50,19 @@ def test_an_answer_that_is_an_error_ends_the_measure(served: tuple[Platform, Loa
     one, loaded = served
     with pytest.raises(BenchError, match="404"):
         throng(one.port, iter([loaded.ways.file("nobody.nothing", loaded.people[0])]), 10, connections=1)
+
+
+def test_what_a_terminal_brings_is_recorded(
+    served: tuple[Platform, Loaded], monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    one, _ = served
+    monkeypatch.setattr(services_outbox, "BATCH", 3)
+    monkeypatch.setattr(services_outbox, "BATCHES", 2)
+    officer = Caller(one, "officer")
+    before = len(officer.act("services.desk.queue")["files"])
+    acts = Acts(one.port, one.origin, officer.cookie)
+    assert throng(one.port, iter([services_outbox.brought(acts)]), 30, connections=1).count == 1
+    assert len(officer.act("services.desk.queue")["files"]) == before + 6
 
 
 def test_the_way_over_the_pages_ends_in_a_file(served: tuple[Platform, Loaded]) -> None:

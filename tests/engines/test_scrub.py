@@ -12,10 +12,13 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from egide.engines import scrub
 from egide.kernel.errors import Unavailable
 
+FUZZ = int(os.environ.get("EGIDE_FUZZ", "50"))
 SECONDS = 120 if os.environ.get("EGIDE_PROOF") == "1" else 5
 
 
@@ -98,6 +101,14 @@ def test_the_locks_of_this_process_outlive_a_scrub(tmp_path: Path) -> None:
         assert "first" in asked("SELECT name FROM row")
         db.execute("INSERT INTO row VALUES ('second')")
         assert "second" in asked("SELECT name FROM row")
+
+
+@settings(max_examples=FUZZ)
+@given(st.binary(max_size=200), st.lists(st.binary(min_size=1, max_size=12), min_size=1, max_size=8), st.data())
+def test_what_is_there_is_found_and_nothing_else(content: bytes, traces: list[bytes], data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(content)))
+    traces += [content[at : at + size] for size in (1, 3, 4, 5, 30) if content[at : at + size]]
+    assert scrub.Wanted(traces).within(content) == {trace for trace in traces if trace in content}
 
 
 def test_a_trace_across_two_slices_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,7 +39,13 @@ ATTESTATION: dict[str, Any] = {
     "title": "Attestation", "number": "7K3M", "unit": "Commissariat", "paragraphs": ["Nous attestons."],
     "facts": [{"question": "Objet", "answer": "Vélo"}], "legal": "CSI",
 }  # fmt: skip
-EVERY = {"receipt": RECEIPT, "report": REPORT, "attestation": ATTESTATION}
+NOTICE: dict[str, Any] = {
+    "title": "Avis de contravention", "number": "7K3M", "unit": "Commissariat", "sent": "26/11/2026, 19 h 00", "until": "10/01/2027",
+    "sections": [{"title": "L’infraction", "items": [{"question": "Où ?", "answer": "12 rue de la Gare"}]}], "pay": "Payer.",
+    "contest": "Contester.", "late": "Trop tard.", "link": "https://egide.example/services/notice", "code": "ABCD-EFGH", "legal": "CPP",
+    "way": "https://egide.example/services/notice#7K3M.ABCD-EFGH", "url": "https://egide.example/verify-receipt#" + "Ab_-" * 70,
+}  # fmt: skip
+EVERY = {"receipt": RECEIPT, "report": REPORT, "attestation": ATTESTATION, "notice": NOTICE}
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 import uvicorn
 
-from egide.gateways.headers import PAGES, WORKER, csp
+from egide.gateways.headers import PAGES, WORKERS, csp
 from egide.gateways.http import COOKIE, MAX_REPORT
 from egide.gateways.serve import config
 from tests.gateways.browser import Browser
@@ -292,13 +292,14 @@ def built(browser: Browser, tmp_path: Path) -> Browser:
     return browser
 
 
-def check_common(headers: httpx.Headers) -> None:
+def check_common(headers: httpx.Headers, *, camera: bool = False) -> None:
+    devices = "camera=(self), microphone=(self)" if camera else "camera=(), microphone=()"
+    assert devices in headers["permissions-policy"]
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
     assert headers["cross-origin-opener-policy"] == "same-origin"
     assert headers["cross-origin-embedder-policy"] == "require-corp"
     assert headers["cross-origin-resource-policy"] == "same-origin"
-    assert "camera=()" in headers["permissions-policy"]
     assert "server" not in headers
 
 
@@ -307,7 +308,7 @@ async def test_each_page_under_its_own_strict_policy(built: Browser) -> None:
         answer = await built.get(path)
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/html")
-        check_common(answer.headers)
+        check_common(answer.headers, camera=path == "/files")  # where officers hold hearings by video
         policy = dict(part.strip().partition(" ")[::2] for part in answer.headers["content-security-policy"].split(";"))
         assert policy["default-src"] == "'none'"
         assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
@@ -324,11 +325,11 @@ async def test_the_terminal_may_ask_where_it_is_and_has_a_worker_of_its_own(buil
         allowed = (await built.get(path)).headers["permissions-policy"]
         assert ("geolocation=(self)" in allowed) is (path in ("/terminal", "/operations"))
     assert "worker-src 'self'" in csp("/terminal")
-    assert (await built.get(WORKER)).status_code == 404
+    assert (await built.get(WORKERS[0])).status_code == 404
     static = built.world.kernel.things["pages"]._static
-    (static / WORKER[1:]).write_text("self.x = 1")
+    (static / WORKERS[0][1:]).write_text("self.x = 1")
     (static / "assets" / "a.webmanifest").write_text("{}")
-    answer = await built.get(WORKER)
+    answer = await built.get(WORKERS[0])
     assert answer.headers["content-type"].startswith("text/javascript")
     assert answer.headers["cache-control"] == "no-cache", "a device must learn of a new build"
     assert answer.headers["content-security-policy"].startswith("default-src 'none'; connect-src 'self'")

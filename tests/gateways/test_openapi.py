@@ -9,11 +9,12 @@ import msgspec
 import pytest
 from starlette.routing import Route, WebSocketRoute
 
-from egide.gateways.headers import PAGES, WORKER
+from egide.gateways.headers import PAGES, WORKERS
 from egide.gateways.http import Headed
 from egide.gateways.openapi import document
 from egide.services.definition import catalogue
 from egide.services.filing import slug
+from egide.services.recording_sheet import recordable
 from tests.gateways.browser import Browser
 from tests.world import World
 
@@ -121,12 +122,18 @@ async def test_who_may_ask_without_a_session(world: World) -> None:
         for name in (
             "draft.save", "draft.read", "draft.move", "draft.drop", "identity.read", "identity.close", "file.follow", "document.ask",
             "document.fetch", "upload.open", "upload.seal", "upload.follow", "upload.list", "upload.withdraw", "chat.open", "chat.say",
-            "chat.follow", "chat.news", "chat.keep", "chat.leave",
+            "chat.follow", "chat.news", "chat.keep", "chat.leave", "device.state", "rights.copy", "rights.erase", "rights.ask",
         )
     }  # fmt: skip
     for one in catalogue().current():
-        if "remote" in one.channels and "form" in one.channels["remote"].modes:
+        if one.on_pages:
             residents.add(f"services.{slug(one.id)}.file")
+        if one.hearing is not None:
+            residents.add(f"services.{slug(one.id)}.my_say")
+        if recordable(one):
+            residents |= {
+                f"services.{slug(one.id)}.my_{name}" for name in ("record_answer", "record_stop", "recording")
+            }
         residents |= {
             f"services.{slug(one.id)}.my_{slug(step.id)}" for step in one.transitions if "holder" in step.roles
         }
@@ -161,18 +168,22 @@ async def test_no_other_way_in(world: World) -> None:
         "/services/file",
         "/services/file/{step}",
         "/services/file/files",
+        "/services/file/hearing",
+        "/services/file/rights",
+        "/services/file/steps/{step}",
+        "/services/notice",
         "/infos",
         *(f"/services/{{service}}{step}" for step in ("", "/way", "/check", "/take", "/{step}")),
     }
     # Bytes under a grant that an act gave, and what is judged by its own signature: neither is anybody's state.
-    bare = {"/api/uploads/{id}", "/verify-receipt", "/verify-document"}
+    bare = {"/api/uploads/{id}", "/api/recordings/{id}", "/verify-receipt", "/verify-document"}
     assert set(writing) == {"/api/csp", "/alert", *forms, *bare}
     assert [route.path for route in routes if isinstance(route, WebSocketRoute)] == ["/live"]
     assert {route.path for route in routes} == {
         "/api/openapi.json", "/api/csp", "/api/downloads/{ticket}", "/map/{name}", "/healthz", "/live", "/assets/{name:path}", "/favicon.svg",
         "/tls/ca.crt", "/roots", "/roots.json", "/roots/style.css", "/roots/checkpoint", "/roots/{size}.txt", "/roots/{size}.tsr",
-        "/roots/tile/{path:path}", "/alert", "/metrics", "/services", "/services/file/files/{id}", "/services/file/documents/{id}", "/infos/news", "/infos/exit", "/calendar",
-        *forms, *bare, WORKER, *PAGES,
+        "/roots/tile/{path:path}", "/alert", "/metrics", "/services", "/services/file/files/{id}", "/services/file/documents/{id}", "/services/file/hearing/recordings/{id}", "/services/notice/open", "/infos/news", "/infos/exit", "/calendar",
+        *forms, *bare, "/field", "/field/pack.json", "/field/{service}", *WORKERS, *PAGES,
     }  # fmt: skip
 
 

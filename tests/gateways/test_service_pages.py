@@ -31,8 +31,10 @@ class Browser:
         self.answer = await self._client.get(path, follow_redirects=True)
         return self.answer.text
 
-    async def send(self, path: str, form: dict[str, list[str]] | None = None) -> str:
-        self.answer = await self._client.post(path, data=form or {}, follow_redirects=True)
+    async def send(
+        self, path: str, form: dict[str, list[str]] | None = None, files: list[tuple[str, tuple[str, bytes, str]]] | None = None
+    ) -> str:  # fmt: skip
+        self.answer = await self._client.post(path, data=form or {}, files=files, follow_redirects=True)
         return self.answer.text
 
     async def call(self, path: str, body: bytes) -> httpx.Response:
@@ -76,6 +78,17 @@ async def test_a_complaint_in_five_pages(world: World, browser: Browser) -> None
     await browser.send(browser.path, of(("things", "loss")))
     await browser.send(browser.path, of(("email",)))
     assert browser.path == "/services/theft/check"
+    # What is changed from the last look leads back to it, through a mistake too.
+    for bad, good, path in (({"loss": ["beaucoup"]}, of(("things", "loss")), "things"), ({}, of(("going_on", "offence", "author_known")), "")):  # fmt: skip
+        link = re.search(rf'href="(/services/theft/?{path}\?[^"#]+check=1)#', browser.answer.text)
+        assert link is not None
+        text = await browser.open(html.unescape(link[1]))
+        assert 'class="back" href="/services/theft/check?' in text
+        for sent in (bad, good):
+            action = re.search(r'<form method="post" action="([^"]+)"', text)
+            assert action is not None
+            text = await browser.send(html.unescape(action[1]), sent)
+        assert browser.path == "/services/theft/check"
     text = await browser.open(browser.path)
     assert "350,00" in text
     assert ">Envoyer<" not in text
@@ -131,13 +144,14 @@ async def test_each_service_opens_in_both_languages(browser: Browser) -> None:
             assert browser.answer.status_code == 200
             assert html.escape(words) in text
             assert f'<html lang="{lang}">' in text
-            assert text.count("<form") == int("form" in getattr(definition.channels.get("remote"), "modes", ()))
+            assert text.count("<form") == int(definition.on_pages)
 
 
 async def test_what_is_not_there(browser: Browser) -> None:
     for path in ("/services/nothing", "/services/theft/nothing", "/services/theft/facts", "/services/theft/check"):
-        await browser.open(path)
+        text = await browser.open(path)
         assert browser.answer.status_code == 404, path
+    assert re.search(r'<a href="[^"]+/services/theft">', text), "where one begins again is one press away"
     browser.cookie("__Host-egide-draft", "00.11")
     await browser.open("/services/theft/facts")
     assert browser.answer.status_code == 404

@@ -42,14 +42,12 @@ async def sends(world: World, text: str, address: str = "") -> Outcome:
 
 
 def fill(world: World) -> None:
-    """No page more for the file: SQLite says that the disk is full."""
-    world.kernel.store.writer.exec_driver_sql("PRAGMA max_page_count=1")
-    world.kernel.store.writer.rollback()
+    """No page more for the file."""
+    world.full_at(1)
 
 
 def drain(world: World) -> None:
-    world.kernel.store.writer.exec_driver_sql("PRAGMA max_page_count=1000000")
-    world.kernel.store.writer.rollback()
+    world.full_at(1_000_000)
 
 
 async def back(world: World, seconds: float = 20) -> None:

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
 from pathlib import Path
 
 from egide.kernel.ephemeral import ENDING, Sockets
+from tests.waiting import until
 
 
 def names(folder: Path) -> set[str]:
     return {file.name for file in folder.iterdir()}
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    for _ in range(200):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it did not come")
 
 
 def test_each_hears_the_other_and_none_itself(tmp_path: Path) -> None:
@@ -28,7 +20,7 @@ def test_each_hears_the_other_and_none_itself(tmp_path: Path) -> None:
         a, b = (Sockets(tmp_path, name, heard[name].append) for name in heard)
         try:
             a.send(b"from a")
-            await _until(lambda: heard["b"] == [b"from a"])
+            await until(lambda: heard["b"] == [b"from a"])
             assert heard["a"] == []
         finally:
             a.close()
@@ -50,7 +42,7 @@ def test_a_killed_process_leaves_no_name_and_a_living_one_keeps_its_own(tmp_path
         try:
             assert names(tmp_path) == {f"living{ENDING}", f"replacement{ENDING}"}
             replacement.send(b"here")
-            await _until(lambda: heard == [b"here"])
+            await until(lambda: heard == [b"here"])
         finally:
             replacement.close()
             living.close()

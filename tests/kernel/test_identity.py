@@ -110,6 +110,21 @@ async def test_a_withdrawn_habilitation_counts_at_once(world: World) -> None:
     assert "LED-29-e" in [reason.rule for reason in caught.value.decision.reasons]
 
 
+async def test_a_request_that_waited_counts_under_todays_rights(world: World) -> None:
+    """Of an upload that took a while: who asks was looked up when it began."""
+    asked, leaving = who(world, await enter(world, "officer")), who(world, await enter(world, "command"))
+    await world.kernel.perform("orders.list", b"{}", asked)
+    await world.act(
+        "administrator", "administration.habilitation.withdraw", habilitation="demo-officer", reason="Mutation"
+    )
+    with pytest.raises(Refused) as caught:
+        await world.kernel.perform("orders.list", b"{}", asked)
+    assert "LED-29-e" in [reason.rule for reason in caught.value.decision.reasons]
+    await world.kernel.perform("administration.sign_out", b"{}", leaving)
+    with pytest.raises(Refused):
+        await world.kernel.perform("orders.list", b"{}", leaving)
+
+
 async def test_a_habilitation_ends_by_itself_and_opens_its_activity_only(world: World) -> None:
     person, invitation = await newcomer(world)
     key = Passkey(world.settings.origin)

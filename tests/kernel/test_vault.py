@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,76 @@ def test_nothing_of_a_shredded_key_is_left_in_the_files(vault: Vault, tmp_path: 
         assert not any(part in after for raw in parts for part in raw)
     assert (folder / "vault.db-wal").stat().st_size == 0
     assert vault.open_(people[1], "watch", vault.seal(people[1], "watch", b"x", b""), b"") == b"x"
+
+
+def test_keys_of_a_commit_are_destroyed_together_and_looked_for_later(vault: Vault, tmp_path: Path) -> None:
+    vault.ensure((f"p{number}", "orders") for number in range(50))
+    sealed = vault.seal("p7", "orders", b"x", b"")
+    reader = sqlite3.connect(tmp_path / "vault" / "vault.db")
+    (wrapped,) = reader.execute("SELECT wrapped FROM data_key WHERE person='p7'").fetchone()
+    reader.close()
+    assert not vault.unwiped
+    with vault.commit():
+        for number in range(5, 9):
+            assert vault.shred(f"p{number}", "orders") == 0, "not yet"
+        assert vault.open_("p7", "orders", sealed, b"") == b"x"
+        vault.carry_out()
+        with pytest.raises(Erased):
+            vault.open_("p7", "orders", sealed, b"")
+    assert vault.unwiped
+    assert wrapped in files(tmp_path / "vault")  # in the log, as it was written
+    vault.wipe()
+    assert not vault.unwiped
+    assert wrapped not in files(tmp_path / "vault")
+
+
+def test_after_a_kill_the_next_start_looks(tmp_path: Path) -> None:
+    vault = opened(tmp_path, "police")
+    assert not vault.unwiped, "a new vault has nothing to look for"
+    with vault.commit():
+        vault.seal("p1", "orders", b"x", b"")
+        vault.shred("p1")
+        vault.carry_out()
+    later = opened(tmp_path, "police")
+    assert later.unwiped
+    later.close()
+    vault.close()
+
+
+def test_a_commit_that_fails_destroys_no_key(vault: Vault) -> None:
+    sealed = vault.seal("p1", "orders", b"x", b"")
+    with suppress(RuntimeError), vault.commit():
+        vault.shred("p1")
+        raise RuntimeError
+    assert vault.open_("p1", "orders", sealed, b"") == b"x"
+    with vault.commit():
+        vault.carry_out()
+    assert vault.open_("p1", "orders", sealed, b"") == b"x", "nothing was left of it"
+
+
+def test_an_act_that_is_undone_spares_its_keys_and_no_others(vault: Vault) -> None:
+    first, second = vault.seal("p1", "orders", b"x", b""), vault.seal("p2", "orders", b"x", b"")
+    with vault.commit():
+        vault.shred("p1")
+        before = vault.condemned
+        vault.shred("p2")
+        vault.spare(before)
+        vault.carry_out()
+    with pytest.raises(Erased):
+        vault.open_("p1", "orders", first, b"")
+    assert vault.open_("p2", "orders", second, b"") == b"x"
+
+
+def test_what_is_sealed_after_a_key_was_condemned_has_the_next_key(vault: Vault) -> None:
+    before, subject = vault.seal("p1", "orders", b"x", b""), vault.subject_id("p1", "orders")
+    with vault.commit():
+        vault.shred("p1")
+        after = vault.seal("p1", "orders", b"y", b"")
+        vault.carry_out()
+    with pytest.raises(Erased):
+        vault.open_("p1", "orders", before, b"")
+    assert vault.open_("p1", "orders", after, b"") == b"y"
+    assert vault.subject_id("p1", "orders") != subject
 
 
 def test_a_trace_left_by_the_engine_is_found_and_removed(vault: Vault, tmp_path: Path) -> None:

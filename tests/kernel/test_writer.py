@@ -165,12 +165,9 @@ async def test_an_act_that_crashes_while_writing_fails_alone(plugged: World) -> 
 
 
 async def fill(world: World, *, pages: int) -> None:
-    """Lets SQLite believe that the disk ends `pages` pages after what it uses now (SQLITE_FULL, as on a full disk)."""
+    """The disk ends `pages` pages after what the file uses now."""
     await world.until(lambda: world.kernel.writer._unsigned == 0)
-    used = world.kernel.store.writer.exec_driver_sql("PRAGMA page_count").scalar_one()
-    world.kernel.store.writer.rollback()
-    world.kernel.store.writer.exec_driver_sql(f"PRAGMA max_page_count = {used + pages}")
-    world.kernel.store.writer.rollback()
+    world.full_at(world.kernel.store.reader().exec_driver_sql("PRAGMA page_count").scalar_one() + pages)
 
 
 async def test_a_full_disk_refuses_with_the_reason_and_recovers(plugged: World) -> None:

@@ -17,7 +17,7 @@ from PIL import Image
 from egide.kernel.act import Ctx
 from egide.kernel.errors import NotFound, Text
 from egide.kernel.identity import ANONYMOUS
-from egide.services import entitled, uploads
+from egide.services import entitled, upload_acts, upload_reading
 from egide.services.quarantine import quarantine
 from tests.world import World
 
@@ -38,10 +38,10 @@ class Desk(World):
 
     async def start(self) -> None:
         await super().start()
-        uploads.may = _may
+        upload_acts.may = upload_reading.may = _may
 
     async def stop(self) -> None:
-        uploads.may = entitled.may
+        upload_acts.may = upload_reading.may = entitled.may
         await super().stop()
 
     async def ask(self, name: str, /, who: str = "", **given: Any) -> Any:

@@ -109,8 +109,7 @@ async def taken(
 
 async def filed(world: World, definition: Definition) -> dict[str, Any]:
     """A file of this service, on its first channel that is a form."""
-    remote = definition.channels.get("remote")
-    if remote is not None and "form" in remote.modes:
+    if definition.on_pages:
         return await filed_remotely(world, definition)
     return await taken(world, definition, "counter" if "counter" in definition.channels else "mobile")
 
@@ -137,9 +136,22 @@ def way_to(definition: Definition, state: str) -> list[Transition]:
     return found[state]
 
 
+def _asked_at(step: Transition) -> list[Field]:
+    """The questions that a step asks of whoever gives the first answer to each choice; files are sent, not answered."""
+    answers: dict[str, Any] = {}
+    for field in step.asks:
+        if field.kind != "files" and field in asked(step.asks, answers):
+            answers[field.id] = value(field)
+    return [one for one in step.asks if one.id in answers]
+
+
 async def stepped(world: World, definition: Definition, step: Transition, done: Mapping[str, Any]) -> dict[str, Any]:
     """A step taken by the first of the roles that may; where words are due, some."""
-    said = {"text": f"{WORDS} le dit."} if step.reason else {}
+    said: dict[str, Any] = {"text": f"{WORDS} le dit."} if step.reason else {}
+    if step.asks:
+        said["answers"] = {one.id: value(one) for one in _asked_at(step)}
+        if any(one.kind == "files" for one in asked(step.asks, said["answers"])):
+            await sent(world, f"file:{done['file']}", done["code"], photo())
     role = step.roles[0]
     name = f"services.{slug(definition.id)}"
     if role == "holder":

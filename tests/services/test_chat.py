@@ -187,6 +187,7 @@ async def test_a_conversation_that_nobody_ends_is_erased_after_a_day(world: Worl
     await gone(world)
     left = select(kernel_tables.retained.c.id).where(kernel_tables.retained.c.object == held["chat"])
     assert [row.id for row in world.kernel.store.reader().execute(left)] == [f"{SILENCE}/{held['chat']}"]
+    await world.until(lambda: world.kernel.things["chats"].find(held["chat"]) is None)  # the board is told by an event
     with pytest.raises(NotFound):
         await person(world, "follow", **held)
     assert (await officer(world, "list"))["chats"] == []

@@ -57,7 +57,7 @@ def test_same_bytes_or_a_refusal(loop_thread, chunks: list[tuple[int, int, str]]
         assert now == max(there, at + len(content))
         if kind == "other":
             assert at == there, "what was there is not replaced"
-            return  # another file was sent than announced: sealing refuses it (test_uploads)
+            return  # another file was sent than announced: sealing refuses it (test_upload_acts)
         there = now
         assert held.file(id_).read() == SENT[:there]
     held.take(id_, secret, there, SENT[there:]) if there < len(SENT) else None

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import select
 
+from egide.kernel import tables
 from egide.kernel.errors import BadInput, Conflict, NotFound, Refused
 from egide.kernel.identity import ANONYMOUS
+from egide.kernel.keys import Row
 from egide.kernel.retention import Keeper
+from tests.kernel.test_writer import held as meeting
 from tests.world import World
 
 pytestmark = pytest.mark.anyio
@@ -109,12 +115,86 @@ async def test_nobody_reaches_another_persons_file(world: World) -> None:
     assert (await asked(world, "services.file.follow", number=filed["number"], code=filed["code"]))["state"] == "filed"
 
 
+async def test_keys_of_a_crowd_are_made_together(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    crowd, rows = 24, world.kernel.vault._rows
+    made, add = [], rows.add
+
+    def added(new: list[Row]) -> set[bytes]:
+        theirs = [row for row in new if row.person.startswith(("draft:", "file:"))]
+        made.extend([len(theirs)] * bool(theirs))
+        return add(new)
+
+    monkeypatch.setattr(rows, "add", added)
+    drafts = await asyncio.gather(*(drafted(world, THEFT) for _ in range(crowd)))
+    assert sum(made) == crowd
+    assert len(made) < crowd / 2, "a key is one fsync; those of a commit are one together"
+    made.clear()
+    who = [await identified(world, 2) for _ in range(crowd)]
+    made.clear()
+    await asyncio.gather(
+        *(asked(world, "services.theft.file", **draft, **one) for draft, one in zip(drafts, who, strict=True))
+    )
+    assert sum(made) == 2 * crowd, "one seals the file, one what the ledger keeps of it"
+    assert len(made) < crowd / 2
+
+
+async def test_of_a_draft_that_became_a_file_nothing_is_left(world: World) -> None:
+    draft = await drafted(world, THEFT)
+    await asked(world, "services.theft.file", **draft, **await identified(world, 2))
+    assert await Keeper(world.kernel, "retention.erase").tick() == 1
+    reader, own = world.kernel.store.reader(), f"draft:{draft['draft']}"
+    kept = select(tables.retained.c.id).where(tables.retained.c.object == draft["draft"])
+    assert reader.execute(kept).all() == []
+    assert reader.execute(select(tables.entry.c.idx).where(tables.entry.c.actor == own)).all() == []
+    assert world.kernel.vault.shred(own) == 0, "its key was destroyed"
+    await world.until(lambda: not world.kernel.vault.unwiped)
+
+
 async def test_sent_twice_is_filed_once(world: World) -> None:
     draft, who = await drafted(world, THEFT), await identified(world, 2)
     await asked(world, "services.theft.file", **draft, **who)
     with pytest.raises(NotFound):
         await asked(world, "services.theft.file", **draft, **who)
     assert len((await world.act("officer", "services.desk.queue"))["files"]) == 1
+
+
+async def test_in_one_commit_a_draft_sent_twice_is_filed_once_and_takes_no_number(world: World) -> None:
+    twice, *others = [await drafted(world, THEFT) for _ in range(4)]
+    who = await identified(world, 2)
+    asking = [asked(world, "services.theft.file", **draft, **who) for draft in (others[0], twice, twice, *others[1:])]
+    async with meeting(world) as gate:
+        blocking = asyncio.ensure_future(drafted(world, THEFT))
+        await asyncio.sleep(0)
+        await world.until(gate.writer._queue.empty)
+        tasks = [asyncio.ensure_future(each) for each in asking]
+        await world.until(lambda: gate.writer._queue.qsize() == len(tasks))
+        gate.open.set()
+        await blocking
+        done = await asyncio.gather(*tasks, return_exceptions=True)
+    assert gate.batches[1] == len(tasks)
+    (sent,) = [each for each in done if isinstance(each, Exception)]
+    assert isinstance(sent, Conflict)
+    assert "vient d’être envoyé" in sent.what.fr
+    numbers = sorted(each["number"] for each in done if isinstance(each, dict))
+    assert [number.rsplit("-", 1)[1] for number in numbers] == ["000001", "000002", "000003", "000004"]
+
+
+async def test_drafts_that_became_files_are_erased_in_one_commit_of_the_vault(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    who, rows = await identified(world, 2), world.kernel.vault._rows
+    drafts = [await drafted(world, THEFT) for _ in range(20)]
+    destroyed: list[int] = []
+    delete = rows.delete
+
+    def deleted(owned: Sequence[tuple[str, str | None]]) -> int:
+        destroyed.append(sum(person.startswith("draft:") for person, _ in owned))
+        return delete(owned)
+
+    monkeypatch.setattr(rows, "delete", deleted)
+    await asyncio.gather(*(asked(world, "services.theft.file", **draft, **who) for draft in drafts))
+    await world.until(lambda: sum(destroyed) == len(drafts), 30)
+    assert len(destroyed) < len(drafts) / 2, "a deletion is one fsync; those of a commit are one together"
 
 
 async def test_taken_down_by_an_officer_it_is_the_same_file(world: World) -> None:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from egide.gateways.service_views import LINKS
-from egide.gateways.service_words import WORDS
+from egide.gateways.service_views import links_of
 from egide.services.answers import asked
 from egide.services.definition import CHANNELS, ChannelName, Definition, Transition, catalogue
 from egide.services.filing import slug
-from tests.services.filings import drawn, filed_remotely, lawful, stepped, taken, way_to
+from tests.gateways.test_service_pages import Browser
+from tests.services.filings import WORDS, drawn, filed_remotely, lawful, stepped, taken, way_to
+from tests.services.fined import signed
+from tests.services.hearings import Case
 from tests.services.test_chat import begun, officer, person
 from tests.services.test_filing import asked as ask
 from tests.world import World
@@ -26,18 +26,11 @@ TABLE = Path(__file__).parents[2] / "docs" / "parity.md"
 SERVICES = catalogue().current()
 PATIENCE_S = 60
 PROOF = os.environ.get("EGIDE_PROOF") == "1"
-# What a definition promises and is not built yet, since when, and what is missing. A cell that is built must leave this list.
-NOT_BUILT: dict[tuple[str, ChannelName], tuple[date, str]] = {
-    ("appointment", "remote"): (date(2026, 11, 26), "the hearing by video"),
-    ("hearing", "remote"): (date(2026, 11, 26), "the hearing by video"),
-    ("traffic-notice", "remote"): (date(2026, 11, 26), "the link on the notice, to pay or to contest"),
-    ("voting-proxy", "remote"): (date(2026, 11, 26), "the proof of identity by wallet"),
-}
 HEAD = """# Parity of channels
 
 Every service on every channel, as `tests/services/test_parity.py` found it by filing with each of them; it writes this page and fails
 when the page says anything else. In a cell: the record that came of it — state, number series, documents made at once — the same on
-every channel of a row; or the article that excludes the channel; or what is not built yet, since when.
+every channel of a row; or the article that excludes the channel.
 
 | service | remote | counter | mobile |
 |---|---|---|---|
@@ -115,25 +108,65 @@ async def cell(world: World, definition: Definition, channel: ChannelName) -> tu
         return f"— {absence.say.en} ({absence.article})", None
     if channel != "remote":
         found = await record(world, definition, await taken(world, definition, channel))
-    elif "form" in definition.channels["remote"].modes:
+    elif definition.on_pages:
         found = await record(world, definition, await filed_remotely(world, definition))
     elif "chat" in definition.channels["remote"].modes:
         return await _talked(world, definition), None
+    elif definition.notice is not None:
+        return await _contested(world, definition)
     else:
         assert f"{name}.file" not in world.kernel.acts
-        transport = httpx.ASGITransport(world.application)
-        async with httpx.AsyncClient(transport=transport, base_url=world.kernel.settings.origin) as client:
-            page = (await client.get(f"/services/{definition.id}?lang=en")).text
-        if definition.id in LINKS:
-            assert all(f'href="{at}?lang=en"' in page for at, _ in LINKS[definition.id])
-            assert (definition.id, channel) not in NOT_BUILT
-            return "an answer at once, on a page of its own; nothing is kept", None
-        assert WORDS["not_yet"].en in page
-        assert (definition.id, channel) in NOT_BUILT, "neither built nor known as not built"
-        since, missing = NOT_BUILT[definition.id, channel]
-        return f"*not built yet ({since}): {missing}*", None
-    assert (definition.id, channel) not in NOT_BUILT, "it is built: take it out of the list"
-    return _told(definition, found), found
+        browser = Browser(world)
+        page = await browser.open(f"/services/{definition.id}?lang=en")
+        await browser.close()
+        assert links_of(definition)
+        assert all(f'href="{at}?lang=en"' in page for at, _ in links_of(definition))
+        return "an answer at once, on a page of its own; nothing is kept", None
+    said = _told(definition, found)
+    if channel == "remote" and {"form", "video"} <= set(definition.channels[channel].modes):
+        said += f"; or by video: {await _spoken(world, definition)}"
+    return said, found
+
+
+async def _spoken(world: World, definition: Definition) -> str:
+    """The same service told to an officer by video instead: where it ends, and by which document."""
+    case = Case(world, definition, await filed_remotely(world, definition))
+    await case.mine("speak")
+    await case.until("confirmed")
+    ended = await case.desk("sign")
+    expected = [step.output for step in definition.transitions if step.id in ("acknowledge", "sign")]
+    made = await outputs(world, case.file, len(expected))
+    assert sorted(made) == sorted(str(one) for one in expected)
+    assert (await case.look())["closed"]
+    signed = next(step.output for step in definition.transitions if step.id == "sign")
+    return f"“{definition.state(ended['state']).say.en}”, {_template(definition, str(signed))}"
+
+
+async def _contested(world: World, definition: Definition) -> tuple[str, dict[str, Any]]:
+    """What an officer filed, reached from afar by what is printed on its notice, and contested there: the same record."""
+    done = await taken(world, definition, "mobile")
+    found, notice = await record(world, definition, done), await signed(world, done)
+    browser = Browser(world)
+    assert notice.address.endswith(links_of(definition)[0][0])
+    page = await browser.send("/services/notice", {"number": [notice.number], "code": [notice.code]})
+    assert 'data-state="sent"' in page
+    form = {
+        "do": ["send"],
+        "contest_ground": ["facts"],
+        "contest_words": [WORDS],
+        "contester_name": [WORDS],
+        "contester_home": [WORDS],
+    }
+    page = await browser.send("/services/file/steps/contest", form)
+    assert 'data-state="contested"' in page
+    await browser.close()
+    made = await outputs(world, done["file"], 2)
+    shown = await ask(world, "services.file.follow", number=notice.number, code=notice.code)
+    assert (shown["id"], shown["wrong"], shown["answers"]) == (done["file"], None, found["answers"])
+    state = definition.state(shown["state"]).say.en
+    series = notice.number.rsplit("-", 2)[0]
+    documents = " and ".join(_template(definition, one) for one in made)
+    return f"by the notice’s link: {series}-…, paid elsewhere or contested there, “{state}”, {documents}", found
 
 
 async def _talked(world: World, definition: Definition) -> str:
@@ -215,7 +248,10 @@ async def _walked(world: World, definition: Definition, path: list[Transition]) 
     officers = [channel for channel in CHANNELS if channel in definition.channels and channel != "remote"]
     done = await (taken(world, definition, officers[0]) if officers else filed_remotely(world, definition))
     for step in path:
-        assert (await stepped(world, definition, step, done))["state"] == step.to
+        if definition.hearing is not None:
+            assert (await Case(world, definition, done).step(step.id))["state"] == step.to
+        else:
+            assert (await stepped(world, definition, step, done))["state"] == step.to
     shown = await ask(world, "services.file.follow", number=done["number"], code=done["code"])
     assert shown["wrong"] is None
     assert shown["state"] == path[-1].to

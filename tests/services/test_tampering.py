@@ -11,8 +11,11 @@ import httpx
 import msgspec
 import pytest
 
-from egide.kernel import merkle, tables
-from egide.services.model import EventBody, file_owner, link
+from egide.gateways import checks_stored
+from egide.kernel import merkle, rights_check, tables
+from egide.kernel.retention import Keeper
+from egide.services import file_check
+from egide.services.model import START, EventBody, file_owner, link
 from egide.services.receipts import PATH, ReceiptError, verify_receipt
 from tests.services.test_documents import documents, fetched
 from tests.services.test_documents import filed as filed_theft
@@ -112,14 +115,16 @@ class Chain:
         shown = await asked(self.world, "services.file.follow", **self.held)
         return shown["wrong"]["en"] if shown["wrong"] else None
 
-    def run(self, statement: str, *values: Any) -> None:
-        writer = self.world.kernel.store.writer
-        assert writer.exec_driver_sql(statement, values).rowcount > 0, "a control: something was changed"
-        writer.commit()
-
     def sealed(self, seq: int, text: str) -> bytes:
         words = msgspec.json.encode(EventBody(text=text))
         return self.world.kernel.vault.seal(file_owner(self.file), PURPOSE, words, f"{self.file}.{seq}".encode())
+
+    def text(self, seq: int) -> str:
+        """What an event says."""
+        plain = self.world.kernel.vault.open_(
+            file_owner(self.file), PURPOSE, self.row(seq).body, f"{self.file}.{seq}".encode()
+        )
+        return msgspec.json.decode(plain, type=EventBody).text
 
     def row(self, seq: int) -> Any:
         query = "select * from service_event where file = ? and seq = ?"
@@ -138,7 +143,7 @@ async def chain(world: World) -> Chain:
 
 
 def words(chain: Chain) -> str:
-    chain.run(
+    chain.world.tamper(
         "update service_event set body = ? where file = ? and seq = 2", chain.sealed(2, "Avez-vous tout ?"), chain.file
     )
     return "Event 3 of the file was changed."
@@ -147,22 +152,22 @@ def words(chain: Chain) -> str:
 def words_as_they_lie_sealed(chain: Chain) -> str:
     body = bytearray(chain.row(1).body)
     body[-1] ^= 1
-    chain.run("update service_event set body = ? where file = ? and seq = 1", bytes(body), chain.file)
+    chain.world.tamper("update service_event set body = ? where file = ? and seq = 1", bytes(body), chain.file)
     return "Event 2 of the file was changed."
 
 
 def state(chain: Chain) -> str:
-    chain.run("update service_event set state = 'recorded' where file = ? and seq = 1", chain.file)
+    chain.world.tamper("update service_event set state = 'recorded' where file = ? and seq = 1", chain.file)
     return "Event 2 of the file was changed."
 
 
 def time(chain: Chain) -> str:
-    chain.run("update service_event set at = at - 1 where file = ? and seq = 0", chain.file)
+    chain.world.tamper("update service_event set at = at - 1 where file = ? and seq = 0", chain.file)
     return "Event 1 of the file was changed."
 
 
 def step(chain: Chain) -> str:
-    chain.run("update service_event set step = 'sign' where file = ? and seq = 3", chain.file)
+    chain.world.tamper("update service_event set step = 'sign' where file = ? and seq = 3", chain.file)
     return "Event 4 of the file was changed."
 
 
@@ -170,30 +175,30 @@ def order(chain: Chain) -> str:
     """Two events in each other's place, their words sealed anew for it."""
     for seq, text in ((101, "Non."), (102, "Avez-vous la facture ?")):
         there = {101: 3, 102: 2}[seq]
-        chain.run(
+        chain.world.tamper(
             "update service_event set seq = ?, body = ? where file = ? and seq = ?",
             seq,
             chain.sealed(5 - there, text),
             chain.file,
             there,
         )
-    chain.run("update service_event set seq = 2 where file = ? and seq = 101", chain.file)
-    chain.run("update service_event set seq = 3 where file = ? and seq = 102", chain.file)
+    chain.world.tamper("update service_event set seq = 2 where file = ? and seq = 101", chain.file)
+    chain.world.tamper("update service_event set seq = 3 where file = ? and seq = 102", chain.file)
     return "Event 3 of the file was changed."
 
 
 def one_taken_out_of_the_middle(chain: Chain) -> str:
-    chain.run("delete from service_event where file = ? and seq = 1", chain.file)
+    chain.world.tamper("delete from service_event where file = ? and seq = 1", chain.file)
     return "Event 2 of the file was changed."
 
 
 def the_last_taken_out(chain: Chain) -> str:
-    chain.run("delete from service_event where file = ? and seq = 3", chain.file)
+    chain.world.tamper("delete from service_event where file = ? and seq = 3", chain.file)
     return "An event of the file was taken out."
 
 
 def all_taken_out(chain: Chain) -> str:
-    chain.run("delete from service_event where file = ?", chain.file)
+    chain.world.tamper("delete from service_event where file = ?", chain.file)
     return "An event of the file was taken out."
 
 
@@ -201,7 +206,7 @@ def one_added(chain: Chain) -> str:
     """With the right link, which anybody can compute."""
     last, text = chain.row(3), "Je retire tout."
     made = link(last.link, chain.file, 4, last.at + 1, "answer", "assigned", msgspec.json.encode(EventBody(text=text)))
-    chain.run(
+    chain.world.tamper(
         "insert into service_event (file, seq, at, step, state, officer, link, body) values (?, 4, ?, 'answer', 'assigned', null, ?, ?)",
         chain.file, last.at + 1, made, chain.sealed(4, text),
     )  # fmt: skip
@@ -209,7 +214,7 @@ def one_added(chain: Chain) -> str:
 
 
 def the_head(chain: Chain) -> str:
-    chain.run("update service_file set head = ? where id = ?", "0" * 64, chain.file)
+    chain.world.tamper("update service_file set head = ? where id = ?", "0" * 64, chain.file)
     return "An event of the file was taken out."
 
 
@@ -224,3 +229,79 @@ async def test_an_event_changed_in_the_store(chain: Chain, change: Change) -> No
     assert await chain.wrong() == expected
     opened = await chain.world.act("officer", "services.theft.read", file=chain.file)
     assert opened["file"]["wrong"]["en"] == expected, "and the officer is told the same"
+
+
+# -- a chain written anew, whole, by somebody who has the store and the keys: the ledger tells -----------------------------------
+
+
+def told(world: World) -> list[str]:
+    """What `egide doctor` finds wrong of files."""
+    looked = checks_stored.examine(world.kernel, lambda _done, _of: None)
+    return [problem.what.en for problem in looked.problems]
+
+
+def rewritten(chain: Chain, *, changed: int, text: str, upto: int = 4) -> None:
+    """Every event from `changed` on sealed and linked anew, up to `upto` of them, and the file's row with it."""
+    before = chain.row(changed - 1).link if changed else START
+    state = ""
+    for seq in range(changed, upto):
+        row, body = chain.row(seq), chain.sealed(seq, text if seq == changed else chain.text(seq))
+        plain = chain.world.kernel.vault.open_(file_owner(chain.file), PURPOSE, body, f"{chain.file}.{seq}".encode())
+        before = link(before, chain.file, seq, row.at, row.step, row.state, plain)
+        chain.world.tamper(
+            "update service_event set body = ?, link = ? where file = ? and seq = ?", body, before, chain.file, seq
+        )
+        state = row.state
+    for seq in range(upto, 4):
+        chain.world.tamper("delete from service_event where file = ? and seq = ?", chain.file, seq)
+    chain.world.tamper(
+        "update service_file set head = ?, events = ?, state = ? where id = ?",
+        before, upto, state or chain.row(upto - 1).state, chain.file,
+    )  # fmt: skip
+
+
+async def test_a_chain_rewritten_whole_is_found_and_named(chain: Chain) -> None:
+    """Its own links are right again and nobody reading it sees anything: the leaves speak."""
+    assert told(chain.world) == [], "a control: what the acts wrote is what the leaves hold"
+    rewritten(chain, changed=2, text="Avez-vous tout ?")
+    assert await chain.wrong() is None, "a control: the chain itself holds"
+    assert told(chain.world) == [f"File {chain.held['number']}: event 3 is not the one that the ledger holds."]
+
+
+async def test_the_last_events_taken_out_and_the_file_with_them(chain: Chain) -> None:
+    rewritten(chain, changed=3, text="", upto=3)
+    assert await chain.wrong() is None
+    found = told(chain.world)
+    assert len(found) == 1
+    assert found[0].startswith(f"File {chain.held['number']}: the event that entry ")
+
+
+async def test_a_whole_file_taken_out(chain: Chain) -> None:
+    for statement in ("delete from service_event where file = ?", "delete from service_file where id = ?"):
+        chain.world.tamper(statement, chain.file)
+    assert len([one for one in told(chain.world) if "is no longer there" in one]) == 4
+
+
+async def test_an_event_given_to_another_officer(chain: Chain) -> None:
+    """Which no link covers: an officer who is erased is taken out of it."""
+    chain.world.tamper("update service_event set officer = 'command' where file = ? and seq = 1", chain.file)
+    assert told(chain.world) == [f"File {chain.held['number']}: event 2 is not this officer’s."]
+
+
+async def test_a_state_that_no_event_gave(chain: Chain) -> None:
+    chain.world.tamper("update service_file set state = 'recorded' where id = ?", chain.file)
+    assert told(chain.world) == [f"File {chain.held['number']}: its state is not that of its last event."]
+
+
+async def test_what_was_erased_is_not_missed_and_what_is_older_is_not_judged(chain: Chain) -> None:
+    world = chain.world
+    acts = rights_check.Acts(world.kernel)
+    assert list(file_check.check(acts)) == []
+    assert acts.checked == 4
+    # As an earlier version left it: leaves that hold nothing.
+    assert list(file_check.compared(acts, {})) == []
+    world.move(days=400)
+    chain.world.tamper("update service_file set closed = ? where id = ?", world.clock.now_us() - 1, chain.file)
+    chain.world.tamper("update retained set trigger = 1, erase_at = 2, state = 'sealed' where object = ?", chain.file)
+    await Keeper(world.kernel, "retention.erase").tick()
+    assert list(file_check.check(rights_check.Acts(world.kernel))) == []

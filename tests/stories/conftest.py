@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 from playwright.async_api import Browser, async_playwright
 
 from egide.exercise.idp import IdentityProvider
 from egide.exercise.story import Scene
 from egide.exercise.town import TownError
+from egide.exercise.wallet import Wallet
+from egide.gateways.wallet_setup import EXERCISE
 from tests.conftest import missing
 from tests.stories.stage import Flying, Stage, platform
 from tests.stories.window import ARGS, Window, chromium, opened
+from tests.world import World
 
 Opener = Callable[..., Awaitable[Window]]
 
@@ -47,9 +54,11 @@ def flying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flying]:
 
 @pytest.fixture(scope="package")
 async def stage(browser: Browser, flying: Flying, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    with IdentityProvider() as provider:
+    folder = tmp_path_factory.mktemp("platform")
+    with IdentityProvider() as provider, Wallet(folder / "data" / EXERCISE) as wallet:
         settings = {"identity": "development", "identity_issuer": provider.issuer}
-        running = await platform(tmp_path_factory.mktemp("platform"), flying.drone, flying.udp, **settings)
+        settings |= {"wallet": "development", "wallet_address": wallet.address, "record_hearings": "hearing"}
+        running = await platform(folder, flying.drone, flying.udp, **settings)
         yield running
         await running.stop()
     assert not running.reports(), "pages broke their policy"
@@ -78,3 +87,19 @@ async def window(browser: Browser, stage: Stage) -> AsyncIterator[Opener]:
         await one.close()
     assert [one.stopped for one in windows if one.stopped] == []
     assert [one.crashed for one in windows if one.crashed] == []
+
+
+@pytest.fixture
+async def served(tmp_path: Path) -> AsyncIterator[World]:
+    """A platform in this process, with what its inside knows at hand: for stories that need no drone."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    desk = World(tmp_path / "data", port=port)
+    await desk.start()
+    server = uvicorn.Server(uvicorn.Config(desk.application, port=port, lifespan="off", log_level="error"))
+    serving = asyncio.create_task(server.serve())
+    await desk.until(lambda: server.started, 20)
+    yield desk
+    server.should_exit = True
+    await serving
+    await desk.stop()

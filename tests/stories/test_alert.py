@@ -5,13 +5,12 @@ The ledger is down for a real reason: another program holds the database, so tha
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import re
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from tests.conftest import proof_only
 from tests.stories.conftest import Opener
 from tests.stories.stage import Stage
 from tests.stories.window import PATIENCE_MS, PHONE, WIDE
+from tests.waiting import until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.story]
 
@@ -79,14 +79,6 @@ async def shot(page: Page, name: str, themes: tuple[str, ...] = ("day",)) -> Non
         if "resident" not in name:
             await page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
         await page.screenshot(path=Path(folder) / f"alert {name} {theme}.png", full_page="resident" in name)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    for _ in range(400):
-        if condition():
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError("it did not come")
 
 
 BOTH = ("day", "night")

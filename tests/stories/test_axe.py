@@ -13,14 +13,18 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.async_api import expect
 
+from egide.exercise.people import Person
 from egide.exercise.story import Scene
+from egide.services.definition import catalogue
 from tests.conftest import missing, proof_only
+from tests.services.filings import lawful
 from tests.stories.conftest import Opener
 from tests.stories.stage import ROOT, Stage
 from tests.stories.window import NARROW, WIDE, Window
@@ -42,6 +46,8 @@ DRAWN = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame
 CROSSED = os.environ.get("EGIDE_PROOF") == "1"  # axe in each language at each width
 JUDGED = (("fr", WIDE), ("en", NARROW))  # otherwise each language and each width once
 TOGGLE = {"fr": "Français", "en": "English"}
+
+HEARINGS: dict[str, str] = {}  # the numbers of the scene's hearings, by their state
 
 Unjudged = Counter[tuple[str, str, str, str]]
 
@@ -85,6 +91,20 @@ async def with_a_file(window: Window) -> None:
     await expect(window.page.locator("article[data-state]")).to_be_visible()
 
 
+async def with_a_hearing_to_come(window: Window) -> None:
+    await window.page.locator(f'[data-file="{HEARINGS["asked"]}"]').click()
+    await expect(window.page.locator("[data-hearing] form").first).to_be_visible()
+
+
+async def with_a_hearing(window: Window) -> None:
+    page = window.page
+    await page.locator(f'[data-file="{HEARINGS["heard"]}"]').click()
+    await page.get_by_role("button", name="Rejoindre la personne").click()
+    await expect(page.locator("[data-room]")).not_to_have_attribute("data-link", "none")
+    await expect(page.get_by_label("Sous-titres")).to_be_visible()
+    await expect(page.get_by_label("Déclaration")).to_be_visible()
+
+
 async def with_a_proof(window: Window) -> None:
     await window.page.get_by_role("button", name="Vérifier", exact=True).click()
     await expect(window.page.get_by_text("Preuve vérifiée dans ce navigateur").last).to_be_visible()
@@ -112,6 +132,8 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Window], Awaitable[None]]]] = 
     "devices, switched off": ("officer", "/devices", nothing),
     "administration": ("administrator", "/administration", nothing),
     "administration, an officer": ("administrator", "/administration#person=officer", nothing),
+    "files, a hearing asked for": ("officer", "/files", with_a_hearing_to_come),
+    "files, a hearing": ("officer", "/files", with_a_hearing),
 }
 
 
@@ -150,7 +172,46 @@ async def scene(stage: Stage) -> Scene:
     who = {"given_name": "Claire", "family_name": "Petit", "document": "CNI"}
     officer = await set_.person("officer")
     await officer.act("services.theft.take", channel="counter", version=1, answers=answers, who=who)
+    HEARINGS.update(
+        asked=(await heard(stage, officer, ()))["number"], heard=(await heard(stage, officer, STEPS))["number"]
+    )
     return set_
+
+
+# A hearing by video up to where its statement is being written, a correction asked for.
+STEPS = (
+    "propose",
+    "my_choose",
+    "my_acknowledge",
+    "my_ready",
+    "identify",
+    "ask_safe",
+    "hear",
+    "write",
+    "my_say",
+    "my_correct",
+)
+
+
+async def heard(stage: Stage, officer: Person, steps: tuple[str, ...]) -> dict[str, Any]:
+    """What was told of a hearing asked for at the counter, once these steps were taken."""
+    service, nobody = catalogue().find("hearing"), Person(stage.base, "")
+    assert service is not None
+    slot = (datetime.now(UTC) + timedelta(hours=26)).replace(microsecond=0).isoformat()
+    done: dict[str, Any] = await officer.act(
+        "services.hearing.take", channel="counter", version=service.version, answers=lawful(service), who={}
+    )
+    mine = {"number": done["number"], "code": done["code"]}
+    for step in steps:
+        seen = (await nobody.act("services.file.follow", **mine))["hearing"]
+        ways: dict[str, dict[str, Any]] = {
+            "propose": {"slots": [slot]}, "my_choose": {"slot": (seen["slots"] or [""])[0]}, "my_acknowledge": {"sheet": seen["sheet"]},
+            "my_ready": {"alone": True}, "identify": {"seen": "Passeport"}, "write": {"text": "Hier vers 18 h. " * 20, "base": seen["digest"]},
+            "my_say": {"text": "Je vous entends. " * 9}, "my_correct": {"text": "C’était vers 19 h."},
+        }  # fmt: skip
+        who, which = (nobody, mine) if step.startswith("my_") else (officer, {"file": done["file"]})
+        await who.act(f"services.hearing.{step}", **which, **ways.get(step, {}))
+    return done
 
 
 @pytest.fixture(scope="module")
@@ -213,14 +274,7 @@ async def test_the_page_for_help(window: Opener, axe: str, lang: str) -> None:
     wrong: list[str] = []
 
     async def look(where: str) -> None:
-        for size in (WIDE, NARROW):
-            await page.set_viewport_size({"width": size[0], "height": size[1]})
-            for scheme in ("light", "dark"):
-                await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-                found = await seen.apart(f"{axe};{RUN}")
-                every = found["violations"] + found["incomplete"]
-                wrong.extend(f"{where}, {lang}, {size[0]} px, {scheme}: {told(rule)}" for rule in every)
-            wrong.extend(f"{where}, {lang}, {size[0]} px: {what}" for what in await seen.apart(OVERFLOW))
+        wrong.extend(await without_a_fault(seen, axe, f"{where}, {lang}"))
 
     await seen.go(f"/alert?lang={lang}")
     await look("form")
@@ -233,6 +287,46 @@ async def test_the_page_for_help(window: Opener, axe: str, lang: str) -> None:
     await expect(page.locator("li.you")).to_be_visible()
     await look("conversation")
     assert wrong == [], "\n".join(wrong)
+
+
+@pytest.mark.parametrize("lang", ["fr", pytest.param("en", marks=proof_only)])
+async def test_the_pages_without_network(window: Opener, axe: str, lang: str) -> None:
+    """What an officer has outside: the device before and after it takes the pack, a form, and what a mistake looks like."""
+    seen = await window("officer", lang=lang)
+    page, home = seen.page, seen.page.locator("[data-field=home]")
+    wrong: list[str] = []
+
+    async def look(where: str) -> None:
+        wrong.extend(await without_a_fault(seen, axe, f"{where}, {lang}"))
+
+    await seen.go(f"/field?lang={lang}")
+    await expect(home).to_have_attribute("data-device", "none")
+    await look("not prepared")
+    await page.locator("[data-pack] button").click()
+    await expect(home).to_have_attribute("data-device", "open")
+    await look("prepared")
+    await seen.go(f"/field/field-report?lang={lang}")
+    await expect(page.locator("form[data-field]")).to_be_visible()
+    await look("form")
+    await page.locator("form[data-field] > button").click()
+    await expect(page.get_by_role("alert")).to_be_visible()
+    await look("mistakes")
+    assert wrong == [], "\n".join(wrong)
+
+
+async def without_a_fault(seen: Window, axe: str, where: str) -> list[str]:
+    """What axe finds wrong, or cannot judge: wide and narrow, by day and by night."""
+    wrong: list[str] = []
+    for size in (WIDE, NARROW):
+        await seen.page.set_viewport_size({"width": size[0], "height": size[1]})
+        for scheme in ("light", "dark"):
+            await seen.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+            found = await seen.apart(f"{axe};{RUN}")
+            every = found["violations"] + found["incomplete"]
+            wrong.extend(f"{where}, {size[0]} px, {scheme}: {told(rule)}" for rule in every)
+            await kept(seen, f"{where}, {size[0]} px, {scheme}")
+        wrong.extend(f"{where}, {size[0]} px: {what}" for what in await seen.apart(OVERFLOW))
+    return wrong
 
 
 async def looked_at(seen: Window, name: str, axe: str, unjudged: Unjudged) -> list[str]:

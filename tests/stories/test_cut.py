@@ -119,7 +119,7 @@ async def phone(stage: Stage, cable: Cable, door: int, tmp_path: Path) -> AsyncI
         await browser.close()
 
 
-@pytest.mark.timeout(180 + CUT_S)
+@pytest.mark.timeout(180 + CUT_S, method="signal")
 async def test_ten_minutes_without_a_cable(stage: Stage, scene: Scene, cable: Cable, phone: Window) -> None:
     dpo = await stage.person("dpo")
     before = (await dpo.act("oversight.river"))["size"] - 1

@@ -16,6 +16,7 @@ from playwright.async_api import Page, expect
 
 from egide.exercise.story import Scene
 from tests.stories.conftest import Opener
+from tests.stories.homes import watched
 from tests.stories.stage import Stage
 from tests.stories.test_axe import OVERFLOW
 from tests.stories.test_terminal import kept, pocket, prepared
@@ -50,10 +51,11 @@ def big(page: Page, words: str) -> Any:
 async def test_a_task_accepted_without_network(stage: Stage, scene: Scene, window: Opener) -> None:
     command, dpo = await scene.person("command"), await scene.person("dpo")
     before = (await dpo.act("oversight.river"))["size"] - 1
+    lat, lon = scene.place
+    home = await watched(await scene.person("officer"), "4 rue des Lilas", lat + 0.001, lon)
     phone = await window("officer", size=PHONE, touch=True)
     await prepared(phone)
     page = phone.page
-    lat, lon = scene.place
     incident = (
         await command.act(
             "operations.incident.open", kind="theft", title="Vol à l’arraché", text="Sac rouge", lat=lat, lon=lon
@@ -100,6 +102,16 @@ async def test_a_task_accepted_without_network(stage: Stage, scene: Scene, windo
     await expect(task).to_contain_text("À envoyer")
     await expect(pocket(page)).to_have_attribute("data-waiting", "1")
     await expect(big(page, f"Commencer : {TITLE}")).to_be_visible()
+    stop = page.locator(f"[data-stop='{home['file']}']")
+    await expect(stop).to_contain_text("Jamais vu")
+    await stop.get_by_role("button", name="Passé devant").click()
+    await stop.get_by_label("Un mot pour l’unité").fill("Tout est calme")
+    await expect(stop.get_by_label("Joindre ma position")).to_have_count(0)  # off duty nothing measures it
+    await picture(phone, "round")
+    await stop.get_by_role("button", name="Noter le passage").click()
+    await expect(stop).to_contain_text("À envoyer")
+    await expect(stop).not_to_contain_text("Jamais vu")
+    await expect(pocket(page)).to_have_attribute("data-waiting", "2")
     await picture(phone, "task-unsent")
     river = await dpo.act("oversight.river", act=ACCEPT)
     assert [entry for entry in river["entries"] if entry["index"] > before] == []
@@ -108,6 +120,10 @@ async def test_a_task_accepted_without_network(stage: Stage, scene: Scene, windo
     await expect(pocket(page)).to_have_attribute("data-waiting", "0", timeout=SLOW_MS)
     await expect(task).not_to_contain_text("À envoyer")
     await expect(task).to_have_attribute("data-state", "accepted")
+    await expect(stop).not_to_contain_text("À envoyer")
+    held = await command.act("services.file.follow", number=home["number"], code=home["code"])
+    assert held["events"][-1]["said"]["en"] == "A patrol passed by your home"
+    assert "Tout est calme" not in str(held)
     river = await dpo.act("oversight.river", act=ACCEPT)
     assert [entry["outcome"] for entry in river["entries"] if entry["index"] > before] == ["allowed"]
     (now,) = (await command.act("operations.mission.brief", mission=scene.mission))["tasks"]

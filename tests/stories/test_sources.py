@@ -10,7 +10,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
@@ -39,6 +39,7 @@ from tests.stories.conftest import Opener
 from tests.stories.stage import Stage, free_port
 from tests.stories.test_axe import AXE, OVERFLOW, RUN, switch, told
 from tests.stories.window import NARROW, WIDE, Window
+from tests.waiting import until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.story]
 
@@ -272,11 +273,3 @@ async def on_narrow(page: Page, tab: str) -> None:
     await page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
     await page.get_by_role("group", name="Feuille").get_by_role("button", name=tab).click()
     await page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    for _ in range(400):
-        if condition():
-            return
-        await asyncio.sleep(0.025)
-    raise AssertionError("it did not come")

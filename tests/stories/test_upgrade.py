@@ -21,7 +21,7 @@ from tests.stories.test_officer import live
 from tests.stories.window import opened
 
 pytestmark = [
-    pytest.mark.anyio, pytest.mark.story, pytest.mark.timeout(300),
+    pytest.mark.anyio, pytest.mark.story, pytest.mark.timeout(300, method="signal"),
     pytest.mark.skipif(os.environ.get("EGIDE_PROOF") != "1", reason="a long run: two minutes of a machine; test_supervisor has its parts"),
 ]  # fmt: skip
 

@@ -6,12 +6,9 @@ The page is a resident's own, half-way through a complaint; the script is the bu
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import uvicorn
 from playwright.async_api import Browser, Page, expect
 
 from egide.services.quarantine import quarantine
@@ -21,21 +18,6 @@ from tests.world import World
 pytestmark = [pytest.mark.anyio, pytest.mark.story]
 BUILT = Path(__file__).parents[2] / "src" / "egide" / "static" / "assets"
 MOST = 3 * 1024  # bytes of the script as it travels
-
-
-@pytest.fixture
-async def served(tmp_path: Path) -> AsyncIterator[World]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    desk = World(tmp_path / "data", port=port)
-    await desk.start()
-    server = uvicorn.Server(uvicorn.Config(desk.application, port=port, lifespan="off", log_level="error"))
-    serving = asyncio.create_task(server.serve())
-    await desk.until(lambda: server.started, 20)
-    yield desk
-    server.should_exit = True
-    await serving
-    await desk.stop()
 
 
 async def told_so_far(page: Page, origin: str) -> None:
@@ -63,6 +45,11 @@ async def test_files_go_through_a_lost_network_and_a_pause(browser: Browser, ser
     await told_so_far(page, served.kernel.settings.origin)
     words = b"".join(b"line %d\n" % number for number in range(900_000))
     status = page.get_by_role("status")
+    # A network slow enough to be lost half-way.
+    network = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 3_000_000}
+    session = await context.new_cdp_session(page)
+    await session.send("Network.enable")
+    await session.send("Network.emulateNetworkConditions", network)
     await page.set_input_files(
         "#evidence",
         [
@@ -75,13 +62,13 @@ async def test_files_go_through_a_lost_network_and_a_pause(browser: Browser, ser
     await expect(bar).to_be_visible()
     while await bar.evaluate("bar => bar.value") < 1_000_000:  # the timeout of every test ends it
         await asyncio.sleep(0.02)
-    await context.set_offline(True)
+    await session.send("Network.emulateNetworkConditions", network | {"offline": True})
     await expect(status).to_contain_text("Réseau perdu")
     there = await bar.evaluate("bar => bar.value")
     pause = page.get_by_role("button", name="Pause")
     await pause.focus()
     await page.keyboard.press("Enter")
-    await context.set_offline(False)
+    await session.send("Network.emulateNetworkConditions", network | {"uploadThroughput": -1})
     await expect(status).to_contain_text("en pause")
     assert await bar.evaluate("bar => bar.value") == there
     await page.get_by_role("button", name="Continuer").press("Enter")

@@ -12,6 +12,7 @@ from playwright.async_api import Browser, BrowserContext, CDPSession, Page, expe
 ARGS = [
     "--no-sandbox", "--headless=new", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",  # a camera and a microphone that anybody has
 ]  # fmt: skip
 WIDE, NARROW, PHONE = (1440, 900), (320, 640), (390, 844)  # CSS pixels
 PATIENCE_MS = 15_000  # ms a page may take to show what is expected, on a busy machine

@@ -46,8 +46,8 @@ function dressing() {
   return { manifest: named('terminal', 'webmanifest', JSON.stringify(manifest)), icons: icons.map((one) => one.file) };
 }
 
-/** Every built file that the page may ask for, whatever it is used for. */
-function reachable(bundle: Bundle): Set<string> {
+/** Every built file that the page may ask for, whatever it is used for. `entry`: its HTML, or the script of a page that the server writes. */
+function reachable(bundle: Bundle, entry: string): Set<string> {
   const found = new Set<string>();
   const look = (name: string): void => {
     const item = bundle[name];
@@ -60,14 +60,27 @@ function reachable(bundle: Bundle): Set<string> {
       for (const [, next] of String(item.source).matchAll(/["'(]\/(assets\/[^"')?#]+)/g)) if (next) look(next);
     }
   };
-  look(PAGE);
+  look(entry);
   for (const [name, item] of Object.entries(bundle)) {
-    if (item.type === 'chunk' && item.facadeModuleId?.endsWith(PAGE)) look(name);
+    if (item.type === 'chunk' && item.facadeModuleId?.endsWith(entry)) look(name);
   }
   return found;
 }
 
-async function worker(root: string, shell: [string, string][]): Promise<string> {
+/** The built file's address and SHA-256; the page's own by the address under which it is asked for. */
+function listed(bundle: Bundle, entry: string): [string, string][] {
+  return [...reachable(bundle, entry)].sort().map((name): [string, string] => {
+    const item = bundle[name];
+    const content = item?.type === 'chunk' ? item.code : (item?.source ?? '');
+    return [name === PAGE ? ADDRESS : `/${name}`, digest(content, 'base64')];
+  });
+}
+
+function favicon(root: string): [string, string] {
+  return ['/favicon.svg', digest(readFileSync(resolve(root, 'public/favicon.svg')), 'base64')];
+}
+
+async function worker(root: string, source: string, fileName: string, shell: [string, string][]): Promise<string> {
   const made = await build({
     configFile: false,
     root,
@@ -77,7 +90,7 @@ async function worker(root: string, shell: [string, string][]): Promise<string> 
     build: {
       write: false,
       target: 'es2022',
-      rolldownOptions: { input: resolve(root, 'terminal/worker.ts'), output: { format: 'iife', entryFileNames: WORKER } },
+      rolldownOptions: { input: resolve(root, source), output: { format: 'iife', entryFileNames: fileName } },
     },
   });
   const { output } = (Array.isArray(made) ? made[0] : made) as Rollup.RollupOutput;
@@ -106,13 +119,28 @@ export function pocket(root: string): Plugin {
       async handler(_options, bundle) {
         if (!bundle[PAGE]) return;
         for (const file of [manifest, ...icons]) this.emitFile({ type: 'asset', ...file });
-        const shell = [...reachable(bundle)].sort().map((name): [string, string] => {
-          const item = bundle[name];
-          const content = item?.type === 'chunk' ? item.code : (item?.source ?? '');
-          return [name === PAGE ? ADDRESS : `/${name}`, digest(content, 'base64')];
-        });
-        shell.push(['/favicon.svg', digest(readFileSync(resolve(root, 'public/favicon.svg')), 'base64')]);
-        this.emitFile({ type: 'asset', fileName: WORKER, source: await worker(root, shell) });
+        const shell = [...listed(bundle, PAGE), favicon(root)];
+        this.emitFile({ type: 'asset', fileName: WORKER, source: await worker(root, 'terminal/worker.ts', WORKER, shell) });
+      },
+    },
+  };
+}
+
+const FIELD = 'services/field-page.ts';
+const FIELD_WORKER = 'field-worker.js';
+
+/** The service worker of `/field`, whose pages the server writes: it knows their script's files by name and SHA-256. */
+export function field(root: string): Plugin {
+  return {
+    name: 'egide-field',
+    apply: 'build',
+    enforce: 'post',
+    generateBundle: {
+      order: 'post',
+      async handler(_options, bundle) {
+        if (!Object.values(bundle).some((item) => item.type === 'chunk' && item.facadeModuleId?.endsWith(FIELD))) return;
+        const shell = [...listed(bundle, FIELD), favicon(root)];
+        this.emitFile({ type: 'asset', fileName: FIELD_WORKER, source: await worker(root, 'services/field-worker.ts', FIELD_WORKER, shell) });
       },
     },
   };

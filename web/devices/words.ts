@@ -2,10 +2,30 @@
 import { dictionary } from '../kit';
 
 export const t = dictionary({
-  title: { fr: 'Appareils TAK', en: 'TAK devices' },
+  title: { fr: 'Clés et appareils', en: 'Keys and devices' },
   intro: {
-    fr: 'Vos téléphones et tablettes avec ATAK, WinTAK ou iTAK : les enrôler, les révoquer.',
-    en: 'Your phones and tablets with ATAK, WinTAK or iTAK: enrol them, revoke them.',
+    fr: 'Vos clés d’accès, qui vous identifient et signent pour vous ; vos téléphones et tablettes avec ATAK, WinTAK ou iTAK.',
+    en: 'Your passkeys, which sign you in and sign for you; your phones and tablets with ATAK, WinTAK or iTAK.',
+  },
+  keys: { fr: 'Mes clés d’accès', en: 'My passkeys' },
+  keysWhat: {
+    fr: 'Dès que vous en avez une, chaque acte que vous signez la demande : votre appareil vous reconnaît et répond pour ce document-là.',
+    en: 'Once you have one, every act you sign asks for it: your device recognises you and answers for that very document.',
+  },
+  noKey: { fr: 'Aucune clé : vos actes se signent sans elle.', en: 'No key: your acts are signed without one.' },
+  keyName: { fr: 'Nom de cet appareil', en: 'Name of this device' },
+  keyNameHint: { fr: 'Pour reconnaître la clé : « poste 12 », « téléphone »', en: 'To know the key by: “desk 12”, “phone”' },
+  addKey: { fr: 'Ajouter une clé', en: 'Add a key' },
+  provesFirst: {
+    fr: 'Votre appareil vous demandera d’abord une clé que vous avez déjà, puis en créera une nouvelle.',
+    en: 'Your device first asks for a key that you have already, then makes a new one.',
+  },
+  keyAdded: { fr: 'Clé ajoutée.', en: 'Key added.' },
+  added: { fr: 'ajoutée', en: 'added' },
+  lostKey: { fr: 'Clé perdue ? Votre administrateur la révoque aussitôt.', en: 'Lost a key? Your administrator revokes it at once.' },
+  noKeys: {
+    fr: 'Ce navigateur ne peut pas utiliser de clé d’accès à cette adresse. Ouvrez la page par son nom, en https.',
+    en: 'This browser cannot use passkeys at this address. Open the page by its name, over https.',
   },
   enrol: { fr: 'Enrôler un appareil', en: 'Enrol a device' },
   off: { fr: 'L’enrôlement est éteint sur cette plateforme.', en: 'Enrolment is switched off on this platform.' },

@@ -5,6 +5,7 @@
  * events (`live.on`) and binary frames (`live.onFrame`, `live.onStream`). `live.state` is reactive.
  */
 import { failure, Problem, type Done } from './api';
+import type { Signal } from './call';
 import { parseFrame, type Frame } from './frames';
 import type { Receipt, RefusalBody, RiverEntry, Text } from './types';
 
@@ -146,6 +147,8 @@ export interface Pushes {
   'position.refused': { push: 'position.refused'; problem: { code: string; title: Text } };
   alert: { push: 'alert'; alert: Alert };
   chat: { push: 'chat'; chat: Chat };
+  /** The room of a hearing by video: the other side's message, something to look at again, or its end. */
+  hearing: { push: 'hearing'; file: string; signal?: Signal; news?: boolean; over?: boolean; recording?: 'over' | 'cut' };
   act: { push: 'act'; entry: RiverEntry };
   watches: { push: 'watches' };
   'watch.ended': { push: 'watch.ended'; watch: string; stream: number; refusal: RefusalBody };

@@ -47,7 +47,7 @@ export const KIND_WORDS: Record<Kind, Words> = {
   },
 };
 
-/** Kinds whose camera asks who is there: name and pass word have fields of their own. */
+/** Kinds whose camera asks who is there: name and password have fields of their own. */
 export function asksWho(kind: Kind): boolean {
   return kind === 'onvif' || kind === 'rtsp';
 }

@@ -7,13 +7,13 @@
 import { act, asFailure, Problem, Refusal } from '../kit/api';
 import { live } from '../kit/live.svelte';
 import { session } from '../kit/session.svelte';
+import { Vault, type Shelf } from '../kit/store/vault';
 import { now } from '../kit/time.svelte';
 import type { Text } from '../kit/types';
 import type { Room } from '../operations/room.svelte';
 import type { Entity, Picture, TownMap } from '../operations/types';
 import { Outbox } from './outbox.svelte';
 import { keep, kept, whole, type Pieces } from './pieces';
-import { Vault } from './vault';
 
 export interface Procedure {
   id: string;
@@ -43,7 +43,7 @@ interface Snapshot {
  */
 export type PocketState = 'starting' | 'none' | 'open' | 'locked' | 'revoked' | 'unable';
 
-const PERSON = 'egide.terminal.person';
+const SHELF: Shelf = { name: 'egide-terminal', outlives: false, files: false };
 /** A continuous contact renews the lease this often; a lease is a day, a renewal an entry of the ledger. */
 const RENEW_EVERY_MS = 2 * 3600_000;
 /** At a new start or a new contact, a lease younger than this is not asked for again. */
@@ -78,13 +78,8 @@ export class Pocket {
   #contacting: Promise<void> | null = null;
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  get person(): string | null {
-    try {
-      return localStorage.getItem(PERSON);
-    } catch {
-      return null;
-    }
-  }
+  /** Whose terminal this is. */
+  person = $state<string | null>(null);
 
   get terminal(): string {
     return this.#vault?.terminal ?? '';
@@ -99,16 +94,17 @@ export class Pocket {
       const complete = await whole(this.list);
       this.map = { done: complete ? this.list.bytes : 0, all: this.list.bytes, whole: complete };
     }
-    if (!('indexedDB' in globalThis) || !crypto.subtle || !('locks' in navigator)) {
+    if (!globalThis.indexedDB?.databases || !crypto.subtle || !('locks' in navigator)) {
       this.state = 'unable';
       return null;
     }
     this.#timer ??= setInterval(() => void this.#look(), LOOK_EVERY_MS);
-    const { person } = this;
+    const person = await Vault.whose(SHELF).catch(() => undefined);
     if (!person) {
-      this.state = 'none';
+      this.state = person === null ? 'none' : 'unable'; // storage may be switched off
       return null;
     }
+    this.person = person;
     return this.#open(person);
   }
 
@@ -127,8 +123,8 @@ export class Pocket {
       await navigator.storage?.persist?.();
       const lease = (await act<Lease>('operations.terminal.register', { label })).result;
       await this.#forget();
-      localStorage.setItem(PERSON, person);
-      this.#vault = await Vault.of(person);
+      this.person = person;
+      this.#vault = await Vault.of(SHELF, person);
       await this.#take(lease);
       await Promise.all([this.fetchProcedures(), this.fetchMap()]);
     } catch (error) {
@@ -189,7 +185,7 @@ export class Pocket {
   }
 
   async #open(person: string): Promise<Snapshot | null> {
-    this.#vault = await Vault.of(person);
+    this.#vault = await Vault.of(SHELF, person);
     let opening;
     try {
       opening = await this.#vault.open();
@@ -260,7 +256,7 @@ export class Pocket {
     this.outbox = null;
     this.procedures = [];
     await this.#vault?.lock();
-    localStorage.setItem(PERSON, person);
+    this.person = person;
     await this.#open(person);
   }
 
@@ -311,11 +307,7 @@ export class Pocket {
     this.#vault = null;
     this.until = 0;
     this.sealedCount = 0;
-    try {
-      localStorage.removeItem(PERSON);
-    } catch {
-      // Storage may be switched off: then nothing was kept either.
-    }
+    this.person = null;
   }
 
   async #lock(): Promise<void> {

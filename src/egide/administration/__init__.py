@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from egide.administration import erasure, orders, people, personas, retention, rights, sign_in
+from egide.administration import erasure, orders, own_keys, people, personas, retention, rights, sign_in
 from egide.kernel.capability import Capability
 from egide.kernel.door import Kernel
 from egide.kernel.jobs import Runner
@@ -30,7 +30,15 @@ async def _stop(kernel: Kernel) -> None:
 
 def capability(*, demo: bool) -> Capability:
     """The capability; the demonstration's acts exist only in demo mode."""
-    acts = (*sign_in.ACTS, *people.ACTS, *orders.ACTS, *retention.ACTS, *erasure.ACTS, *(personas.ACTS if demo else ()))
+    acts = (
+        *sign_in.ACTS,
+        *own_keys.ACTS,
+        *people.ACTS,
+        *orders.ACTS,
+        *retention.ACTS,
+        *erasure.ACTS,
+        *(personas.ACTS if demo else ()),
+    )
     return Capability(
         name="administration",
         package="egide.administration",

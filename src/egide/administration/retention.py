@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, update
+from sqlalchemy import bindparam, update
 
 from egide.kernel import tables
-from egide.kernel.act import Act, Ctx, Effect, Input, Nothing, Receipt, act
+from egide.kernel.act import Act, Change, Ctx, Effect, Input, Nothing, Receipt, act
 from egide.kernel.errors import Conflict, NotFound, Text
 from egide.kernel.identity import new_id
-from egide.kernel.retention import finish, hold_row
+from egide.kernel.retention import Erasing, finish, hold_row, left_outside
 from egide.kernel.times import parse
+
+# Built once: a statement costs more to build than to run.
+_TABLE = tables.retained
+_ERASE = update(_TABLE).where(_TABLE.c.id == bindparam("of"), _TABLE.c.state != "erasing", _TABLE.c.state != "erased")
+_ERASE = _ERASE.values(state=bindparam("now"))
 
 
 class Due(Input):
@@ -43,28 +48,26 @@ def erase(ctx: Ctx, given: Due) -> Effect:
     eraser = next((c.erasers[given.category] for c in ctx.kernel.capabilities if given.category in c.erasers), None)
     if eraser is None:
         raise NotFound(Text(f"Personne ne sait effacer « {given.category} ».", f"Nobody can erase “{given.category}”."))
-    destroy = eraser(ctx.kernel, given.object)
-
-    def apply(connection: Connection) -> None:
-        table = tables.retained
-        erased = connection.execute(
-            update(table)
-            .where(table.c.id == f"{given.category}/{given.object}", table.c.state.not_in(("erasing", "erased")))
-            .values(state="erasing")
-        )
-        if not erased.rowcount:  # another process was quicker: one erasure, one entry
-            raise Conflict(Text("C’est déjà effacé.", "This is erased already."))
-        destroy(connection)
+    destroying, outside = eraser(ctx.kernel, given.object), left_outside(ctx.kernel, given.category)
+    named = {"of": f"{given.category}/{given.object}", "now": "erasing" if outside else "erased"}
+    erasing = destroying if isinstance(destroying, Erasing) else Erasing(apply=destroying)
 
     async def after(_receipt: Receipt) -> None:
         await finish(ctx.kernel, given.category, given.object)
 
     return Effect(
         Nothing(),
-        apply=apply,
-        after=after,
+        changes=(Change(_ERASE, named, _already), *erasing.changes),
+        shreds=erasing.keys,
+        apply=erasing.apply,
+        after=after if outside else None,
         events=[("object.erased", {"category": given.category, "object": given.object})],
     )
+
+
+def _already() -> Conflict:
+    """Another process was quicker: one erasure, one entry."""
+    return Conflict(Text("C’est déjà effacé.", "This is erased already."))
 
 
 @act(

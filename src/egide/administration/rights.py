@@ -149,18 +149,22 @@ def _drafts(acts: Acts) -> Iterator[Fault]:
 
 
 def _kept(acts: Acts) -> Iterator[Fault]:
-    """What is kept for a time is erased when the law's term, from its beginning, is over."""
+    """What is kept for a time is erased when the law's term, from its beginning, is over; where it may, sooner."""
     erased = {
         (act.given["category"], act.given["object"]) for act in acts.named("retention.erase") if act.given is not None
     }
+    kept = [rule for activity in acts.kernel.activities.values() for rule in activity.retention]
+    shorter = {rule.category for rule in kept if rule.sooner}
     for row in acts.db.execute(select(tables.retained)):
         acts.checked += 1
         expected = _due(acts.kernel, row.category, row.trigger)
+        sooner = row.category in shorter and row.erase_at is not None and expected not in (None, False)
+        early = sooner and row.trigger <= row.erase_at <= int(expected or 0)
         states = ("open",) if row.trigger is None else ("sealed", "erasing", "erased")
         gone = row.state in ("erasing", "erased") and (row.category, row.object) not in erased
         if (
             expected is False
-            or row.erase_at != expected
+            or (row.erase_at != expected and not early)
             or row.state not in states
             or gone
             or f"{row.category}/{row.object}" != row.id

@@ -6,76 +6,17 @@ a code of invitation is shown once and kept as its hash.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Table, select, update
+from sqlalchemy import Connection, select, update
 
 from egide.kernel import tables
 from egide.kernel.act import Act, Ctx, Effect, Input, Nothing, act
-from egide.kernel.errors import BadInput, Conflict, EgideError, Text
+from egide.kernel.errors import BadInput, Conflict, Text
 from egide.kernel.identity import ANONYMOUS, SESSION_S, digest, new_secret
-
-if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
-
-CEREMONY_US = 120_000_000  # µs a challenge may be answered
-MAX_SEALED = 1024  # characters of a sealed challenge; it has about 250
-OWNER, CEREMONY = "system:access", "ceremony"
-
-
-class Ceremony(msgspec.Struct, array_like=True):
-    """A challenge that waits for its answer."""
-
-    challenge: bytes
-    until: int
-    person: str = ""
-    invitation: str = ""
-
-
-class Ceremonies:
-    """Challenges under way. The browser keeps each one sealed, so that any process can take its answer.
-
-    That it is answered once is written with the act that takes it (`once`), in whichever process.
-    """
-
-    def __init__(self, kernel: Kernel) -> None:
-        self._vault = kernel.vault
-
-    def open(self, ceremony: Ceremony) -> str:
-        """The sealed ceremony, to be given back with the answer."""
-        sealed = self._vault.seal(OWNER, CEREMONY, msgspec.json.encode(ceremony), b"")
-        return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
-
-    def take(self, sealed: str, now_us: int, db: Connection) -> Ceremony:
-        """The ceremony; raises `BadInput` when it is unknown, answered or over."""
-        try:
-            raw = base64.urlsafe_b64decode(sealed[:MAX_SEALED] + "=" * (-len(sealed) % 4))
-            ceremony = msgspec.json.decode(self._vault.open_(OWNER, CEREMONY, raw, b""), type=Ceremony)
-        except (EgideError, ValueError, msgspec.DecodeError):
-            ceremony = None
-        if ceremony is None or ceremony.until < now_us or self._answered(ceremony, db):
-            raise BadInput(
-                Text("La demande de connexion a expiré.", "The sign-in request has expired."),
-                Text("Recommencez la connexion.", "Sign in again."),
-            )
-        return ceremony
-
-    def _answered(self, ceremony: Ceremony, db: Connection) -> bool:
-        table, row = self.once(ceremony)
-        return (
-            db.execute(select(table).where(*(table.c[name] == value for name, value in row.items()))).first()
-            is not None
-        )
-
-    @staticmethod
-    def once(ceremony: Ceremony) -> tuple[Table, dict[str, Any]]:
-        """The row that a second answer would collide with; its number begins with the time, so that old ones can be removed."""
-        drawn = int.from_bytes(hashlib.sha256(ceremony.challenge).digest()[:4], "big")
-        return tables.handled, {"consumer": CEREMONY, "seq": (ceremony.until // 1_000_000 << 32) | drawn}
+from egide.kernel.passkeys import CEREMONY_US, Ceremonies, Ceremony, CeremonyShown
 
 
 class PersonShown(msgspec.Struct):
@@ -97,13 +38,6 @@ class SessionShown(msgspec.Struct):
     realm: str
     jurisdiction: str
     controller: str
-
-
-class CeremonyShown(msgspec.Struct):
-    """What the browser hands to its authenticator."""
-
-    ceremony: str
-    options: dict[str, Any]
 
 
 class SignedIn(msgspec.Struct):

@@ -6,7 +6,6 @@ Each load is on a real platform over HTTP, through the guard; the peer is the sa
 from __future__ import annotations
 
 import itertools
-import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +16,7 @@ from statistics import median
 from typing import Protocol
 
 from egide.bench import platform as platforms
-from egide.bench import services_documents, services_pages
+from egide.bench import services_documents, services_outbox, services_pages
 from egide.bench.identified import PEOPLE, platform
 from egide.bench.measure import (
     ABSENT,
@@ -32,10 +31,9 @@ from egide.bench.measure import (
     row,
     wait_for,
 )
-from egide.bench.residents import TYPED, Acts, Browser, Peer, theft
+from egide.bench.residents import Acts, Browser, Peer, theft
 from egide.bench.ways import Way, paced, throng
 from egide.gateways.service_words import FORMS
-from egide.services.answers import read, relevant
 
 BATCH, LEAF, BODY = 64, 400, 700  # of the limit: filings a commit, bytes of a leaf, bytes of a sealed body
 DRAFTS = 64  # whose page is asked for
@@ -227,26 +225,4 @@ def way(bench: Bench) -> None:
     )
 
 
-def sync(bench: Bench) -> None:
-    """Officers' terminals send what was done without network: each its outbox, in order, one act at a time."""
-    answers = relevant(theft(), read(theft().fields, {name: [said] for name, said in TYPED.items()}))
-    who = {"given_name": "Claire", "family_name": "Petit", "document": "CNI"}
-    with ours(bench.folder / "sync") as (one, loaded):
-        officer = Acts(one.port, one.origin, platforms.Caller(one, "officer").cookie)
-
-        def act() -> Way:
-            yield officer.asked(
-                "services.theft.take", channel="mobile", version=theft().version, answers=answers, who=who,
-                client_id=secrets.token_hex(16), made_at="2026-11-01T08:00:00Z",
-            )  # fmt: skip
-
-        found = loaded.repeated(lambda: (act() for _ in itertools.count()), bench.seconds(4, 1))
-    bench.add(row("sync_acts_per_s_server", found.per_cpu_s, "acts/CPU s", "higher", target=5000))
-    bench.note(
-        f"sync_acts_per_s_server: services.theft.take with a client_id, from 64 terminals at once, {median(found.walls):.0f} acts/s by the wall; "
-        "no act takes a batch: a terminal sends one act after the other (web/terminal/outbox.svelte.ts), and so it is measured."
-    )
-    bench.note("sync_acts_per_s_terminal: absent; what a browser's outbox takes is not measured here.")
-
-
-MEASURES = (filing, form_page, way, sync, *services_documents.MEASURES, services_pages.theft_way)
+MEASURES = (filing, form_page, way, *services_outbox.MEASURES, *services_documents.MEASURES, services_pages.theft_way)

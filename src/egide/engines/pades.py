@@ -15,26 +15,20 @@ metadata, which holds the document's claims of conformity, is not rewritten.
 
 from __future__ import annotations
 
-import asyncio
 import io
 import logging
-from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
 
 from asn1crypto import algos, crl, tsp
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
-from pyhanko.pdf_utils.writer import BasePdfFileWriter
 from pyhanko.sign import fields, signers
 from pyhanko.sign.general import SigningError
 from pyhanko.sign.signers.pdf_signer import (
     DSSContentSettings,
-    PdfSigningSession,
     SigDSSPlacementPreference,
 )
 from pyhanko.sign.timestamps.api import TimeStamper
@@ -43,6 +37,8 @@ from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.errors import ValidationError
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
+from egide.engines.pades_form import OFFICER, SEAL
+from egide.engines.pades_run import MAX_REASON, At, Writer, apart, card_roots
 from egide.engines.pades_verify import Trust, verify
 from egide.engines.seal_keys import FileSealKey, SealAuthority, SealKey
 from egide.kernel.documents import Level, SealReport, Unsealable
@@ -50,11 +46,8 @@ from egide.kernel.errors import Text, TooLarge, Unavailable
 from egide.kernel.outward import Unreachable, post
 from egide.kernel.stamping import MAX_ANSWER, QUERY_TYPE
 
-FIELD = "Seal"
 MAX_PDF = 64 << 20  # bytes
-MAX_REASON = 200  # characters
 SIGNATURE = bytes(72)  # the longest ECDSA signature over P-256, in DER
-Given = TypeVar("Given")
 
 
 class Pades:
@@ -76,6 +69,7 @@ class Pades:
             "pyhanko_certvalidator",
         ):  # what they warn of is a finding here, and holds what a file says
             logging.getLogger(noisy).setLevel(logging.CRITICAL)
+        self._folder = folder
         self._authority = SealAuthority(folder, name, now)
         self._key = FileSealKey.load_or_create(folder / "seal.key") if key is None else key
         self._stamps = stamps
@@ -104,7 +98,7 @@ class Pades:
                 ),
                 Text("Donnez son adresse (réglage « stamps »).", "Give its address (setting “stamps”)."),
             )
-        sealed = _apart(self._seal(pdf, reason[:MAX_REASON], at, level))
+        sealed = apart(self._seal(pdf, reason[:MAX_REASON], at, level))
         if level is not Level.B:
             report = self.verify(sealed)
             if not report.holds or report.level is not level:
@@ -115,8 +109,9 @@ class Pades:
     def verify(self, pdf: bytes, *, expected: bytes | None = None) -> SealReport:
         """See `kernel.documents.Sealer`."""
         roots = tuple(_asn1(each) for each in self._authority.roots)
-        trust = Trust(roots=roots, stampers=tuple(self._stampers), now=self._now())
-        return _apart(verify(pdf, trust, expected))
+        cards = tuple(card_roots(self._folder))
+        trust = Trust(roots=roots, stampers=tuple(self._stampers), cards=cards, now=self._now())
+        return apart(verify(pdf, trust, expected))
 
     def _certificate(self) -> x509.Certificate:
         return self._authority.certificate_for(self._key)
@@ -124,31 +119,33 @@ class Pades:
     async def _seal(self, pdf: bytes, reason: str, at: datetime, level: Level) -> bytes:
         certificate = _asn1(self._certificate())
         long = level is Level.LT
+        try:
+            writer = Writer(io.BytesIO(pdf), strict=True)
+            there = [each.field_name for each in writer.prev.embedded_signatures]
+        except Exception as error:  # whatever the library says of bytes that are no PDF
+            raise Unsealable(
+                Text(f"Ce fichier n’est pas un PDF lisible : {error}", f"This file is no readable PDF: {error}")
+            ) from error
+        if there not in ([], [OFFICER]):
+            raise Unsealable(Text("Ce fichier porte déjà un cachet.", "This file is sealed already."))
         meta = signers.PdfSignatureMetadata(
-            field_name=FIELD, md_algorithm="sha256", reason=reason, name=certificate.subject.native["common_name"],
-            subfilter=fields.SigSeedSubFilter.PADES, certify=True, docmdp_permissions=fields.MDPPerm.NO_CHANGES,
+            field_name=SEAL, md_algorithm="sha256", reason=reason, name=certificate.subject.native["common_name"],
+            subfilter=fields.SigSeedSubFilter.PADES,
+            # A certification is a file's first signature (ISO 32000-2 §12.8.2.2): after an officer's the seal is none.
+            certify=not there, docmdp_permissions=fields.MDPPerm.NO_CHANGES,
             embed_validation_info=long, validation_context=self._context(at) if long else None,
             dss_settings=DSSContentSettings(
                 include_vri=False, placement=SigDSSPlacementPreference.TOGETHER_WITH_SIGNATURE
             ),
         )  # fmt: skip
         field = fields.SigFieldSpec(
-            FIELD,
+            SEAL,
             readable_field_name="Cachet électronique / Electronic seal",
             invis_sig_settings=fields.InvisSigSettings(set_print_flag=True, box_out_of_bounds=True),
         )
         stamper = None if level is Level.B else self._stamper
-        signer = _At(meta, signer=_KeySigner(self._key, certificate), timestamper=stamper, new_field_spec=field)
+        signer = At(meta, signer=_KeySigner(self._key, certificate), timestamper=stamper, new_field_spec=field)
         signer.at = at
-        try:
-            writer = _Writer(io.BytesIO(pdf), strict=True)
-            there = bool(writer.prev.embedded_signatures)
-        except Exception as error:  # whatever the library says of bytes that are no PDF
-            raise Unsealable(
-                Text(f"Ce fichier n’est pas un PDF lisible : {error}", f"This file is no readable PDF: {error}")
-            ) from error
-        if there:
-            raise Unsealable(Text("Ce fichier porte déjà un cachet.", "This file is sealed already."))
         try:
             return bytes((await signer.async_sign_pdf(writer)).getvalue())
         except (TimestampRequestError, SigningError, ValidationError) as error:
@@ -164,25 +161,6 @@ class Pades:
             allow_fetching=False,
             retroactive_revinfo=True,
         )
-
-
-class _Writer(IncrementalPdfFileWriter):
-    """Leaves the document's metadata as it is, byte for byte: it holds the claims of conformity, in their own form."""
-
-    def _update_meta(self) -> None:
-        pass
-
-
-class _At(signers.PdfSigner):
-    """Seals at the time it is told: the platform's clock, not the machine's."""
-
-    at: datetime
-
-    def init_signing_session(self, pdf_out: BasePdfFileWriter, existing_fields_only: bool = False) -> PdfSigningSession:
-        """As the library, with our time."""
-        session = super().init_signing_session(pdf_out, existing_fields_only)
-        session.system_time = self.at
-        return session
 
 
 class _KeySigner(signers.Signer):
@@ -221,12 +199,6 @@ class _Authority(TimeStamper):
             return tsp.TimeStampResp.load(reply.body, strict=True)
         except (Unreachable, ValueError) as error:
             raise _no_stamp(str(error)) from error
-
-
-def _apart(work: Coroutine[Any, Any, Given]) -> Given:
-    """Runs the library's coroutine in a thread's own loop: it must work beside the server's and without any."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, work).result()
 
 
 def _asn1(certificate: x509.Certificate) -> asn1_x509.Certificate:

@@ -15,6 +15,7 @@ from asn1crypto import cms
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
 STAMP = "signature_time_stamp_token"
+SEAL, OFFICER = "Seal", "Officer"  # the fields: the platform's seal, the signature of an officer's card
 
 
 def is_exact(pdf: bytes, seal: EmbeddedPdfSignature) -> bool:

@@ -71,6 +71,11 @@ _lock = threading.RLock()  # one for the process: so is the library's state (C_I
 Given = TypeVar("Given")
 
 
+def shared_lock() -> Any:
+    """The lock of whoever uses the same library for something else (card.py)."""
+    return _lock
+
+
 class Token:
     """One token of one library, with the session of this process."""
 

@@ -23,7 +23,7 @@ from egide.engines.circuit import Circuit, Patient, Quick
 from egide.engines.postgres import OPTIONS
 from egide.engines.postgres_wipe import rewrite
 from egide.kernel.errors import StartupError, Text, Unavailable
-from egide.kernel.keys import Advice, Owner, Row
+from egide.kernel.keys import Advice, Owned, Owner, Row
 
 DEAD_S = 0.5  # s within which a dead connection is found out
 WIPE_S = 120.0  # s a VACUUM FULL or a checkpoint may take
@@ -46,9 +46,12 @@ MISSING = (
 )
 ADD = (
     "INSERT INTO data_key SELECT * FROM unnest(%s::bytea[], %s::text[], %s::text[], %s::bytea[], %s::bytea[])"
-    " ON CONFLICT (person, purpose) DO NOTHING"
+    " ON CONFLICT (person, purpose) DO NOTHING RETURNING id"
 )
-DELETE = "DELETE FROM data_key WHERE person = %s AND (%s::text IS NULL OR purpose = %s)"
+DELETE = (
+    "DELETE FROM data_key k USING unnest(%s::text[], %s::text[]) AS gone (person, purpose)"
+    " WHERE k.person = gone.person AND (gone.purpose IS NULL OR k.purpose = gone.purpose)"
+)
 MAY_WIPE = "SELECT pg_has_role(current_user, 'pg_checkpoint', 'usage') AND has_function_privilege('pg_switch_wal()', 'execute')"
 
 Found = TypeVar("Found")
@@ -111,21 +114,25 @@ class PostgresKeys:
             found += self._rows(MISSING, (list(people), list(purposes)))
         return found
 
-    def add(self, rows: Sequence[Row]) -> None:
+    def add(self, rows: Sequence[Row]) -> set[bytes]:
         """One transaction; a repeat after a lost answer finds the rows there and leaves them."""
 
-        def work(db: psycopg.Connection[Any]) -> None:
+        def work(db: psycopg.Connection[Any]) -> set[bytes]:
+            found: set[bytes] = set()
             with db.transaction():
                 for start in range(0, len(rows), CHUNK):
                     part = rows[start : start + CHUNK]
-                    db.execute(ADD, [[row[field] for row in part] for field in range(5)])
+                    added = db.execute(ADD, [[row[field] for row in part] for field in range(5)])
+                    found.update(bytes(one) for (one,) in added)
+            return found
 
-        self._ask(work)
+        return self._ask(work)
 
-    def delete(self, person: str, purpose: str | None) -> int:
+    def delete(self, owned: Sequence[Owned]) -> int:
         """One statement, one transaction; never sent twice, so that the count is right."""
+        people, purposes = [list(each) for each in zip(*owned, strict=True)]
         self._ask(lambda db: db.execute("SELECT 1"))  # a connection that died meanwhile is replaced here
-        return self._ask(lambda db: db.execute(DELETE, (person, purpose, purpose)).rowcount, again=False)
+        return self._ask(lambda db: db.execute(DELETE, (people, purposes)).rowcount, again=False)
 
     def wipe(self) -> bool:
         """Writes the table anew and lets the old file and the old log go; holds up whoever needs a key for that time."""

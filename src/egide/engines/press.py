@@ -9,12 +9,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryptography import x509
 
-from egide.kernel.documents import Lang, Level, Renderer, Sealed, Sealer, SealReport, sealed_document
+from egide.kernel.documents import Lang, Level, Renderer, Sealed, Sealer, SealReport
 from egide.kernel.errors import StartupError, Text, Unavailable
 from egide.kernel.stamping import AUTHORITY
 
@@ -42,17 +43,27 @@ class Press:
         self._made: tuple[Renderer, Sealer] | None = None
         self._closed = False
 
-    def make(self, template: str, data: Mapping[str, object], lang: Lang, *, at: datetime, reason: str) -> Sealed:
-        """One document, sealed. Raises `Unwritable`, `Unsealable`, `TooLarge`; `Unavailable`: try again."""
+    def set(self, template: str, data: Mapping[str, object], lang: Lang, *, at: datetime) -> bytes:
+        """One document, not sealed yet; same data, same time, same bytes. Raises `Unwritable`, `TooLarge`, `Unavailable`."""
         with self._lock:  # one after the other: so is the typesetting
-            renderer, sealer = self._both()
+            return self._both()[0].render(template, data, lang, at=at)
+
+    def seal(self, pdf: bytes, *, at: datetime, reason: str) -> Sealed:
+        """A document that was set, sealed. Raises `Unsealable`, `TooLarge`, `Unavailable`."""
+        with self._lock:
+            sealer = self._both()[1]
             best = sealer.levels[-1]
             try:
-                return sealed_document(renderer, sealer, template, data, lang, at=at, reason=reason, level=best)
+                return self._sealed(sealer, pdf, at, reason, best)
             except Unavailable:
                 if best is Level.B:
                     raise
-            return sealed_document(renderer, sealer, template, data, lang, at=at, reason=reason)
+            return self._sealed(sealer, pdf, at, reason, Level.B)
+
+    @staticmethod
+    def _sealed(sealer: Sealer, pdf: bytes, at: datetime, reason: str, level: Level) -> Sealed:
+        made = sealer.seal(pdf, reason=reason, at=at, level=level)
+        return Sealed(made, sha256(made).digest(), level)
 
     def verify(self, pdf: bytes, *, expected: bytes | None = None) -> SealReport:
         """See `kernel.documents.Sealer`."""

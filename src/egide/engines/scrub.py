@@ -25,6 +25,8 @@ from pathlib import Path
 from threading import Lock
 from time import monotonic, sleep
 
+import numpy as np
+
 from egide.kernel.errors import Text, Unavailable
 
 WAIT_S = 5.0  # s for readers of older states to finish
@@ -35,6 +37,7 @@ TREE = {2: 12, 5: 12, 10: 8, 13: 8}  # b-tree page types and the size of their h
 MAX_PAGES = 0x0200_0000  # up to here no overflow page can be taken for a b-tree page: its first byte is 0
 CHUNK = 1024  # pages read at once
 SLICE = 8 << 20  # bytes searched at once
+HEAD = 4  # bytes by which a trace is looked for
 SPARE = 8  # pages our filling transaction has beyond the log's length
 
 _held: dict[tuple[int, int], int] = {}  # (device, inode) → descriptor
@@ -90,14 +93,44 @@ def found(path: Path, traces: Sequence[bytes]) -> list[bytes]:
 
 def _seen(descriptor: int, traces: Sequence[bytes]) -> set[bytes]:
     """Read by the slice: Python's `mmap` closes a descriptor of its own at its end, and with it go the process's locks."""
-    left, seen, start, before = set(traces), set[bytes](), 0, b""
+    wanted, seen, start, before = Wanted(traces), set[bytes](), 0, b""
     overlap = max(map(len, traces)) - 1
     while content := os.pread(descriptor, SLICE, start):
         start += len(content)
         content = before + content
-        seen |= {trace for trace in left - seen if trace in content}
+        seen |= wanted.within(content)
         before = content[max(0, len(content) - overlap) :]
     return seen
+
+
+class Wanted:
+    """Many byte strings looked for at once: their first four bytes in two tables, the rest where both agree.
+
+    One by one, 300 keys' remains take 300 ms a MiB; so, about 5 ms, whatever their number.
+    """
+
+    def __init__(self, traces: Sequence[bytes]) -> None:
+        self._by_head: dict[bytes, set[bytes]] = {}
+        self._first, self._second = np.zeros(1 << 16, bool), np.zeros(1 << 16, bool)
+        self._short = {trace for trace in traces if len(trace) < HEAD}
+        for trace in set(traces) - self._short:
+            head = trace[:HEAD]
+            self._by_head.setdefault(head, set()).add(trace)
+            first, second = struct.unpack("<HH", head)
+            self._first[first] = self._second[second] = True
+
+    def within(self, content: bytes) -> set[bytes]:
+        """Those that are in it."""
+        seen = {trace for trace in self._short if trace in content}
+        for shift in range(min(2, len(content))):
+            pairs = np.frombuffer(content, "<u2", count=(len(content) - shift) // 2, offset=shift)
+            places = np.flatnonzero(self._first[pairs[:-1]])
+            places = places[self._second[pairs[places + 1]]]
+            for place in (places * 2 + shift).tolist():
+                for trace in self._by_head.get(content[place : place + HEAD], ()):
+                    if content.startswith(trace, place):
+                        seen.add(trace)
+        return seen
 
 
 def _fill(database: sqlite3.Connection, size: int) -> None:

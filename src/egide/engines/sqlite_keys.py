@@ -17,7 +17,7 @@ from pathlib import Path
 from egide.engines import scrub
 from egide.kernel.errors import Text, Unavailable
 from egide.kernel.keyfile import PRIVATE
-from egide.kernel.keys import Advice, Owner, Row
+from egide.kernel.keys import Advice, Owned, Owner, Row
 
 BUSY = 5.0  # s, how long a lock of another process is waited for
 CLOSE_S = 0.2  # s a closing process waits for readers of others, who will close after it
@@ -46,6 +46,7 @@ class SqliteKeys:
         self.path = folder / "vault.db"
         self.place = str(self.path)
         self._lock = threading.RLock()
+        self._wiping = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._remains: list[bytes] = []  # of deleted rows, until the files are seen to be free of them
 
@@ -79,28 +80,42 @@ class SqliteKeys:
         with self._lock:
             return [owner for owner in owners if self._one(OWNED, owner) is None]
 
-    def add(self, rows: Sequence[Row]) -> None:
+    def add(self, rows: Sequence[Row]) -> set[bytes]:
         """One transaction, one fsync."""
         with self._lock, self._transaction() as database:
-            database.executemany(ADD, rows)
+            return {row.id for row in rows if database.execute(ADD, row).rowcount}
 
-    def delete(self, person: str, purpose: str | None) -> int:
-        """Deletes, and remembers what to look for in the file."""
+    def delete(self, owned: Sequence[Owned]) -> int:
+        """One transaction, one fsync; remembers what to look for in the file."""
         with self._lock:
             with self._transaction() as database:
-                rows = [Row(*found) for found in database.execute(OF_PERSON, (person,))]
-                rows = [row for row in rows if purpose is None or row.purpose == purpose]
+                found = (
+                    database.execute(OF_PERSON, (person,))
+                    if purpose is None
+                    else database.execute(OWNED, (person, purpose))
+                    for person, purpose in owned
+                )
+                rows = list({row[0]: Row(*row) for each in found for row in each}.values())
                 database.executemany("DELETE FROM data_key WHERE id=?", [(row.id,) for row in rows])
             for row in rows:
                 self._remains += [row.id, row.subject, row.wrapped]
         return len(rows)
 
     def wipe(self) -> bool:
-        """Overwrites what deleting left in log and pages, then looks for it; some milliseconds. Raises `Unavailable`."""
-        with self._lock:
-            self._database  # noqa: B018 — opened by whoever asks first: there is a file to clean
-            scrub.scrub(self.path, self._remains)
-            self._remains.clear()
+        """Overwrites what deleting left in log and pages, then looks for it. Raises `Unavailable`.
+
+        Some milliseconds, a tenth of a second where the file holds 50,000 keys; others read and write meanwhile.
+        """
+        with self._wiping:
+            with self._lock:
+                self._database  # noqa: B018 — opened by whoever asks first: there is a file to clean
+                remains, self._remains = self._remains, []
+            try:
+                scrub.scrub(self.path, remains)
+            except BaseException:
+                with self._lock:
+                    self._remains += remains
+                raise
             return True
 
     def about(self, name: str) -> bytes | None:

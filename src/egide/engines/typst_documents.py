@@ -32,6 +32,7 @@ from egide.kernel.errors import Text, TooLarge, Unavailable
 MAX_DATA = 1 << 20  # bytes of JSON: some 500 pages, 4 s
 BIG = 128 * 1024  # bytes after which the process is given up: its caches would stay
 MAX_URL = 1200  # characters, in a QR code of level M
+ADDRESSES = {"url": "qr", "way": "way_qr"}  # what a document leads to: its proof, and a page; each with its picture
 TRIES = 6  # each learns which characters have no glyph; what is learnt stays
 LIMIT_S = 30  # s for one document; the longest that is let in takes 4 s on an idle core
 CHILD = "egide.engines.typst_child"
@@ -50,7 +51,7 @@ class TypstRenderer:
         self._absent: set[str] = set()
 
     def render(self, template: str, data: Mapping[str, object], lang: Lang, *, at: datetime) -> bytes:
-        """See `kernel.documents.Renderer`. `data["url"]`, where there is one, also becomes a QR code."""
+        """See `kernel.documents.Renderer`. `data["url"]` and `data["way"]`, where there are some, also become QR codes."""
         file = self._templates / f"{template}.typ"
         if not _NAME.fullmatch(template) or template == "base" or not file.is_file():
             raise Unwritable(
@@ -58,11 +59,17 @@ class TypstRenderer:
             )
         if at.tzinfo is None:
             raise ValueError("the time needs its zone")
-        url = data.get("url", "")
-        if not isinstance(url, str) or len(url) > MAX_URL or not url.isascii() or not url.isprintable():
-            raise _unfit("an address that cannot be printed")
-        inputs = {"lang": lang, "date": f"{at:%Y-%m-%d}", "url": url, "qr": _qr(url) if url else ""}
-        rest = {name: value for name, value in data.items() if name != "url"}
+        inputs = {"lang": lang, "date": f"{at:%Y-%m-%d}"}
+        for name, picture in ADDRESSES.items():
+            address = data.get(name, "")
+            if (
+                not isinstance(address, str)
+                or len(address) > MAX_URL
+                or not (address.isascii() and address.isprintable())
+            ):
+                raise _unfit("an address that cannot be printed")
+            inputs |= {name: address, picture: _qr(address) if address else ""}
+        rest = {name: value for name, value in data.items() if name not in ADDRESSES}
         for _ in range(TRIES):
             question = Question(file.name, inputs | {"data": self._encode(rest)}, int(at.timestamp()))
             answer = self._ask(msgspec.json.encode(question))

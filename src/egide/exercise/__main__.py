@@ -4,6 +4,7 @@
     rtsp     flies the second and serves it by RTSP
     prepare  paints the ground into the cache, so that the others start within a second
     idp      an identity provider for residents' sign-in, on loopback, with invented people
+    wallet   an identity wallet with the data of the same people, on loopback, and its issuer
 
 Each prints one line of JSON on standard output when it is ready. SIGTERM or Ctrl-C ends it cleanly; SIGUSR1 makes the
 aircraft leave its perimeter at once. Exit status 2 and one sentence on standard error when it cannot start.
@@ -30,7 +31,7 @@ from egide.exercise.broadcast import broadcast
 from egide.exercise.drone import FPS, SIZE, Drone, make_drone
 from egide.exercise.encoder import BITRATE
 from egide.exercise.flight import FlightError
-from egide.exercise.idp_people import CLIENT, LOCAL, PORT
+from egide.exercise.idp_people import CLIENT, LOCAL, PORT, WALLET_PORT
 from egide.exercise.links import sink_of
 from egide.exercise.painting import cached_ground
 from egide.exercise.rtsp import PATH, RtspServer
@@ -94,6 +95,14 @@ def _parser() -> argparse.ArgumentParser:
     idp = commands.add_parser("idp", help="identity provider for residents’ sign-in: invented people, chosen failures")
     idp.add_argument("--port", type=int, default=PORT, help="on loopback; 0 takes a free one")
     idp.add_argument("--keys", help="where the platform shows its encryption keys, http://localhost:8620/identity/keys")
+    wallet = commands.add_parser("wallet", help="identity wallet: invented people, chosen failures")
+    wallet.add_argument("--port", type=int, default=WALLET_PORT, help="on loopback; 0 takes a free one")
+    wallet.add_argument(
+        "--folder",
+        type=Path,
+        default=default_cache() / "wallet",
+        help="of its issuer: exercise/wallet in the data folder",
+    )
     return parser
 
 
@@ -106,6 +115,9 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         if given.command == "idp":
             _identify(given)
+            return 0
+        if given.command == "wallet":
+            _carry(given)
             return 0
         second = given.command == "rtsp"
         phase = given.phase if given.phase is not None else (0.5 if second else 0.0)
@@ -154,12 +166,27 @@ def _identify(given: argparse.Namespace) -> None:
             return bytes(answer.read(MAX_KEYS))
 
     with IdentityProvider(port=given.port, client_keys=fetched if given.keys else None) as provider:
-        sys.stderr.write(
-            "EXERCICE : identités inventées, n’y donnez rien de vrai. EXERCISE: invented identities, give nothing real.\n"
-        )
-        sys.stdout.write(json.dumps({"ready": provider.issuer, "client": CLIENT}) + "\n")
-        sys.stdout.flush()
+        _invented({"ready": provider.issuer, "client": CLIENT})
         stop.wait()
+
+
+def _carry(given: argparse.Namespace) -> None:
+    from egide.exercise.wallet import Wallet  # noqa: PLC0415 — a web server, which no aircraft needs
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with Wallet(given.folder, port=given.port) as wallet:
+        _invented({"ready": wallet.address})
+        stop.wait()
+
+
+def _invented(told: dict[str, str]) -> None:
+    sys.stderr.write(
+        "EXERCICE : identités inventées, n’y donnez rien de vrai. EXERCISE: invented identities, give nothing real.\n"
+    )
+    sys.stdout.write(json.dumps(told) + "\n")
+    sys.stdout.flush()
 
 
 async def _serve(drone: Drone, given: argparse.Namespace) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 CLIENT, SHARED = "egide-exercise", "everything-here-is-invented"  # the preset `development` has the same
-PORT = 8640
+PORT, WALLET_PORT = 8640, 8641
 LOCAL = ("127.0.0.1", "localhost", "::1")  # hosts that it speaks with
 
 

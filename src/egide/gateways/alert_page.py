@@ -68,7 +68,8 @@ WORDS: dict[str, tuple[str, str]] = {
 SCRIPT = """const place=document.querySelector('#place');if(place&&navigator.geolocation){place.hidden=false;place.onclick=()=>{
 navigator.geolocation.getCurrentPosition((at)=>{document.querySelector('#lat').value=at.coords.latitude;document.querySelector('#lon').value=at.coords.longitude;
 document.querySelector('#said').textContent=place.dataset.yes},()=>{document.querySelector('#said').textContent=place.dataset.no},{enableHighAccuracy:true,timeout:15000})}}
-if(document.querySelector('#again'))setInterval(()=>{const more=document.querySelector('textarea');if(!more||(!more.value&&document.activeElement!==more))location.reload()},20000)"""
+if(document.querySelector('#again'))setInterval(()=>{const more=document.querySelector('textarea');if(!more||(!more.value&&document.activeElement!==more))
+fetch('/favicon.svg',{method:'HEAD',cache:'no-store'}).then(()=>location.reload(),()=>{})},20000)"""  # without network the page stays
 
 
 class AlertPage:

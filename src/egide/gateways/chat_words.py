@@ -13,10 +13,10 @@ STYLE = (
     FORMS
     + """
 html{scroll-padding-block-start:96px}.exit{position:sticky;inset-block-start:0;z-index:1;margin:0 -16px;padding:8px 16px;background:var(--paper);border-block-end:2px solid var(--line)}
-.exit .button{margin:0;background:var(--warn);border-color:var(--warn);color:var(--paper)}main{padding-block-start:0}@media(max-width:480px){.exit .small{display:none}}
+.exit .button{margin:0;background:var(--warn);border-color:var(--warn);color:var(--paper)}main{padding-block-start:0}@media(max-width:480px) and (pointer:coarse){.exit .small{display:none}}
 .numbers{list-style:none;margin:16px 0;padding:0;display:grid;grid-template-columns:1fr 1fr;gap:8px}.numbers.few{grid-template-columns:repeat(4,1fr)}.numbers li{margin:0;padding:0;background:none;white-space:normal}
 .numbers a{display:block;height:100%;min-height:44px;padding:8px 12px;border:2px solid var(--line);border-radius:6px;text-decoration:none;color:var(--ink);font-size:15px;line-height:1.35}.few a{padding:8px 4px;text-align:center}.numbers strong{display:block;font-size:22px;line-height:1.2;color:var(--go)}.few strong{font-size:18px}
-summary{min-height:44px;padding:10px 0;font-weight:600;cursor:pointer}details{border-block-end:1px solid var(--line)}details ul{margin:0 0 12px;padding-inline-start:20px}details li{background:none;padding:2px 0;margin:0;white-space:normal}
+details ul{margin:0 0 12px;padding-inline-start:20px}details li{background:none;padding:2px 0;margin:0;white-space:normal}
 .state{border-inline-start:6px solid var(--go);padding:8px 12px;background:var(--soft);font-weight:600}li.house{background:none;text-align:center;font-size:15px;padding:0}"""
 )
 

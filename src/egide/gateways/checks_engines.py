@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from egide.gateways import standing
 from egide.gateways.findings import Count, Finding, Findings, failed, same
 from egide.gateways.oidc_setup import relying
+from egide.gateways.wallet_setup import verifier
 from egide.kernel import outward
 from egide.kernel.backup_sets import places, sets
 from egide.kernel.clock import to_us
@@ -33,6 +34,7 @@ from egide.protocols.oidc.provider import MAX_DOCUMENT
 
 NATS_PORT = 4222
 ANSWER_S = 3.0  # s another program has to answer
+CERTIFICATE = timedelta(days=30)  # before its end, that one is told
 OLD = timedelta(days=2)  # of the newest backup; one is taken every night
 STAMP = re.compile(r"-(\d{8}T\d{6})\.\d+Z$")
 JOURNAL = "emergency"
@@ -234,6 +236,28 @@ def identity(settings: Settings, _count: Count) -> Findings:
         "good",
         Text(f"Connexion des usagers : {title}, niveaux {levels}", f"Residents’ sign-in: {title}, levels {levels}"),
     )
+
+
+def wallet(settings: Settings, _count: Count) -> Findings:
+    """Wallets: set up whole, and for how long the access certificate and the anchors last. Draws no key."""
+    try:
+        found = verifier(settings, may_draw=False)
+    except StartupError as error:
+        yield failed(error)
+        return
+    if found is None:
+        return
+    anchors = [anchor for issuer in found.issuers for anchor in issuer.anchors]
+    left = min(each.not_valid_after_utc for each in (*found.certificates, *anchors)) - datetime.now(UTC)
+    if left < CERTIFICATE:
+        yield Finding(
+            "wrong" if left < timedelta(0) else "note",
+            Text(f"Portefeuilles : un certificat ou une ancre expire dans {left.days} jours.", f"Wallets: a certificate or an anchor expires in {left.days} days."),
+            Text("Renouvelez keys/wallet-access.pem, ou les ancres du fichier « wallet ».", "Renew keys/wallet-access.pem, or the anchors of the file “wallet”."),
+        )  # fmt: skip
+        return
+    names = ", ".join(f"{each.name} ({each.level})" for each in found.issuers)
+    yield Finding("good", Text(f"Portefeuilles : {names}", f"Wallets: {names}"))
 
 
 def _holds(file: Path) -> bool:

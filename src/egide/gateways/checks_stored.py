@@ -47,8 +47,8 @@ def stored(settings: Settings, count: Count) -> Findings:
         yield Finding(
             "good",
             Text(
-                f"Contenus : {looked.bodies} entrées, {looked.opened} contenus scellés et {looked.rights} droits sont ce qu’ils étaient",
-                f"Contents: {looked.bodies} entries, {looked.opened} sealed contents and {looked.rights} rights are what they were",
+                f"Contenus : {looked.bodies} entrées, {looked.opened} contenus scellés et {looked.rights} droits et événements de dossiers sont ce qu’ils étaient",
+                f"Contents: {looked.bodies} entries, {looked.opened} sealed contents and {looked.rights} rights and events of files are what they were",
             ),
         )
 

@@ -10,13 +10,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from egide.gateways.counter_views import SAYS, birthdate, officer, recorded
+from egide.gateways.counter_views import SAYS, officer, recorded
 from egide.gateways.resident import form_of, held, lang_of
 from egide.gateways.service_pages import DRAFT, MAX_FORM, ServicePages, service_page, trouble_page
 from egide.gateways.service_words import PATH
 from egide.kernel.door import Kernel
 from egide.kernel.errors import EgideError, NotSignedIn, Refused, Text
-from egide.services.answers import clean
+from egide.services.answers import birthdate, clean
 from egide.services.filing import Invalid, slug
 
 MAX_NAME = 120  # characters

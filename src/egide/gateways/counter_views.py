@@ -62,22 +62,26 @@ def banner(lang: str, who: Principal) -> str:
     return f'<p class="note">{say(lang, SAYS["as_officer"]).format(f"<bdi>{escape(who.name)}</bdi>")}</p>'
 
 
-def person_box(lang: str, definition: Definition, typed: Mapping[str, str], *, ready: bool) -> str:
-    """Who the person is, and the button that records."""
-    if not ready:
-        return ""
+def person_fields(lang: str, typed: Mapping[str, str]) -> str:
+    """The boxes that say who the person is, and which document was seen; the browser remembers none of it."""
     boxes = "".join(
         f'<label for="{name}">{say(lang, SAYS[words])}</label><input id="{name}" name="{name}" maxlength="120" autocomplete="off" dir="auto" value="{escape(typed.get(name, ""))}">'
         for name, words in (("given_name", "given"), ("family_name", "family"), ("birthdate", "born"))
     )
     seen = "".join(f"<option>{say(lang, one)}</option>" for one in DOCUMENTS)
+    return f'{boxes}<label for="document">{say(lang, SAYS["seen"])}</label><select id="document" name="document">{seen}</select>'
+
+
+def person_box(lang: str, definition: Definition, typed: Mapping[str, str], *, ready: bool) -> str:
+    """Who the person is, and the button that records."""
+    if not ready:
+        return ""
     where = "".join(
         f'<label class="pick"><input type="radio" name="channel" value="{one}"{" checked" if at == 0 else ""}> <span>{w(lang, one)}</span></label>'
         for at, one in enumerate(ways(definition))
     )
     return (
-        f'<form method="post" action="{PATH}/{definition.id}/take?lang={lang}"><h2>{say(lang, SAYS["person"])}</h2>{boxes}'
-        f'<label for="document">{say(lang, SAYS["seen"])}</label><select id="document" name="document">{seen}</select>'
+        f'<form method="post" action="{PATH}/{definition.id}/take?lang={lang}"><h2>{say(lang, SAYS["person"])}</h2>{person_fields(lang, typed)}'
         f"<fieldset><legend>{say(lang, SAYS['where'])}</legend>{where}</fieldset><button>{say(lang, SAYS['take'])}</button></form>"
     )
 
@@ -92,11 +96,3 @@ def recorded(lang: str, definition: Definition, done: Mapping[str, Any], proof: 
         f'<p><a class="button" href="/files#file={escape(done["file"])}">{say(lang, SAYS["desk"])}</a></p>'
         f'<p><a href="{PATH}?lang={lang}">{say(lang, SAYS["next"])}</a></p>'
     )
-
-
-def birthdate(typed: str) -> str:
-    """YYYY-MM-DD of what was typed as day, month, year; as typed where it is none."""
-    parts = typed.replace(".", "/").replace("-", "/").split("/")
-    if len(parts) == 3 and all(part.isascii() and part.isdigit() for part in parts):
-        return f"{parts[2].zfill(4)}-{parts[1].zfill(2)}-{parts[0].zfill(2)}"
-    return typed.strip()

@@ -72,6 +72,10 @@ ABOUT: dict[str, Text] = {
         "Module de sécurité : pkcs11:/usr/lib/…/lib.so?token=egide ; son code dans keys/hsm.pin",
         "Hardware security module: pkcs11:/usr/lib/…/lib.so?token=egide; its PIN in keys/hsm.pin",
     ),
+    "card_module": Text(
+        "Bibliothèque PKCS#11 du lecteur de cartes d’agent branché à cette machine : /usr/lib/…/opensc-pkcs11.so ; vide : pas de signature par carte",
+        "PKCS#11 library of the reader of officers’ cards on this machine: /usr/lib/…/opensc-pkcs11.so; empty: no signature by card",
+    ),
     "stamps": Text(
         "Adresse de l’autorité d’horodatage (RFC 3161)", "Address of the time-stamping authority (RFC 3161)"
     ),
@@ -90,6 +94,27 @@ ABOUT: dict[str, Text] = {
         "Relay that tells residents that there is news: smtps://relay:465; empty: nobody is told",
     ),
     "mail_from": Text("Expéditeur de ces messages", "Sender of these messages"),
+    "sms": Text(
+        "Passerelle qui en prévient aussi par SMS : https://… ; son secret, un en-tête, dans keys/sms.header ; vide : aucune",
+        "Gateway that tells them by SMS too: https://…; its secret, a header, in keys/sms.header; empty: none",
+    ),
+    "sms_body": Text(
+        "Corps JSON de sa demande : {to} est le numéro, {text} le message",
+        "JSON body of its request: {to} is the number, {text} the message",
+    ),
+    "sms_country": Text("Indicatif des numéros donnés sans pays", "Prefix of numbers that are given without a country"),
+    "fine_payment": Text(
+        "Service public où se paient les amendes : https://… ; vide : la page d’un avis dit où payer autrement",
+        "Public service where fines are paid: https://…; empty: a notice’s page says where else to pay",
+    ),
+    "ice": Text(
+        "Serveurs STUN et TURN des auditions par vidéo : stun:hôte:3478 turn:hôte:3478 ; vide : même réseau seulement. Secret TURN dans keys/turn.secret",
+        "STUN and TURN servers of hearings by video: stun:host:3478 turn:host:3478; empty: the same network only. TURN secret in keys/turn.secret",
+    ),
+    "record_hearings": Text(
+        "Services dont les auditions par vidéo peuvent être enregistrées, avec l’accord des deux : hearing ; vide : aucun",
+        "Services whose hearings by video may be recorded, with the agreement of both: hearing; empty: none",
+    ),
     "chat_exit": Text(
         "Où mène « Quitter vite » de l’aide par messages : https://… ; vide : un calendrier de la plateforme",
         "Where “Leave quickly” of help by chat leads: https://…; empty: a calendar of the platform",
@@ -109,6 +134,14 @@ ABOUT: dict[str, Text] = {
     "identity_client": Text(
         "Identifiant de client chez lui ; le secret va dans keys/identity-client.key",
         "Client id there; the secret goes into keys/identity-client.key",
+    ),
+    "wallet": Text(
+        "Portefeuilles d’identité acceptés : un fichier .toml (émetteurs, ancres) ; vide : aucun",
+        "Identity wallets that are accepted: a .toml file (issuers, anchors); empty: none",
+    ),
+    "wallet_address": Text(
+        "Adresse ou schéma qui ouvre un portefeuille ; vide : celui du fichier",
+        "Address or scheme that opens a wallet; empty: the file’s",
     ),
     "backups": Text("Dossier des sauvegardes d’« egide backup »", "Folder of the backups of “egide backup”"),
     "witnesses": Text(

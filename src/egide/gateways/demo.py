@@ -21,17 +21,19 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from egide.exercise.pid import Issuer
 from egide.exercise.story import Aircraft, Play, Scene, set_scene
 from egide.exercise.town import town_file
 from egide.gateways.serve import serving
 from egide.gateways.verify import opened
+from egide.gateways.wallet_setup import DEVELOPMENT, EXERCISE
 from egide.kernel.errors import EgideError
 from egide.kernel.ledger_verify import verify_export
 from egide.kernel.settings import Settings, load
 from egide.operations.map import build_pmtiles
 
 DEFAULT_PORT = 8620
-IDENTITY_PORT = 8640
+IDENTITY_PORT, WALLET_PORT = 8640, 8641
 AIRCRAFT_S = 60.0  # s an aircraft may take to be ready (the first time it paints the town)
 
 
@@ -45,6 +47,10 @@ def play(data: Path, port: int | None, seconds: float, report: Path | None, *, b
         settings = msgspec.structs.replace(
             settings, identity="development", identity_issuer=f"http://127.0.0.1:{_free(IDENTITY_PORT)}"
         )
+    if not settings.wallet:  # and show the exercise's own wallet
+        address = f"http://127.0.0.1:{_free(WALLET_PORT)}/"
+        settings = msgspec.structs.replace(settings, wallet=DEVELOPMENT, wallet_address=address)
+        Issuer.kept(settings.folder / EXERCISE)  # what it signs is believed from the start
     _say("Égide — exercice d’Helsinki / the Helsinki exercise")
     _town(settings)
     return uvloop.run(_play(settings, seconds, report, browser=browser))
@@ -89,6 +95,9 @@ async def _set(settings: Settings, processes: list[asyncio.subprocess.Process]) 
     udp, rtsp = _free_udp(), _free(8554)
     if settings.identity == "development":
         await _started(processes, "idp", "--port", str(urlsplit(settings.identity_issuer).port))
+    if settings.wallet == DEVELOPMENT:
+        port, folder = str(urlsplit(settings.wallet_address).port), str(settings.folder / EXERCISE)
+        await _started(processes, "wallet", "--port", port, "--folder", folder)
     first = await _aircraft(processes, "drone", "--udp", f"127.0.0.1:{udp}", "--cache", str(cache), name="Drone 1")
     second = await _aircraft(
         processes,

@@ -24,11 +24,12 @@ DROP = "drop"  # the button that takes a file back
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """Whose the files are, the secret that says so, and those that are there."""
+    """Whose the files are, the secret that says so, and those that are there; `final`: what was sent is not taken back."""
 
     owner: str
     secret: str
     files: list[Mapping[str, Any]] = field(default_factory=list)
+    final: bool = False
 
 
 def box(lang: str, question: Field, sent: Sent, wrong: Text | None) -> str:
@@ -46,17 +47,19 @@ def box(lang: str, question: Field, sent: Sent, wrong: Text | None) -> str:
         f'<div class="q{" bad" if wrong else ""}"{resumed}>'
         f'<label for="{question.id}">{say(lang, question.label)}{optional}</label><p class="hint" id="{question.id}-hint">{hint}{w(lang, "files_hint")}</p>{mistake}'
         f'<input type="file" id="{question.id}" name="{question.id}" multiple aria-describedby="{by}">'
-        f'<ul class="files" data-files>{"".join(_line(lang, one) for one in sent.files)}</ul><p role="status"></p></div>'
+        f'<ul class="files" data-files>{"".join(_line(lang, one, final=sent.final) for one in sent.files)}</ul><p role="status"></p></div>'
     )
 
 
-def _line(lang: str, file: Mapping[str, Any]) -> str:
+def _line(lang: str, file: Mapping[str, Any], *, final: bool) -> str:
     name = f"<bdi>{escape(file['name'])}</bdi>"
     label = w(lang, "drop").format(escape(file["name"]))
-    return (
-        f"<li><span>{name} — {escape(file['said'][lang])}</span>"
-        f'<button class="quiet" name="{DROP}" value="{escape(file["upload"])}" formnovalidate>{label}</button></li>'
+    back = (
+        ""
+        if final
+        else f'<button class="quiet" name="{DROP}" value="{escape(file["upload"])}" formnovalidate>{label}</button>'
     )
+    return f"<li><span>{name} — {escape(file['said'][lang])}</span>{back}</li>"
 
 
 async def form_with_files(kernel: Kernel, request: Request, origin: str, sent: Sent) -> Form:

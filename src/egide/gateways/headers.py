@@ -13,7 +13,7 @@ PAGES = {
     "/administration": "administration.html",
     "/terminal": "terminal.html",
 }
-WORKER = "/terminal-worker.js"  # the terminal's service worker; its scope is /terminal
+WORKERS = ("/terminal-worker.js", "/field-worker.js")  # service workers; their scopes are /terminal and /field
 _MAPPED = ("/operations", "/desk", "/terminal")  # pages with a map: MapLibre's worker, blobs for its sprites
 
 
@@ -38,6 +38,8 @@ def csp(path: str) -> str:
     if maps:
         rules["worker-src"] = "'self'"
         rules["media-src"] = "blob:"  # a picture as fMP4, handed to the player by the page itself
+    elif path == "/files":
+        rules["media-src"] = "'self'"  # the recording of a hearing
     return "; ".join(f"{name} {value}" for name, value in rules.items())
 
 
@@ -66,6 +68,19 @@ def for_alerts(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
 def for_forms(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """The same for a page whose form must say where it comes from, also in a browser that knows no fetch metadata."""
     return [(name, b"same-origin" if name == b"referrer-policy" else value) for name, value in headers]
+
+
+def for_hearings(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The same for the two pages of a hearing by video: they may ask for the camera and the microphone."""
+    return [
+        (
+            name,
+            value.replace(b"camera=()", b"camera=(self)").replace(b"microphone=()", b"microphone=(self)")
+            if name == b"permissions-policy"
+            else value,
+        )
+        for name, value in headers
+    ]
 
 
 def for_the_field(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

@@ -21,18 +21,45 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from egide.gateways import alert_page, chat_page, chat_words, document_page, receipt_page, roots, uploads
+from egide.gateways import (
+    alert_page,
+    chat_page,
+    chat_words,
+    document_page,
+    field_views,
+    hearing_words,
+    receipt_page,
+    recordings,
+    roots,
+    uploads,
+)
 from egide.gateways.alert_page import AlertPage
 from egide.gateways.counter_pages import CounterPages
+from egide.gateways.field_pages import FieldPages
 from egide.gateways.file_pages import FilePages
-from egide.gateways.headers import PAGES, WORKER, common, csp, for_alerts, for_forms, for_the_field, worker_csp
+from egide.gateways.headers import (
+    PAGES,
+    WORKERS,
+    common,
+    csp,
+    for_alerts,
+    for_forms,
+    for_hearings,
+    for_the_field,
+    worker_csp,
+)
+from egide.gateways.hearing_pages import HearingPages
 from egide.gateways.live import Live
 from egide.gateways.metrics import Page
 from egide.gateways.neighbours import Neighbours
+from egide.gateways.notice_page import NoticePages
+from egide.gateways.nowhere import nowhere, used
 from egide.gateways.openapi import document
 from egide.gateways.phones import AUTHORITY_PATH, AUTHORITY_TYPE
-from egide.gateways.resident_identity import sign_in
+from egide.gateways.resident_identity import sign_in, wallet
+from egide.gateways.rights_page import RightsPages
 from egide.gateways.service_pages import ServicePages
+from egide.gateways.step_pages import StepPages
 from egide.kernel.clock import iso
 from egide.kernel.door import Kernel, problem
 from egide.kernel.errors import BadInput, EgideError, NotFound, Text, TooLarge
@@ -187,10 +214,12 @@ class Headed:
         self._app = app
         self._acts = acts
         self._common = common(tls=kernel.settings.tls)
-        # Pages that may ask a device where it is: the one that calls for help, and those of an officer on duty.
-        field = for_the_field(self._common)
+        # Pages that may ask a device where it is: the one that calls for help, and those of an officer on duty; that may see
+        # and hear: the two of a hearing by video.
+        self._field = field = for_the_field(self._common)
         self._of_path = {
             alert_page.PATH: for_alerts(self._common), chat_words.PATH: for_forms(self._common), "/terminal": field, "/operations": field,
+            hearing_words.PATH: for_forms(for_hearings(self._common)), "/files": for_hearings(self._common), field_views.PATH: field,
         }  # fmt: skip
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -204,7 +233,8 @@ class Headed:
             await self._app(scope, receive, send)
             return
 
-        added = self._of_path.get(scope["path"], self._common)
+        path = scope["path"]
+        added = self._field if path.startswith(f"{field_views.PATH}/") else self._of_path.get(path, self._common)
 
         async def headed(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
@@ -255,9 +285,9 @@ class Pages:
             return Response("Not found", 404)
         return FileResponse(file, headers={"cache-control": "public, max-age=31536000, immutable"})
 
-    async def worker(self, _request: Request) -> Response:
-        """The terminal's service worker: asked for anew each time, so that a device learns of a new build."""
-        file = self._static / WORKER[1:]
+    async def worker(self, request: Request) -> Response:
+        """A service worker: asked for anew each time, so that a device learns of a new build."""
+        file = self._static / request.url.path[1:]
         if not file.exists():
             return Response("Not found", 404)
         headers = {"content-security-policy": worker_csp(), "cache-control": "no-cache"}
@@ -281,11 +311,6 @@ class Pages:
         return Response(status_code=204)
 
 
-def _gone() -> Response:
-    words = "Cette adresse a servi ou expiré.\nThis address was used or has expired.\n"
-    return Response(words, 404, media_type="text/plain; charset=utf-8")
-
-
 def _attachment(filename: str, media_type: str, content: Iterator[bytes] | AsyncIterator[bytes]) -> Response:
     headers = {
         "cache-control": "no-store",
@@ -300,7 +325,7 @@ def build(kernel: Kernel, operator_token: str) -> Callable[[Scope, Receive, Send
     doorkeeper = Doorkeeper(kernel, operator_token)
     pages = Pages(kernel)
     alerts = AlertPage(kernel)
-    flow = sign_in(kernel)
+    flow, purse = sign_in(kernel), wallet(kernel)
     metrics = Page(kernel, operator_token).__call__
     live = Live(kernel, doorkeeper)
     services = ServicePages(kernel, lambda request: doorkeeper.principal(request.scope, changing=False))
@@ -335,10 +360,10 @@ def build(kernel: Kernel, operator_token: str) -> Callable[[Scope, Receive, Send
             try:
                 told, content = await neighbours.fetch(ticket, principal.id)
             except EgideError:
-                return _gone()
+                return used(request)
             return _attachment(told["filename"], told["media_type"], content)
         offer = kernel.downloads.take(ticket, principal.id, kernel.clock.now_us())
-        return _gone() if offer is None else _attachment(offer.filename, offer.media_type, offer.content())
+        return used(request) if offer is None else _attachment(offer.filename, offer.media_type, offer.content())
 
     async def authority(_request: Request) -> Response:
         """The installation's own certificate authority, for phones to trust; public by nature."""
@@ -353,6 +378,7 @@ def build(kernel: Kernel, operator_token: str) -> Callable[[Scope, Receive, Send
         Route("/api/csp", pages.csp, methods=["POST"]),
         Route("/api/downloads/{ticket}", download),
         *uploads.routes(kernel),
+        *recordings.routes(kernel, lambda request: doorkeeper.principal(request.scope, changing=False)),
         *receipt_page.routes(kernel),
         *document_page.routes(kernel),
         Route("/map/{name}", public),
@@ -361,16 +387,24 @@ def build(kernel: Kernel, operator_token: str) -> Callable[[Scope, Receive, Send
         Route(alert_page.PATH, alerts.show),
         Route(alert_page.PATH, alerts.send, methods=["POST"]),
         *(flow.routes() if flow is not None else ()),
+        *(purse.routes() if purse is not None else ()),
         *chat_page.ChatPage(kernel).routes(),
+        *HearingPages(kernel).routes(),
+        *NoticePages(kernel).routes(),
+        *StepPages(kernel).routes(),
+        *RightsPages(kernel).routes(),
         *FilePages(kernel).routes(),
         *CounterPages(kernel, services).routes(),
+        *FieldPages().routes(),
         *services.routes(),
         Route("/metrics", metrics),
         WebSocketRoute("/live", live.endpoint),
         Route("/assets/{name:path}", pages.asset),
         Route("/favicon.svg", pages.icon),
-        Route(WORKER, pages.worker),
+        *(Route(one, pages.worker) for one in WORKERS),
         *roots.routes(kernel),
         *(Route(path, pages.page) for path in PAGES),
     ]
-    return Headed(kernel, Starlette(routes=routes), Acts(kernel, doorkeeper))
+    return Headed(
+        kernel, Starlette(routes=routes, exception_handlers={404: nowhere, 405: nowhere}), Acts(kernel, doorkeeper)
+    )

@@ -303,7 +303,9 @@ class Live:
             call = _decode(text)
             # Asked again for each act: who signed out or lost a right since the socket opened acts no more.
             channel.principal = self._doorkeeper.principal(websocket.scope, changing=True)
-            outcome = await self._kernel.perform(call.act, bytes(call.input), channel.principal, channel=channel)
+            who = channel.principal
+            address = "" if who.id or websocket.client is None else websocket.client.host
+            outcome = await self._kernel.perform(call.act, bytes(call.input), who, channel=channel, address=address)
         except (msgspec.DecodeError, RecursionError) as error:
             wrong = BadInput(Text(f"Message illisible : {error}", f"Unreadable message: {error}"))
             channel.push({"id": call.id if call else None, "error": problem(wrong)})

@@ -112,6 +112,11 @@ class SignInFlow:
         """What to mount. `/identity/keys` is there for providers that encrypt."""
         return [Route(START, self.start), Route(CALLBACK, self.callback), Route(KEYS, self.keys)]
 
+    @property
+    def highest(self) -> int:
+        """The highest level that the provider proves."""
+        return self._relying.preset.highest
+
     def close(self) -> None:
         """Ends the threads that speak with the provider."""
         self._provider.close()
@@ -243,7 +248,7 @@ class SignInFlow:
         level, again = kept.attempt.level, ""
         if kept.return_to:
             again = f"{START}?level={level}&return={quote(kept.return_to)}"
-        return failed(name, kept.lang, again=again, level=level, ways=self._ways, told=told)
+        return failed(name, kept.lang, again=again, level=level, ways=self._ways, back=kept.return_to, told=told)
 
 
 _NONE = Attempt(state="", nonce="", verifier="", level=0, at=0)

@@ -88,17 +88,19 @@ TROUBLES: dict[str, Trouble] = {
 }  # fmt: skip
 AGAIN = Text("Réessayer", "Try again")
 ON = Text("Continuer", "Continue")
+RETURN = Text("Revenir à ma démarche, réponses gardées", "Back to my request, answers kept")
 SIGNED = Text("Vous êtes connecté", "You are signed in")
 
 STYLE = resident.STYLE + "section{border-top:2px solid var(--line);margin-top:32px;padding-top:8px}"
 
 
 def failed(
-    name: str, lang: str, *, again: str, level: int, ways: Sequence[Way], told: Trouble | None = None
+    name: str, lang: str, *, again: str, level: int, ways: Sequence[Way], back: str = "", told: Trouble | None = None
 ) -> Response:
-    """Why nobody is signed in. `again`: where to try again, "" where that is not known."""
+    """Why nobody is signed in. `again`: where to try again, `back`: the service they come from, "" where that is not known."""
     trouble = told or TROUBLES[name]
     other = "fr" if lang == "en" else "en"
+    ways = (Way(back, RETURN), *ways) if back else ways
     first, second = (_part(trouble, each, again, level, ways, tag) for each, tag in ((lang, "h1"), (other, "h2")))
     content = f'{first}<section lang="{other}">{second}</section>'
     return _page(lang, trouble.title, content, trouble.status)

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from egide.gateways.resident import STYLE, lang_of, page, policy
+from egide.gateways.resident import LOST, STYLE, lang_of, page, policy
 from egide.kernel.door import Kernel
 from egide.kernel.errors import BadInput, EgideError, Text, TooLarge
 from egide.services.receipts import PATH, Receipt, verify_receipt
@@ -72,7 +72,7 @@ SCRIPT = """const held=location.hash.slice(1);if(held){history.replaceState(null
 const field=document.querySelector('#code');field.value=held;field.form.requestSubmit()}"""
 
 
-POLICY = policy(LOOK, SCRIPT)
+POLICY = policy(LOOK, SCRIPT + LOST, asks=True)  # of the page with the form
 
 
 def routes(kernel: Kernel) -> list[Route]:
@@ -150,7 +150,7 @@ def _wrong(lang: str, error: EgideError) -> str:
     head = "invalid" if error.status < 500 else "trouble"
     what = error.what.en if lang == "en" else error.what.fr
     do = "" if error.do is None else error.do.en if lang == "en" else error.do.fr
-    return f"""<div class="said wrong" role="alert" data-invalid><h2>✗ {_say(lang, head)}</h2>{escape(what)} {escape(do)}</div>"""
+    return f"""<div class="said wrong" role="alert" tabindex="-1" autofocus data-invalid><h2>✗ {_say(lang, head)}</h2>{escape(what)} {escape(do)}</div>"""
 
 
 def _page(lang: str, content: str, *, status: int = 200) -> Response:

@@ -6,8 +6,9 @@ script in it, named by their hashes in the policy: nothing else runs, nothing co
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
@@ -25,15 +26,31 @@ from egide.kernel.identity import ANONYMOUS
 
 STYLE = """:root{color-scheme:light dark;--ink:#17211d;--paper:#fff;--soft:#eef3f0;--line:#5c6b64;--go:#0b5d3b;--on:#fff;--warn:#8a1c12}
 @media(prefers-color-scheme:dark){:root{--ink:#eef3f0;--paper:#121815;--soft:#1f2924;--line:#93a39b;--go:#8fe0b8;--on:#06281a;--warn:#ffb4a8}}
-*{box-sizing:border-box}body{margin:0;background:var(--paper);color:var(--ink);font:18px/1.5 system-ui,sans-serif}
+*{box-sizing:border-box}body{margin:0;background:var(--paper);color:var(--ink);font:18px/1.5 system-ui,sans-serif;overflow-wrap:break-word}
 header,main{max-width:36rem;margin:0 auto;padding:16px}header{display:flex;justify-content:space-between;align-items:center;gap:16px;padding-block:8px}
 header strong{font-size:18px}h1{font-size:28px;line-height:1.2;margin:8px 0}h2{font-size:20px;line-height:1.3;margin:24px 0 8px}p{margin:12px 0}a{color:var(--go)}header a,p>a{display:inline-block;padding:11px 0}
 .danger{border-inline-start:6px solid var(--warn);padding:8px 12px;background:var(--soft);font-weight:600}.danger a{color:inherit;padding:0}
 label{display:block;font-weight:600;margin:16px 0 4px}textarea,input,select{width:100%;font:inherit;color:inherit;background:var(--paper);border:2px solid var(--line);border-radius:6px;padding:10px}
 textarea{min-height:9em;resize:vertical}.short textarea{min-height:4em}button,.button{font:inherit;font-weight:700;width:100%;min-height:52px;margin:16px 0 0;border:2px solid var(--go);border-radius:6px;background:var(--go);color:var(--on);cursor:pointer}
 .button{display:block;text-align:center;text-decoration:none;padding:11px 16px}button.quiet,.button.quiet{background:transparent;color:var(--go)}:focus-visible{outline:3px solid var(--go);outline-offset:3px}.small{font-size:15px}
-.wrong{border:2px solid var(--warn);border-radius:6px;padding:12px}ol{list-style:none;margin:16px 0;padding:0}li{border-radius:6px;background:var(--soft);padding:10px 14px;margin:8px 0;overflow-wrap:anywhere;white-space:pre-line}
+.wrong{border:2px solid var(--warn);border-radius:6px;padding:12px;margin:16px 0}main>p:first-child{margin-top:0}ol{list-style:none;margin:16px 0;padding:0}li{border-radius:6px;background:var(--soft);padding:10px 14px;margin:8px 0;overflow-wrap:anywhere;white-space:pre-line}
+input{accent-color:var(--go)}::file-selector-button{font:inherit;color:var(--go);background:transparent;border:2px solid var(--line);border-radius:6px;padding:6px 12px;margin-inline-end:12px}
 li.officer{border-inline-start:6px solid var(--go)}li b{display:block;font-size:15px}[hidden]{display:none}"""
+
+# An address in what is said to do: without the full stop that ends the sentence.
+ADDRESS = re.compile(r"https?://[\w./:-]*[\w/]")
+
+# Without network a browser puts a page of its own in the place of the one that sends a form, and what was typed is gone. So a
+# form is sent once this site has answered something small. Where scripts do not run, or are too old for it, it is sent at once.
+LOST = """;(()=>{const lost=document.querySelector('#lost');let state='';addEventListener('pageshow',()=>state='');
+document.addEventListener('submit',async(e)=>{const form=e.target,by=e.submitter;if(state==='sure'||e.defaultPrevented||form.method!=='post'||!form.requestSubmit)return;
+e.preventDefault();if(state)return;state='asking';try{await fetch('/favicon.svg',{method:'HEAD',cache:'no-store'})}catch{state='';
+(by??form.lastElementChild).before(lost);lost.hidden=false;lost.scrollIntoView({block:'nearest'});return}
+lost.hidden=true;state='sure';form.requestSubmit(by)})})()"""
+NOT_SENT = Text(
+    "Pas de réseau : rien n’est parti, et ce que vous avez écrit est encore là. Recommencez quand le réseau revient.",
+    "No network: nothing was sent, and what you wrote is still there. Try again when the network is back.",
+)
 
 
 def hashed(text: str) -> str:
@@ -41,13 +58,13 @@ def hashed(text: str) -> str:
     return b64encode(sha256(text.encode()).digest()).decode()
 
 
+@lru_cache(maxsize=64)  # the same few dozen pages' styles and scripts
 def policy(style: str, script: str = "", module: str = "", *, asks: bool = False) -> str:
     """The content security policy of a page with this style and script; a module, or one that asks, may ask this site alone."""
-    scripts = f"script-src 'sha256-{hashed(script)}'; " if script else ""
-    if asks:
+    sources = " ".join(["'self'"] * bool(module) + [f"'sha256-{hashed(script)}'"] * bool(script))
+    scripts = f"script-src {sources}; " if sources else ""
+    if asks or module:
         scripts += "connect-src 'self'; "
-    if module:
-        scripts = "script-src 'self'; connect-src 'self'; "
     return (
         f"default-src 'none'; style-src 'sha256-{hashed(style)}'; {scripts}img-src 'self'; base-uri 'none'; "
         "form-action 'self'; frame-ancestors 'none'; report-uri /api/csp"
@@ -128,14 +145,15 @@ def said(lang: str, words: Text) -> str:
 def wrong(lang: str, error: EgideError) -> str:
     """What went wrong, and what to do; of a refusal each article, in plain words."""
     do = said(lang, error.do) if error.do is not None else ""
+    do = ADDRESS.sub(r'<a href="\g<0>">\g<0></a>', do)
     if not isinstance(error, Refused):
-        return f'<div class="wrong" role="alert"><strong>{said(lang, error.what)}</strong> {do}</div>'
+        return f'<div class="wrong" role="alert" tabindex="-1" autofocus><strong>{said(lang, error.what)}</strong> {do}</div>'
     lines = "".join(
         f"<p><strong>{said(lang, Text(one.fr, one.en))}</strong> {said(lang, Text(one.remedy_fr, one.remedy_en))} "
         f'<span class="small">({said(lang, one.text_title)}, {escape(one.article)})</span></p>'
         for one in error.decision.reasons
     )
-    return f'<div class="wrong" role="alert">{lines}</div>'
+    return f'<div class="wrong" role="alert" tabindex="-1" autofocus>{lines}</div>'
 
 
 def page(
@@ -150,18 +168,23 @@ def page(
     status: int = 200,
     head: str = "",
     asks: bool = False,
+    wide: bool = False,
 ) -> Response:
     """A whole page. `title`: plain text; `here`: its address, for the other language, "" where it has both.
 
-    `module`: the address of a built script, without which the page does the same. `asks`: its script asks this site.
+    `module`: the address of a built script, without which the page does the same. `asks`: its script asks this site. `wide`: its
+    style has more than one column for a large screen.
     """
     other, words = ("fr", "Français") if lang == "en" else ("en", "English")
+    if '<form method="post"' in content and 'id="lost"' not in content:  # a page that has the words says them itself
+        content += f'<p id="lost" class="wrong" role="alert" hidden>{said(lang, NOT_SENT)}</p>'
+        script, asks = script + LOST, True
     scripts = f"<script>{script}</script>" if script else ""
     if module:
-        scripts = f'<script type="module" src="{module}"></script>'
+        scripts += f'<script type="module" src="{module}"></script>'
     switch = f'<a href="{escape(here)}?lang={other}" lang="{other}" hreflang="{other}">{words}</a>' if here else ""
     html = f"""<!doctype html><html lang="{lang}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">{head}
-<title>{escape(title)} — Égide</title><link rel="icon" href="/favicon.svg"><style>{style}</style></head><body>
+<title>{escape(title)} — Égide</title><link rel="icon" href="/favicon.svg"><style>{style}</style></head><body{' class="wide"' if wide else ""}>
 <header><strong>Égide</strong>{switch}</header>
 <main>{content}</main>{scripts}</body></html>"""
     headers = {"content-security-policy": policy(style, script, module, asks=asks), "cache-control": "no-store"}

@@ -211,20 +211,26 @@ def _heads(roots: Roots, words: dict[str, str]) -> str:
     def row(head: SignedHead) -> str:
         by = "".join(f"<li>{escape(each.witness)}, {_time(each.at)}</li>" for each in head.cosignatures)
         stamp = f' · <a href="/roots/{head.size}.tsr">{words["token"]} {head.size}</a>' if head.stamped else ""
-        return (
-            f'<tr><th scope="row" class="number">{head.size}</th><td>{_time(head.at)}</td><td><code>{escape(head.root)}</code></td>'
-            f"<td>{f'<ul>{by}</ul>' if by else words['nobody']}</td><td>{_time(head.stamped) if head.stamped else words['not_stamped']}</td>"
-            f'<td><a href="/roots/{head.size}.txt">{words["note"]} {head.size}</a>{stamp}</td></tr>'
+        cells = "".join(
+            f'<td role="cell" data-name="{words[name]}">{content}</td>'
+            for name, content in (
+                ("signed", _time(head.at)),
+                ("root", f"<code>{escape(head.root)}</code>"),
+                ("cosigned", f"<ul>{by}</ul>" if by else words["nobody"]),
+                ("stamped", _time(head.stamped) if head.stamped else words["not_stamped"]),
+                ("files", f'<a href="/roots/{head.size}.txt">{words["note"]} {head.size}</a>{stamp}'),
+            )
         )
+        return f'<tr role="row"><th scope="row" role="rowheader" class="number" data-name="{words["size"]}">{head.size}</th>{cells}</tr>'
 
     names = "".join(
-        f'<th scope="col"{" class=number" if name == "size" else ""}>{words[name]}</th>'
+        f'<th scope="col" role="columnheader"{" class=number" if name == "size" else ""}>{words[name]}</th>'
         for name in ("size", "signed", "root", "cosigned", "stamped", "files")
     )
     return (
         f'<section aria-labelledby="heads"><h2 id="heads">{words["heads"]}</h2>'
-        f'<div class="table-frame" tabindex="0" role="region" aria-label="{words["table"]}"><table><thead><tr>{names}</tr></thead>'
-        f"<tbody>{''.join(row(head) for head in roots.heads)}</tbody></table></div></section>"
+        f'<div class="table-frame" tabindex="0" role="region" aria-label="{words["table"]}"><table role="table"><thead role="rowgroup"><tr role="row">{names}</tr></thead>'
+        f'<tbody role="rowgroup">{"".join(row(head) for head in roots.heads)}</tbody></table></div></section>'
     )
 
 

@@ -19,7 +19,7 @@ from egide.gateways import logs, renewal
 from egide.gateways.composition import composed
 from egide.gateways.live import LiveProtocol
 from egide.gateways.neighbours import Neighbours, ask_to_leave, listener_of, serving_here
-from egide.gateways.resident_identity import SIGN_IN
+from egide.gateways.resident_identity import SIGN_IN, WALLET
 from egide.gateways.tak import TakPorts
 from egide.kernel.door import lock
 from egide.kernel.errors import EgideError, StartupError, Text
@@ -116,8 +116,9 @@ async def serving(
         await ports.stop()
         await neighbours.stop()
         await kernel.stop()
-        if SIGN_IN in kernel.things:
-            kernel.things[SIGN_IN].close()
+        for flow in (SIGN_IN, WALLET):
+            if flow in kernel.things:
+                kernel.things[flow].close()
 
 
 def _heed(over: asyncio.Event, leaving: asyncio.Event | None) -> None:

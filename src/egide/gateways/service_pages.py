@@ -18,7 +18,7 @@ from egide.gateways.counter_views import banner, officer, person_box, ways
 from egide.gateways.file_box import DROP, SCRIPT, Sent, form_with_files, refusals
 from egide.gateways.file_pages import FILE, FILE_S
 from egide.gateways.resident import Asker, built, form_of, held, keep, lang_of, page, wrong
-from egide.gateways.resident_identity import SIGN_IN, WHO
+from egide.gateways.resident_identity import SIGN_IN, WALLET, WHO
 from egide.gateways.service_views import (
     check_page,
     elsewhere_page,
@@ -100,7 +100,9 @@ class ServicePages:
     ) -> str:
         who = self.who(request)
         taking = officer(who) and bool(ways(definition))
-        return (banner(lang, who) if taking else "") + first_page(lang, definition, form, bad, taking=taking)
+        return (banner(lang, who) if taking else "") + first_page(
+            lang, definition, form, bad, taking=taking, again=_again(request)
+        )
 
     async def started(self, request: Request) -> Response:
         """The first answers: kept, then on, or where they lead."""
@@ -118,7 +120,7 @@ class ServicePages:
         if bad:
             content = self._first(request, lang, definition, form, bad)
             return kept(service_page(lang, definition.title, f"{PATH}/{definition.id}", content, bad=True))
-        return kept(_to(lang, definition, _after(definition, None)))
+        return kept(_to(lang, definition, "check" if _again(request) else _after(definition, None)))
 
     async def way(self, request: Request) -> Response:
         """Where the first answers lead, other than on."""
@@ -160,7 +162,8 @@ class ServicePages:
             sent = await self._sent(request, step)
         except EgideError as error:
             return trouble_page(lang, error)
-        return _step_page(lang, definition, step, question_page(lang, definition, step, form, {}, sent))
+        content = question_page(lang, definition, step, form, {}, sent, again=_again(request))
+        return _step_page(lang, definition, step, content)
 
     async def answered(self, request: Request) -> Response:
         """A page's answers: kept as typed, then looked at."""
@@ -183,12 +186,9 @@ class ServicePages:
             bad |= dict.fromkeys(definition.attachments, refused)
         if bad or dropped:
             shown = {} if dropped else bad
-            return kept(
-                _step_page(
-                    lang, definition, step, question_page(lang, definition, step, form, shown, sent), bad=bool(shown)
-                )
-            )
-        return kept(_to(lang, definition, _after(definition, step)))
+            content = question_page(lang, definition, step, form, shown, sent, again=_again(request))
+            return kept(_step_page(lang, definition, step, content, bad=bool(shown)))
+        return kept(_to(lang, definition, "check" if _again(request) else _after(definition, step)))
 
     async def _came(self, request: Request, step: Step) -> tuple[dict[str, list[str]], Text | None, bool]:
         """(what was typed, why some files were not taken, whether one was taken back) of a page's form."""
@@ -244,7 +244,8 @@ class ServicePages:
                 lang, WORDS["check"], here, content, bad=bool(bad), status=trouble.status if trouble else 200
             )
         level, who = await self._identity(request)
-        note = identity_note(lang, definition, level, who, provider=SIGN_IN in self._kernel.things)
+        flows = {name: self._kernel.things[name].highest for name in (SIGN_IN, WALLET) if name in self._kernel.things}
+        note = identity_note(lang, definition, level, who, flows)
         ready = not bad and max(level, 1) >= definition.channels["remote"].identity
         content = check_page(lang, definition, answers, bad, note, ready=ready, trouble=trouble)
         return service_page(
@@ -323,9 +324,7 @@ class ServicePages:
         found = catalogue().find(request.path_params["service"])
         if found is None:
             raise NotFound(Text("Ce service n’existe pas.", "There is no such service."))
-        remote = found.channels.get("remote")
-        online = remote is not None and "form" in remote.modes
-        if request.method == "POST" and not online and not (ways(found) and officer(self.who(request))):
+        if request.method == "POST" and not found.on_pages and not (ways(found) and officer(self.who(request))):
             raise NotFound(Text("Ce service ne se rend pas en ligne.", "This service is not given online."))
         return found
 
@@ -365,6 +364,11 @@ def _step(definition: Definition, id_: str) -> Step:
         if one.id == id_:
             return one
     raise NotFound(Text("Cette page n’existe pas.", "There is no such page."))
+
+
+def _again(request: Request) -> bool:
+    """Whether one came from the last look, to change something."""
+    return "check" in request.query_params
 
 
 def _after(definition: Definition, step: Step | None) -> str:

@@ -14,6 +14,7 @@ from egide.services.definition import CHANNELS, Definition, Field
 from egide.services.questions import say, told
 
 PATH = "/services"
+AGAIN = "&amp;check=1"  # in the address of a page that is changed once more: it leads back to the last look
 
 FORMS = (
     STYLE
@@ -21,11 +22,15 @@ FORMS = (
 main{padding-block-end:64px}.q{margin:24px 0}fieldset{border:0;padding:0;margin:0;min-width:0}.q.bad{border-inline-start:6px solid var(--warn);padding-inline-start:12px}legend{font-weight:600;padding:0}
 .hint,.quiet{color:var(--line);font-weight:400}.hint{margin:0 0 8px}.mistake{color:var(--warn);font-weight:600;margin:0 0 8px}
 .pick{display:flex;gap:12px;align-items:center;min-height:48px;font-weight:400;margin:4px 0}.pick input,.part input{flex:none}.pick input{width:24px;height:24px;margin:0}
-.parts{display:flex;gap:16px;flex-wrap:wrap}.part{margin:0;font-weight:400}.part input{display:block;width:auto}.narrow{width:12rem;max-width:100%}
+.parts{display:flex;gap:8px 12px;flex-wrap:wrap}.part{margin:0;font-weight:400}.part input{display:block;width:auto;padding-inline:8px}.narrow{width:12rem;max-width:100%}
 .wrong h2{margin:0 0 8px}.wrong ul{margin:0;padding-inline-start:20px}.wrong li,.list li{background:none;padding:2px 0;margin:0}.list{list-style:none;padding:0}.list a{display:block;font-weight:600;padding:8px 0 0}
 dl{margin:0}dl div{border-block-end:1px solid var(--line);padding:10px 0}dt{font-weight:600}dd{margin:0;overflow-wrap:anywhere;white-space:pre-line}dd a{display:inline-block;padding:11px 0}
 .files{list-style:none;padding:0;margin:8px 0}.files li{display:flex;flex-wrap:wrap;gap:8px 12px;align-items:center}.files progress{width:100%}.files button{width:auto;min-height:44px;margin:0;padding:4px 14px}
 input[type=file]{padding:12px;min-height:52px}.qr svg{display:block;max-width:100%;height:auto;border:2px solid var(--line)}
+summary{min-height:44px;padding:10px 0;font-weight:600;cursor:pointer}details{border-block-end:1px solid var(--line)}details[open]{padding-block-end:16px}
+.back{text-decoration-thickness:1px}.back::before{content:"";display:inline-block;width:8px;height:8px;margin-inline-end:8px;border:solid;border-width:0 0 2px 2px;transform:rotate(45deg)}
+.panel{background:var(--go);color:var(--on);padding:24px 16px;border-radius:6px;text-align:center}.panel h1{font-size:32px;margin:0 0 16px}.panel p{margin:8px 0}
+@media(min-width:40em){.change{display:grid;grid-template-columns:2fr 3fr auto;gap:4px 16px}.change dd:last-child a{padding:0}}
 .first{position:absolute;inset-inline-start:-99rem;width:1px;min-height:0;height:1px}
 .note{border-inline-start:6px solid var(--go);background:var(--soft);padding:8px 12px}.code{font:600 20px/1.5 ui-monospace,monospace;overflow-wrap:anywhere}.late{color:var(--warn);font-weight:600}"""
 )
@@ -38,7 +43,7 @@ WORDS: dict[str, Text] = {
         "In immediate danger, call 17 or 112. Deaf or hard of hearing: text 114.",
     ),
     "next": Text("Continuer", "Continue"),
-    "back": Text("Revenir à la page précédente", "Back to the page before"),
+    "back": Text("Retour", "Back"),
     "step": Text("Page {} sur {}", "Page {} of {}"),
     "check": Text("Relire avant d’envoyer", "Check before you send"),
     "change": Text("Modifier", "Change"),
@@ -53,11 +58,16 @@ WORDS: dict[str, Text] = {
         "Sans compte : venez au guichet avec une pièce d’identité. Un agent y reprendra votre demande.",
         "Without an account: come to the counter with an identity document. An officer will take down your request.",
     ),
+    "too_low": Text(
+        "Vous êtes identifié, mais cela ne suffit pas ici : c’est {}, et cette démarche demande {}.",
+        "You are identified, but that is not enough here: it is {}, and this request asks for {}.",
+    ),
     "provider_off": Text(
         "L’identification en ligne n’est pas en service ici.", "Identification online is not in service here."
     ),
     "received": Text("C’est envoyé", "It is sent"),
     "number": Text("Numéro", "Number"),
+    "number_hint": Text("Par exemple PL-2026-000123.", "For example PL-2026-000123."),
     "code": Text("Code", "Code"),
     "keep": Text(
         "Gardez ce numéro et ce code : ils ouvrent votre dossier, sans compte. Le code ne sera plus montré.",
@@ -73,7 +83,6 @@ WORDS: dict[str, Text] = {
     "events": Text("Ce qui s’est passé", "What happened"),
     "you": Text("Vous", "You"),
     "officer": Text("Un agent", "An officer"),
-    "filed": Text("Dossier déposé", "File sent"),
     "answers": Text("Ce que vous avez déclaré", "What you declared"),
     "words": Text("Vos mots", "Your words"),
     "files": Text("Vos fichiers", "Your files"),
@@ -93,6 +102,11 @@ WORDS: dict[str, Text] = {
         "To show to whoever asks for proof: this code says that the receipt is genuine, not whose it is.",
     ),
     "verify": Text("Vérifier le récépissé", "Verify the receipt"),
+    "rights": Text("Vos droits sur ce dossier", "Your rights on this file"),
+    "final": Text(
+        "Après cela, plus rien ne se fait dans ce dossier. On peut toujours en ouvrir un autre.",
+        "After this nothing more is done in this file. You can always open another one.",
+    ),
     "leave": Text("Fermer ce dossier sur cet appareil", "Close this file on this device"),
     "who_reads": Text("Qui décide : {}", "Who decides: {}"),
     "lead_time": Text("Délai : {}", "Time it takes: {}"),
@@ -108,10 +122,6 @@ WORDS: dict[str, Text] = {
         "Read by the service’s officers for this request ({}). A draft is erased after 30 days. Your rights: the service’s data protection officer, then the CNIL.",
     ),
     "yes": Text("Oui", "Yes"),
-    "not_yet": Text(
-        "Cette voie n’est pas encore ouverte ici : adressez-vous au guichet.",
-        "This way is not open here yet: turn to the counter.",
-    ),
     "model": Text("Modèle à valider par l’exploitant.", "A model, to be validated by its operator."),
 }
 
@@ -125,6 +135,11 @@ def danger(lang: str) -> str:
     """The numbers to call first."""
     words = w(lang, "danger").replace("17", '<a href="tel:17">17</a>', 1).replace("112", '<a href="tel:112">112</a>', 1)
     return f'<p class="danger">{words.replace("114", "<a href=sms:114>114</a>", 1)}</p>'
+
+
+def back(lang: str, to: str) -> str:
+    """The way back, on top of the page as people look for it."""
+    return f'<p><a class="back" href="{to}?lang={lang}">{w(lang, "back")}</a></p>'
 
 
 def notice(lang: str, definition: Definition) -> str:
@@ -147,15 +162,14 @@ def row(
     lang: str, definition: Definition, field: Field, answers: Mapping[str, Any], bad: Mapping[str, Text] | None
 ) -> str:
     """One answer in a list; with `bad`, a link that changes it and what is wrong with it."""
-    change = ""
+    change = mark = ""
     if bad is not None:
         where = next((f"/{step.id}" for step in definition.steps if field in step.fields), "")
         label = say(lang, field.label)
-        change = f' <a href="{PATH}/{definition.id}{where}?lang={lang}#{field.id}" aria-label="{w(lang, "change")} : {label}">{w(lang, "change")}</a>'
-    mark = f'<p class="mistake">{said(lang, bad[field.id])}</p>' if bad and field.id in bad else ""
-    return (
-        f"<div><dt>{say(lang, field.label)}</dt><dd>{told(lang, field, answers.get(field.id))}{mark}{change}</dd></div>"
-    )
+        change = f'<dd><a href="{PATH}/{definition.id}{where}?lang={lang}{AGAIN}#{field.id}" aria-label="{w(lang, "change")} : {label}">{w(lang, "change")}</a></dd>'
+        mark = f'<p class="mistake" id="{field.id}">{said(lang, bad[field.id])}</p>' if field.id in bad else ""
+    kind = ' class="change"' if change else ""
+    return f"<div{kind}><dt>{say(lang, field.label)}</dt><dd>{told(lang, field, answers.get(field.id))}{mark}</dd>{change}</div>"
 
 
 def day(at: str, zone: ZoneInfo) -> str:

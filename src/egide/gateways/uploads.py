@@ -56,12 +56,12 @@ class _Door:
         """One chunk, whole or not at all; the answer says how much is there now."""
         held, id_, secret = quarantine(self._kernel), request.path_params["id"], _secret(request)
         try:
-            at, size = _number(request, OFFSET), _number(request, "content-length")
+            at, size = number_of(request, OFFSET), number_of(request, "content-length")
             await asyncio.to_thread(held.offset, id_, secret)  # no byte is read without a grant
             leave = held.enter(_address(request))
             try:
                 async with asyncio.timeout(CHUNK_S):
-                    content = await _body(request, size)
+                    content = await body_of(request, size, MAX_CHUNK)
                 there = await asyncio.to_thread(held.take, id_, secret, at, content)
             finally:
                 leave()
@@ -88,7 +88,7 @@ async def read_form(kernel: Kernel, request: Request, principal: Principal, *, o
 
     Raises `BadInput` where it is no form, `TooLarge` where it is more than a form may be.
     """
-    size = _number(request, "content-length")
+    size = number_of(request, "content-length")
     if size > MAX_FILE + MAX_WORDS:
         raise TooLarge(
             Text("Envoi trop volumineux.", "The upload is too large."),
@@ -210,19 +210,18 @@ def _address(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-def _number(request: Request, name: str) -> int:
+def number_of(request: Request, name: str) -> int:
+    """A header that is a number. Raises `BadInput`."""
     found = request.headers.get(name, "")
     if not (found.isascii() and found.isdecimal()) or len(found) > 12:
         raise BadInput(Text(f"L’en-tête « {name} » manque.", f"The header “{name}” is missing."))
     return int(found)
 
 
-async def _body(request: Request, size: int) -> bytes:
+async def body_of(request: Request, size: int, most: int) -> bytes:
     """The whole body, of the announced size. Raises `TooLarge` before a byte is read, `BadInput` where it is another."""
-    if size > MAX_CHUNK:
-        raise TooLarge(
-            Text(f"Morceau trop grand : {MAX_CHUNK} octets au plus.", f"Chunk too large: {MAX_CHUNK} bytes at most.")
-        )
+    if size > most:
+        raise TooLarge(Text(f"Morceau trop grand : {most} octets au plus.", f"Chunk too large: {most} bytes at most."))
     content = bytearray()
     async for piece in request.stream():
         content += piece

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import msgspec
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Table, UpdateBase
 
-from egide.kernel.errors import StartupError, Text
+from egide.kernel.errors import EgideError, StartupError, Text
 
 if TYPE_CHECKING:
     from egide.kernel.door import Kernel
@@ -63,11 +63,21 @@ class Ctx:
     purpose: str = ""
     cause: str = ""
     channel: Any = None  # gateways.live.Channel for stream acts; None through other doors
-    shared: dict[Any, Any] | None = None  # in a round of renewals: what was read in this round already
+    # In a round of renewals, what was read in this round already; of acts asked for together, what they share (together.py).
+    shared: dict[Any, Any] | None = None
     # Of emergency acts: what their ids and secrets are made of, so that the same act done again later makes the same ones.
     seed: bytes = b""
     address: str = ""  # of who is not signed in, for limits alone
+    consumer: str = ""  # who handed it on once, where nobody asked for it just now: a listener, a device’s outbox
     replayed: bool = False  # an emergency act that was done already, and is now taken into the ledger
+
+    seen: dict[Any, Any] = field(default_factory=dict)
+
+    def first(self, key: Any, read: Callable[[], Any]) -> Any:
+        """What `read` gives, read once for this act's facts and its handler."""
+        if key not in self.seen:
+            self.seen[key] = read()
+        return self.seen[key]
 
     def once(self, key: Any, read: Callable[[], Any]) -> Any:
         """What `read` gives; in a round of renewals it is read once for all who ask for the same."""
@@ -87,16 +97,52 @@ class Receipt:
     id: str
 
 
+Rows = list[tuple[Table, dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A statement, built once for all acts (no IN over a list: it runs for many at once), and this act's values for it.
+
+    `missed`: it must touch exactly one row; what is raised where it does not, and the act is not done.
+    """
+
+    statement: UpdateBase
+    values: dict[str, Any]
+    missed: Callable[[], EgideError] | None = None
+
+    def make(self, connection: Connection) -> None:
+        """Makes it alone."""
+        done = connection.execute(self.statement, self.values)
+        if self.missed is not None and done.rowcount != 1:
+            raise self.missed()
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """The next number of a series, in the act's transaction. `draw(connection, series, count)` gives the first of so many."""
+
+    series: str
+    draw: Callable[[Connection, str, int], int]
+    told: Callable[[int], None]
+
+
 @dataclass(slots=True)
 class Effect:
     """What an allowed act does, computed beforehand; the writer only applies it.
 
-    `rows` are inserts (grouped with other acts'); `apply` is for anything else and runs under a savepoint; `after` runs once
-    the act is durable and is where an effect leaves the store (a thread starts, a picture opens).
+    Made together with other acts', in this order: `numbered` is told its number; `rows` are inserted, and what `sealed` gives,
+    asked once number and keys are there; `changes` are made, in their order, and concern this act's objects alone; the keys of
+    `shreds` are destroyed. `apply` is for anything else and runs after them under a savepoint, which costs a commit of many
+    acts dear; `after` runs once the act is durable and is where an effect leaves the store (a thread starts, a picture opens).
     """
 
     result: Any = None
-    rows: list[tuple[Table, dict[str, Any]]] = field(default_factory=list)
+    rows: Rows = field(default_factory=list)
+    sealed: Callable[[], Rows] | None = None
+    numbered: Numbered | None = None
+    changes: tuple[Change, ...] = ()
+    shreds: tuple[tuple[str, str | None], ...] = ()  # (person, purpose or all) of keys to destroy
     apply: Callable[[Connection], None] | None = None
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     order: str | None = None
@@ -109,10 +155,18 @@ class Effect:
     set_cookie: tuple[str, int] | None = (
         None  # session secret and its life in seconds; an empty secret ends the session
     )
+    # (person, purpose) of keys that `sealed` or `apply` may be the first to use beside the actor's: made before the transaction,
+    # all those of a commit at once.
+    keys: tuple[tuple[str, str], ...] = ()
     # Set by sign-in acts: the person whose act this turned out to be.
     actor: str | None = None
     # Persons whom the act's input names, other than its actor: erasing them erases the act's body too.
     concerns: tuple[str, ...] = ()
+
+    @property
+    def inserts(self) -> Rows:
+        """Every row to insert."""
+        return self.rows if self.sealed is None else [*self.rows, *self.sealed()]
 
 
 Handler = Callable[[Ctx, Any], Effect | Awaitable[Effect]]

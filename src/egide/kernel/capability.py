@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from egide.kernel.door import Kernel
     from egide.kernel.law import LawBook
     from egide.kernel.listeners import Batch
+    from egide.kernel.retention import Eraser
     from egide.kernel.rights_check import Acts, Fault
 
 
@@ -59,6 +60,7 @@ class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mode: Literal["erase", "seal-then-erase"]
     fr: str
     en: str
+    sooner: bool = False  # it may end before: the parameter says the longest
 
 
 class Activity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -114,10 +116,10 @@ class Capability:
     acts: tuple[Act, ...]
     tables: MetaData | None = None
     listeners: Mapping[str, Listener | Batch] = field(default_factory=dict)
-    erasers: Mapping[str, Callable[[Kernel, str], Callable[..., None]]] = field(default_factory=dict)
+    erasers: Mapping[str, Eraser] = field(default_factory=dict)
     # By category: deletes what an erased object left outside the store; in a thread, repeated until it returns.
     removers: Mapping[str, Callable[[Kernel, str], None]] = field(default_factory=dict)
-    # Compares the rows that give rights with the acts that gave them; `egide doctor` asks.
+    # Compares the rows that give rights, and what else acts alone may have written, with those acts; `egide doctor` asks.
     rights: Callable[[Acts], Iterable[Fault]] | None = None
     start: Callable[[Kernel], Awaitable[None]] | None = None
     stop: Callable[[Kernel], Awaitable[None]] | None = None

@@ -23,6 +23,7 @@ import msgspec
 from egide.kernel.errors import EgideError, Text
 
 Lang = Literal["fr", "en"]
+CARD_ROOTS = "card-roots.pem"  # in the folder of keys, by the operator: the authorities of officers' cards
 
 
 class Unwritable(EgideError):
@@ -69,6 +70,9 @@ class SealReport(msgspec.Struct, frozen=True, kw_only=True):
     qualified: bool = False
     whole: bool = False  # the seal covers the whole file
     revisions: int = 0  # added to the file after the seal
+    officer: str = ""  # who signed with a card before it was sealed; "" where nobody did
+    officer_holds: bool = False  # that signature is intact and its certificate comes from an authority of the cards
+    officer_qualified: bool = False  # that certificate says it is qualified
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -99,6 +103,23 @@ class Sealer(Protocol):
 
     def verify(self, pdf: bytes, *, expected: bytes | None = None) -> SealReport:
         """What the seal of any file is worth; never raises for what it holds. `expected`: the file's SHA-256, where known."""
+
+
+class CardTrouble(EgideError):
+    """The officer's card did not sign: not there, another person's, ended, unknown, locked, a wrong code. Nothing was done."""
+
+    code = "card"
+    status = 422
+
+
+class CardSigner(Protocol):
+    """Signs with the card of the officer who stands at this machine: the private key never leaves it. Never on the loop."""
+
+    def sign(self, pdf: bytes, *, pin: str, name: str, reason: str, at: datetime) -> bytes:
+        """The PDF with the officer's own signature (PAdES B-B), not sealed yet; the code is sent to the card once, kept nowhere.
+
+        `name`: of the officer, which the certificate must bear. Raises `CardTrouble`; `Unavailable` when the reader is away.
+        """
 
 
 class Sealed(msgspec.Struct, frozen=True):

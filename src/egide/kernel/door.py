@@ -58,10 +58,11 @@ from egide.kernel.measures import Measures
 from egide.kernel.orders import Orders
 from egide.kernel.processes import Processes
 from egide.kernel.randomness import draw
-from egide.kernel.repeats import Asked, Repeats
+from egide.kernel.repeats import Asked, Repeats, kept
 from egide.kernel.settings import Settings
 from egide.kernel.store import unavailable
 from egide.kernel.tiles import SqlTiles
+from egide.kernel.together import Batch
 from egide.kernel.vault import Vault
 from egide.kernel.witnessing import Witnessing
 from egide.kernel.writer import Work, Writer
@@ -214,11 +215,13 @@ class Kernel:
         channel: Any = None,
         address: str = "",
         once: tuple[str, int] | None = None,
+        batch: Batch | None = None,
     ) -> Outcome:
         """Runs one act for `principal`. `raw` is JSON or an input struct; `address` is only for limiting who is not signed in.
 
         `once`, (consumer, number), is written with an allowed act: the same a second time raises `Conflict`, nothing is done.
-        An input with a `client_id` that was done already gives the first outcome again (repeats.py).
+        An input with a `client_id` that was done already gives the first outcome again (repeats.py). `batch`: the acts it is
+        asked for with, which were counted as one (together.py).
 
         Raises `BadInput`, `NotSignedIn`, `Refused` (recorded, every broken article listed), `Unavailable` (nothing was done),
         what the act itself raises of `EgideError`, and `Failed` for anything else that its code does.
@@ -226,7 +229,7 @@ class Kernel:
         act = self.acts.get(name)
         if act is None or (act.system and principal.kind != "system") or (act.live and channel is None):
             raise NotFound(Text(f"Cet acte n’existe pas ici : {name}.", f"There is no such act here: {name}."))
-        if not self.buckets.take(principal.id or address):
+        if batch is None and principal.kind != "system" and not self.buckets.take(principal.id or address):
             raise TooMany(
                 Text("Trop de demandes en peu de temps.", "Too many requests in a short time."),
                 Text("Attendez quelques secondes.", "Wait a few seconds."),
@@ -241,6 +244,8 @@ class Kernel:
                 Text("Connectez-vous, puis recommencez.", "Sign in, then try again."),
             )
         ctx = self._ctx(act, principal, cause, channel, address)
+        ctx.shared = batch.shared if batch is not None else None
+        ctx.consumer = once[0] if once is not None else ""
         if act.open:
             self.counted[name] = self.counted.get(name, 0) + 1
             try:
@@ -263,7 +268,7 @@ class Kernel:
         try:
             if act.prepare is not None:
                 await act.prepare(ctx, given)
-            epoch = self.epoch
+            epoch = self._epoch_of(principal)
             facts = self.facts(ctx, given)
             decision = self.guard.decide(name, facts)
             computed = await _resolved(act.handler(ctx, given)) if decision.allowed else None
@@ -275,7 +280,9 @@ class Kernel:
         except Exception as error:  # as above; nothing has been done yet
             raise _plain(name, error) from error
         try:
-            receipt = await self._record(act, ctx, given, raw, facts, decision, computed, epoch, once=once, asked=asked)
+            receipt = await self._record(
+                act, ctx, given, raw, facts, decision, computed, epoch, once=once, asked=asked, batch=batch
+            )
         except Conflict:
             again = self._again(asked)  # the same was on its way already
             if again is None:
@@ -321,7 +328,7 @@ class Kernel:
     async def _urgent(self, act: Act, ctx: Ctx, given: Any, raw: bytes) -> Outcome:
         """An emergency act: decided from memory, into the ledger where it answers in time, else into the emergency journal."""
         try:
-            epoch = self.epoch
+            epoch = self._epoch_of(ctx.principal)
             facts = self.facts(ctx, given)
             decision = self.guard.decide(act.name, facts)
             computed = await _resolved(act.handler(ctx, given)) if decision.allowed else None
@@ -374,11 +381,15 @@ class Kernel:
         outcome: str = "allowed",
         once: tuple[str, int] | None = None,
         asked: Asked | None = None,
+        batch: Batch | None = None,
     ) -> Receipt:
         """Hands the decided act to the writer and waits until it is durable; raises the refusal or the failure."""
         work = self._work(act, ctx, given, raw, facts, decision, effect, epoch, outcome)
         work.once, work.asked = once, asked
-        self.writer.submit(work)
+        if batch is not None and batch.holding:
+            batch.held.append(work)
+        else:
+            self.writer.submit(work)
         receipt: Receipt = await work.future
         return receipt
 
@@ -388,10 +399,8 @@ class Kernel:
     ) -> Work:  # fmt: skip
         if self.loop is None:
             raise Unavailable(Text("La plateforme n’est pas démarrée.", "The platform is not started."))
-        unkept = getattr(given, "unkept", None)
-        if unkept:
-            whole = msgspec.to_builtins(given)
-            raw = msgspec.json.encode({name: value for name, value in whole.items() if name not in unkept})
+        if getattr(given, "unkept", None):
+            raw = kept(given)
         work = Work(
             act, ctx, given, raw, facts, decision, effect, outcome if decision.allowed else "refused",
             epoch, draw(16).hex(), self.loop.create_future(),
@@ -441,6 +450,10 @@ class Kernel:
         self.orders.forget()
         self.vault.forget()
         self.store_stale = True
+
+    def _epoch_of(self, principal: Principal) -> int:
+        """Of the rights that a decision rests on: whoever waited with a request holds older ones than this process knows."""
+        return self.epoch if principal.epoch is None else min(self.epoch, principal.epoch)
 
     def _stored_epoch(self) -> int:
         found = select(tables.rights.c.epoch).where(tables.rights.c.realm == self.settings.realm)

@@ -189,6 +189,8 @@ class Erasures:
     async def _run(self) -> None:
         while True:
             try:
+                if self._kernel.vault.unwiped:  # each process looks for what it deleted itself
+                    await asyncio.to_thread(self._kernel.vault.wipe)
                 if self._kernel.bus.turns.mine(TURN):
                     await self.tick()
             except (EgideError, SQLAlchemyError, OSError) as error:

@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, LargeBinary, MetaData, Table, and_, bindparam, delete, func, select, update
+from sqlalchemy import Connection, LargeBinary, MetaData, Table, and_, bindparam, delete, func, select, tuple_, update
 
 from egide.kernel import tables
+from egide.kernel.act import Change
 from egide.kernel.links import Link, remove
 
 PAGE = 4096  # entries looked at at once
@@ -106,11 +107,20 @@ def _values(db: Connection, table: Table, gone: Callable[[Any], bool], found: Fo
     return people
 
 
+# Built once: a statement costs more to build than to run.
+_ENTRY, _CONCERN = tables.entry, tables.concern
+_ABOUT = select(_CONCERN.c.realm, _CONCERN.c.idx).where(_CONCERN.c.person == bindparam("of"))
+_FORGET_ABOUT = update(_ENTRY).where(tuple_(_ENTRY.c.realm, _ENTRY.c.idx).in_(_ABOUT)).values(body=None)
+_FORGET_BY = update(_ENTRY).where(_ENTRY.c.actor == bindparam("of")).values(body=None, actor=None)
+_FORGET_LINKS = delete(_CONCERN).where(_CONCERN.c.person == bindparam("of"))
+
+
+def forgetting(owner: str) -> tuple[Change, ...]:
+    """What empties the bodies of every act about this owner's object, and the links to it."""
+    return tuple(Change(statement, {"of": owner}) for statement in (_FORGET_ABOUT, _FORGET_BY, _FORGET_LINKS))
+
+
 def forget_acts(connection: Connection, owner: str) -> None:
-    """Empties the bodies of every act about this owner's object, and the links to it."""
-    entry, concern = tables.entry, tables.concern
-    about = concern.c.person == owner
-    numbers = [row.idx for row in connection.execute(select(concern.c.idx).where(about)).all()]
-    connection.execute(update(entry).where(entry.c.idx.in_(numbers)).values(body=None))
-    connection.execute(update(entry).where(entry.c.actor == owner).values(body=None, actor=None))
-    connection.execute(delete(concern).where(about))
+    """The same, at once."""
+    for change in forgetting(owner):
+        change.make(connection)

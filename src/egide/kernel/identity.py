@@ -52,6 +52,7 @@ class Principal:
     session: str = ""
     strong: bool = False
     scopes: tuple[tuple[str, int], ...] = ()  # (activity or *, until in µs)
+    epoch: int | None = None  # of rights, at the latest when these were read; None: nobody takes them away
 
     def may(self, act: Act, now_us: int) -> bool:
         """Whether a role opens this act and a habilitation for its activity is in force."""
@@ -151,6 +152,7 @@ class Identity:
 
     def person(self, person: str, db: Connection, *, session: str = "", strong: bool = False) -> Principal | None:
         """A person as a principal, None where inactive or unknown."""
+        epoch = self._kernel.epoch  # before they are read: newer rights under an older number are only read once more
         row = db.execute(_PERSON, {"id": person}).first()
         if row is None or not row.active:
             return None
@@ -163,6 +165,7 @@ class Identity:
             session=session,
             strong=strong,
             scopes=tuple((scope, until) for scope, until in scopes),
+            epoch=epoch,
         )
 
     def name(self, person: str) -> str:

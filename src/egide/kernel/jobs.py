@@ -11,13 +11,15 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, delete, exists, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, insert, or_, select, update
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from egide.kernel import tables
 from egide.kernel.errors import Conflict, EgideError, NotFound, Text
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from egide.kernel.door import Kernel
     from egide.kernel.identity import Principal
 
@@ -26,7 +28,15 @@ log = logging.getLogger("egide.jobs")
 LOOK_S = 0.5  # s between looks at what is due
 MAX_ATTEMPTS = 8  # then a person must look
 BACKOFF_US = 2_000_000  # µs, doubled at each attempt
+TOGETHER = 8  # jobs of one claim; what is heavy waits for its own turn (a scanner's, a press's)
 CLAIM_US = 60_000_000  # µs a claim holds while its process lives
+
+
+_TABLE = tables.job
+_DUE = select(_TABLE).where(_TABLE.c.state == "due", _TABLE.c.due <= bindparam("now")).order_by(_TABLE.c.due).limit(50)
+_KEEP = update(_TABLE).where(_TABLE.c.id == bindparam("job"))
+_KEEP = _KEEP.values(state=bindparam("now"), due=bindparam("at"), attempts=bindparam("tried"))
+_LET_GO = delete(tables.claim).where(tables.claim.c.job == bindparam("job"))
 
 
 def job(cause: str, act: str, raw: bytes, due_us: int) -> dict[str, Any]:
@@ -62,35 +72,34 @@ class Runner:
     async def tick(self) -> int:
         """Runs the jobs due now; returns how many were done."""
         kernel = self._kernel
-        table = tables.job
+        rows = kernel.store.reader().execute(_DUE, {"now": kernel.clock.now_us()}).all()
         done = 0
-        rows = (
-            kernel.store.reader()
-            .execute(
-                select(table)
-                .where(table.c.state == "due", table.c.due <= kernel.clock.now_us())
-                .order_by(table.c.due)
-                .limit(50)
-            )
-            .all()
-        )
-        for row in rows:
-            if not await asyncio.to_thread(self._claim, row.id):
-                continue
-            done += 1
-            try:
-                act = kernel.acts.get(row.act)
-                if act is None:
-                    raise NotFound(Text(f"L’acte {row.act} n’existe plus.", f"The act {row.act} is no more."))
-                await self._once(row, kernel.system(act.activity))
-                values: dict[str, Any] = {"state": "done"}
-            except EgideError as error:
-                attempts = row.attempts + 1
-                log.warning("job %s: %s (attempt %d)", row.act, error, attempts)
-                state = "failed" if attempts >= MAX_ATTEMPTS else "due"
-                values = {"attempts": attempts, "state": state, "due": kernel.clock.now_us() + BACKOFF_US * 2**attempts}
-            await asyncio.to_thread(self._keep, row.id, values)
+        for start in range(0, len(rows), TOGETHER):
+            part = rows[start : start + TOGETHER]
+            mine = await asyncio.to_thread(self._claim, [row.id for row in part])
+            ours = [row for row in part if row.id in mine]
+            results = await asyncio.gather(*(self._done(row) for row in ours))
+            if ours:
+                await asyncio.to_thread(
+                    self._keep, [{"job": row.id} | values for row, values in zip(ours, results, strict=True)]
+                )
+            done += len(ours)
         return done
+
+    async def _done(self, row: Any) -> dict[str, Any]:
+        """Does one job; what its row says from then on."""
+        kernel = self._kernel
+        try:
+            act = kernel.acts.get(row.act)
+            if act is None:
+                raise NotFound(Text(f"L’acte {row.act} n’existe plus.", f"The act {row.act} is no more."))
+            await self._once(row, kernel.system(act.activity))
+        except EgideError as error:
+            attempts = row.attempts + 1
+            log.warning("job %s: %s (attempt %d)", row.act, error, attempts)
+            state = "failed" if attempts >= MAX_ATTEMPTS else "due"
+            return {"tried": attempts, "now": state, "at": kernel.clock.now_us() + BACKOFF_US * 2**attempts}
+        return {"tried": row.attempts, "now": "done", "at": row.due}
 
     async def _once(self, row: Any, principal: Principal) -> None:
         mark = (f"job:{row.id}", 0)
@@ -103,29 +112,37 @@ class Runner:
                 raise
             # Done by whoever had claimed it before, and died or lost its claim before it could say so.
 
-    def _claim(self, job_id: str) -> bool:
-        """Takes a job that nobody does, or whose process is gone or late."""
-        kernel, job, table = self._kernel, tables.job, tables.claim
-        now = kernel.clock.now_us()
+    def _claim(self, ids: list[str]) -> set[str]:
+        """Takes those of these jobs that nobody does, or whose process is gone or late, in one transaction."""
+        kernel = self._kernel
         living = kernel.processes.alive(kernel.store.reader())
-        mine = {"process": kernel.process, "until": now + CLAIM_US}
-        free = or_(table.c.until < now, table.c.process.not_in(living))
-        due = select(job.c.id).where(job.c.id == job_id, job.c.state == "due", job.c.due <= now)
+        mine: set[str] = set()
+        with kernel.store.side() as connection:
+            for id_ in ids:
+                if self._claimed(connection, id_, kernel.clock.now_us(), living):
+                    mine.add(id_)
+        return mine
+
+    def _claimed(self, connection: Connection, id_: str, now: int, living: Collection[str]) -> bool:
+        job, claim = tables.job, tables.claim
+        due = select(job.c.id).where(job.c.id == id_, job.c.state == "due", job.c.due <= now)
+        if connection.execute(due).first() is None:
+            return False
+        mine = {"process": self._kernel.process, "until": now + CLAIM_US}
+        free = or_(claim.c.until < now, claim.c.process.not_in(living))
+        if connection.execute(update(claim).where(claim.c.job == id_, free).values(**mine)).rowcount:
+            return True
         try:
-            with kernel.store.side() as connection:
-                if connection.execute(due).first() is None:
-                    return False
-                if connection.execute(update(table).where(table.c.job == job_id, free).values(**mine)).rowcount:
-                    return True
-                connection.execute(insert(table), {"job": job_id} | mine)
+            with connection.begin_nested():
+                connection.execute(insert(claim), {"job": id_} | mine)
         except IntegrityError:
             return False  # another does it
         return True
 
-    def _keep(self, job_id: str, values: dict[str, Any]) -> None:
+    def _keep(self, results: list[dict[str, Any]]) -> None:
         with self._kernel.store.side() as connection:
-            connection.execute(update(tables.job).where(tables.job.c.id == job_id).values(**values))
-            connection.execute(delete(tables.claim).where(tables.claim.c.job == job_id))
+            connection.execute(_KEEP, results)
+            connection.execute(_LET_GO, [{"job": one["job"]} for one in results])
 
     async def _run(self) -> None:
         while True:

@@ -14,6 +14,7 @@ from egide.kernel.checkpoint import Signer
 from egide.kernel.errors import Text
 
 Owner = tuple[str, str]  # person, purpose
+Owned = tuple[str, str | None]  # of one purpose, or of all
 Advice = tuple[Text, Text]  # what could be better, what to do
 
 
@@ -50,11 +51,13 @@ class KeyRows(Protocol):
     def missing(self, owners: Sequence[Owner]) -> list[Owner]:
         """Those owners that have no row yet."""
 
-    def add(self, rows: Sequence[Row]) -> None:
-        """Inserts in one durable transaction; a row whose owner has one by now is left out, whoever wrote it."""
+    def add(self, rows: Sequence[Row]) -> set[bytes]:
+        """Inserts in one durable transaction; a row whose owner has one by now is left out, whoever wrote it. The ids of those
+        that were inserted; a repeat after a lost answer may name fewer.
+        """  # fmt: skip
 
-    def delete(self, person: str, purpose: str | None) -> int:
-        """Deletes a person's rows, of one purpose or of all, in one durable transaction; how many there were."""
+    def delete(self, owned: Sequence[Owned]) -> int:
+        """Deletes the rows of many in one durable transaction; how many there were."""
 
     def wipe(self) -> bool:
         """Makes sure that what was deleted is nowhere in the files. May take long; False when a trace is left."""

@@ -1,5 +1,6 @@
 """One bounded HTTP request to a party outside the house: tree heads to a witness or a time-stamping authority, an empty wake-up
-to a push service, a code and a token of a resident’s own to their identity provider; nothing else.
+to a push service, a code and a token of a resident’s own to their identity provider, a number and “there is news” to an SMS
+gateway; nothing else.
 
 Runs in a thread of its own kind, never on the loop. No redirect is followed: where it goes is the operator's word alone.
 """

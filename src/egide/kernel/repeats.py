@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from egide.kernel import tables
 from egide.kernel.act import Act, Effect, Receipt
@@ -33,11 +33,26 @@ KEEP_US = 90 * 86_400_000_000  # µs; a device gives up sending after 60 days (w
 CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
 _TABLE = tables.client_act
 _FOUND = select(_TABLE).where(_TABLE.c.person == bindparam("person"), _TABLE.c.client == bindparam("client"))
+_ANSWERED = (
+    update(_TABLE)
+    .where(_TABLE.c.person == bindparam("of"), _TABLE.c.client == bindparam("named"))
+    .values(answer=bindparam("sealed"))
+)
 _PLACED = (
     update(_TABLE)
     .where(_TABLE.c.person == bindparam("of"), _TABLE.c.client == bindparam("named"))
     .values(idx=bindparam("at_index"))
 )
+
+
+def kept(given: Any) -> bytes:
+    """What of an input may be kept, as JSON; of what is kept nowhere, not even a hash (a card's code has few digits)."""
+    unkept = getattr(given, "unkept", None)
+    if not unkept:
+        return msgspec.json.encode(given)
+    return msgspec.json.encode(
+        {name: value for name, value in msgspec.to_builtins(given).items() if name not in unkept}
+    )
 
 
 class Answer(msgspec.Struct, array_like=True):
@@ -74,7 +89,7 @@ class Repeats:
                     "client_id a de 8 à 64 lettres, chiffres, - ou _.", "client_id has 8 to 64 letters, digits, - or _."
                 )
             )
-        return Asked(principal.id, client, act.name, hashlib.sha256(msgspec.json.encode(given)).digest())
+        return Asked(principal.id, client, act.name, hashlib.sha256(kept(given)).digest())
 
     def done(self, asked: Asked) -> tuple[Any, Receipt] | None:
         """The first result and receipt; None where it was not done yet. Raises `Conflict` for an id used for another act."""
@@ -100,14 +115,25 @@ class Repeats:
             result = msgspec.json.decode(answer.result)
         return result, Receipt(kernel.settings.realm, int(row.idx), row.entry)
 
-    def write(self, connection: Connection, asked: Asked, effect: Effect, entry: str, at: int) -> None:
-        """By the writer, in the act's savepoint: raises `IntegrityError` where it was done already."""
-        answer = msgspec.json.encode(Answer(asked.digest, msgspec.Raw(msgspec.json.encode(effect.result))))
-        sealed = self._kernel.vault.seal(asked.person, PURPOSE, answer, asked.client.encode())
-        row = {
-            "person": asked.person, "client": asked.client, "act": asked.act, "at": at, "entry": entry, "idx": None, "answer": sealed,
+    def row(self, asked: Asked, entry: str, at: int, effect: Effect | None = None) -> dict[str, Any]:
+        """What the writer inserts with the act; an `IntegrityError` says that it was done already.
+
+        `effect`: where its result is known by then; otherwise `answer` follows.
+        """
+        return {
+            "person": asked.person, "client": asked.client, "act": asked.act, "at": at, "entry": entry, "idx": None,
+            "answer": b"" if effect is None else self._sealed(asked, effect),
         }  # fmt: skip
-        connection.execute(insert(_TABLE), row)
+
+    def answer(self, connection: Connection, asked: Asked, effect: Effect) -> None:
+        """By the writer, last in the savepoint: a number that the act draws while it is written is part of what is told again."""
+        connection.execute(
+            _ANSWERED, {"of": asked.person, "named": asked.client, "sealed": self._sealed(asked, effect)}
+        )
+
+    def _sealed(self, asked: Asked, effect: Effect) -> bytes:
+        answer = msgspec.json.encode(Answer(asked.digest, msgspec.Raw(msgspec.json.encode(effect.result))))
+        return self._kernel.vault.seal(asked.person, PURPOSE, answer, asked.client.encode())
 
     @staticmethod
     def place(connection: Connection, written: list[tuple[Asked, int]]) -> None:

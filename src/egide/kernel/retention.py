@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
+from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
-from sqlalchemy import Connection, exists, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, insert, or_, select, update
 from sqlalchemy.exc import DatabaseError
 
 from egide.kernel import tables
+from egide.kernel.act import Change
 from egide.kernel.clock import from_us, to_us
 from egide.kernel.errors import Conflict, EgideError, StartupError, Text, Unavailable
 from egide.kernel.law import add_duration
@@ -28,9 +31,32 @@ if TYPE_CHECKING:
 log = logging.getLogger("egide.retention")
 
 LOOK_S = 1.0  # s between looks at what is due
+AT_ONCE = 100  # objects of one look
 LATE = "erasure-late"  # among the kernel's things: until when (monotonic s) no deletion is tried
 LATE_S = 5.0  # s between tries to delete where the place is away
 SealState = Literal["open", "sealed", "expired"]
+
+
+# Built once: a statement costs more to build than to run.
+_TABLE = tables.retained
+_START = update(_TABLE).where(_TABLE.c.id == bindparam("of"))
+_START = _START.values(trigger=bindparam("began"), erase_at=bindparam("until"), state="sealed")
+_STOP = update(_TABLE).where(_TABLE.c.id == bindparam("of")).values(trigger=None, erase_at=None, state="open")
+_UNKEEP = delete(_TABLE).where(_TABLE.c.id == bindparam("of"))
+
+
+@dataclass(frozen=True, slots=True)
+class Erasing:
+    """What destroys an object: its keys, (person, purpose), and the changes that take its rows, both with those of the others
+    that a commit erases; `apply` for anything else.
+    """  # fmt: skip
+
+    keys: tuple[tuple[str, str | None], ...] = ()
+    changes: tuple[Change, ...] = ()
+    apply: Callable[[Connection], None] | None = None
+
+
+Eraser = Callable[["Kernel", str], Erasing | Callable[[Connection], None]]
 
 
 def keep(category: str, object_: str) -> dict[str, Any]:
@@ -45,13 +71,36 @@ def keep(category: str, object_: str) -> dict[str, Any]:
     }
 
 
+def begun(kernel: Kernel, category: str, object_: str, at_us: int) -> dict[str, Any]:
+    """The row for a new object whose clock starts with it."""
+    started = {"trigger": at_us, "erase_at": erase_at(kernel, category, at_us), "state": "sealed"}
+    return keep(category, object_) | started
+
+
 def trigger(kernel: Kernel, connection: Connection, category: str, object_: str, at_us: int) -> None:
     """Starts the clock of an object: from `at_us` it is sealed, and it is erased when its time has come."""
-    connection.execute(
-        update(tables.retained)
-        .where(tables.retained.c.id == f"{category}/{object_}")
-        .values(trigger=at_us, erase_at=erase_at(kernel, category, at_us), state="sealed")
-    )
+    until = erase_at(kernel, category, at_us)
+    connection.execute(_START, {"of": f"{category}/{object_}", "began": at_us, "until": until})
+
+
+def end(connection: Connection, category: str, object_: str, now_us: int, *, at_us: int = 0) -> None:
+    """Its time comes before what the law allows at most: erased at the clock's next look, or at `at_us`."""
+    ending(category, object_, at_us or now_us, now_us).make(connection)
+
+
+def ending(category: str, object_: str, at_us: int, now_us: int) -> Change:
+    """The change that makes `at_us` its time."""
+    return Change(_START, {"of": f"{category}/{object_}", "began": now_us, "until": at_us})
+
+
+def run(connection: Connection, category: str, object_: str) -> None:
+    """Its clock stops: it lives as long as what it belongs to."""
+    connection.execute(_STOP, {"of": f"{category}/{object_}"})
+
+
+def unkept(category: str, object_: str) -> Change:
+    """The object is gone, and nothing of it is left to look after."""
+    return Change(_UNKEEP, {"of": f"{category}/{object_}"})
 
 
 def erase_at(kernel: Kernel, category: str, trigger_us: int) -> int:
@@ -111,7 +160,7 @@ def due(kernel: Kernel, connection: Connection) -> list[tuple[str, str]]:
         select(table.c.category, table.c.object)
         .where(table.c.state == "sealed", table.c.erase_at <= now, ~held)
         .order_by(table.c.erase_at)
-        .limit(100)
+        .limit(AT_ONCE)
     ).all()
     return [(row.category, row.object) for row in rows]
 
@@ -120,9 +169,14 @@ def unfinished(connection: Connection) -> list[tuple[str, str]]:
     """(category, object) whose key is destroyed and whose objects may still lie somewhere."""
     table = tables.retained
     rows = connection.execute(
-        select(table.c.category, table.c.object).where(table.c.state == "erasing").limit(100)
+        select(table.c.category, table.c.object).where(table.c.state == "erasing").limit(AT_ONCE)
     ).all()
     return [(row.category, row.object) for row in rows]
+
+
+def left_outside(kernel: Kernel, category: str) -> bool:
+    """Whether objects of this category may lie outside the store too."""
+    return any(category in capability.removers for capability in kernel.capabilities)
 
 
 async def finish(kernel: Kernel, category: str, object_: str) -> bool:
@@ -174,26 +228,31 @@ class Keeper:
 
     async def tick(self) -> int:
         """Erases what is due now and finishes what was begun; returns how many were due and are erased."""
-        done = 0
-        for category, object_ in due(self._kernel, self._kernel.store.reader()):
-            raw = msgspec.json.encode({"category": category, "object": object_})
-            try:
-                await self._kernel.perform(self._act, raw, self._kernel.system("retention"))
-            except Conflict:
-                continue  # another process erased it meanwhile
-            except EgideError:
-                log.exception("erasure of %s is late", category)
-                continue
-            done += 1
+        done = sum(
+            await asyncio.gather(*(self._erased(*one) for one in due(self._kernel, self._kernel.store.reader())))
+        )
         for category, object_ in unfinished(self._kernel.store.reader()):
             if not await finish(self._kernel, category, object_):
                 break
         return done
 
+    async def _erased(self, category: str, object_: str) -> bool:
+        """Whether it is erased now, by this look: at once with the others that are due, in as few commits as can be."""
+        raw = msgspec.json.encode({"category": category, "object": object_})
+        try:
+            await self._kernel.perform(self._act, raw, self._kernel.system("retention"))
+        except Conflict:
+            return False  # another process erased it meanwhile
+        except EgideError:
+            log.exception("erasure of %s is late", category)
+            return False
+        return True
+
     async def _run(self) -> None:
         while True:
             try:
-                await self.tick()
+                while await self.tick() >= AT_ONCE:
+                    pass
             except (EgideError, DatabaseError) as error:  # what is due stays refused, and is looked at again
                 log.warning("retention: %s", error)
             await asyncio.sleep(LOOK_S)

@@ -60,6 +60,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     bus: str = ""  # nats://… : events between processes
     objects: str = ""  # s3://bucket/prefix or file:///… : recordings and documents, sealed
     hsm: str = ""  # pkcs11:<library>?token=<label> : the key-encryption key and the ledger's signing key
+    card_module: str = (
+        ""  # the PKCS#11 library of the readers of officers' cards on this machine; empty: nobody signs by card
+    )
     # Who cosigns the ledger's checkpoints, and who stamps them with the time (RFC 3161).
     witnesses: dict[str, str] = {}  # "https://witness.example" = its verifier key
     stamps: str = ""  # address of the time-stamping authority; its certificate: keys/stamp-authority.pem
@@ -71,6 +74,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     identity: str = ""
     identity_issuer: str = ""  # the provider's address where it is not the preset's
     identity_client: str = ""  # our client id there; its secret: keys/identity-client.key
+    # Which wallets prove who a resident is (docs/identity.md): "development", or the path of the operator's file; empty: none.
+    wallet: str = ""
+    wallet_address: str = ""  # the scheme or address that opens a wallet, where it is not the file's
     backups: str = ""  # where `egide backup` writes unless told otherwise; erasure reaches there
     # The rest of TAK; 0: switched off. By custom:
     tak_marti_port: int = 0  # 8443, HTTPS for enrolled devices
@@ -83,6 +89,17 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     # The relay through which people are told that there is news in their file, smtps://relay:465; empty: nobody is told.
     mail: str = ""
     mail_from: str = ""
+    # The same by SMS: the address to which a gateway takes one JSON request for each message; empty: nobody is.
+    sms: str = ""
+    sms_body: str = '{"to": "{to}", "text": "{text}"}'  # in whose strings {to} and {text} are number and message
+    sms_country: str = "+33"  # of numbers that are given without a country
+    # The public payment service to which notices of fines lead, an https address; empty: the page says where else to pay.
+    fine_payment: str = ""
+    # STUN and TURN servers of hearings by video, space-separated; empty: browsers meet on the same network alone. A TURN
+    # server's shared secret: keys/turn.secret.
+    ice: str = ""
+    # Services whose hearings by video may be recorded, with both agreements (docs/decisions/0064), space-separated; empty: none.
+    record_hearings: str = ""
     # Where the quick exit of the help page leads, an https address of the operator's choice; empty: a calendar of our own.
     chat_exit: str = ""
     # Accepted plug-ins: "entry point name" = "sha256 of its distribution".

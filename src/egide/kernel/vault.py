@@ -23,7 +23,8 @@ from __future__ import annotations
 import hmac
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -36,7 +37,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from egide.kernel.checkpoint import vkey_text
 from egide.kernel.errors import EgideError, StartupError, Text, Unavailable
 from egide.kernel.keyfile import read_private, unusable, write_private
-from egide.kernel.keys import Advice, KeyHolder, KeyRows, Owner, Row, Wrapper
+from egide.kernel.keys import Advice, KeyHolder, KeyRows, Owned, Owner, Row, Wrapper
 from egide.kernel.randomness import draw
 
 VERSION = b"\x01"
@@ -94,6 +95,10 @@ class Vault:
         self._lock = threading.RLock()
         self._by_owner: dict[Owner, _Key] = {}
         self._by_head: dict[bytes, _Key] = {}
+        self._committing: int | None = None  # the thread whose commit what it shreds waits for
+        self._condemned: list[Owned] = []  # by that thread
+        self._carried = 0  # how often it carried out
+        self.unwiped = False  # whether deleted keys may lie on the disk that nobody has looked for
 
     @classmethod
     def open(cls, rows: KeyRows, holder: KeyHolder, realm: str, *, may_create: bool = True) -> Vault:
@@ -123,6 +128,7 @@ class Vault:
         try:
             vault = cls(rows, wrapper, realm)
             vault.check_realm()
+            vault.unwiped = rows.wipes_at_once and not fresh  # a process that was killed may have left some
         except BaseException:
             wrapper.close()
             raise
@@ -147,6 +153,8 @@ class Vault:
 
         `aad` is what the value is bound to (its place: the act's id, the table and column): needed again to open.
         """
+        if self._condemned:
+            self._not_with_the_condemned(person, purpose)
         key = self._by_owner.get((person, purpose)) or self._key(person, purpose)
         nonce = draw(NONCE_SIZE)
         return key.head + nonce + key.cipher.encrypt(nonce, plaintext, key.bound + aad)
@@ -179,6 +187,8 @@ class Vault:
 
         Stable until the key is shredded; then a new one is drawn, and nothing ties the old one to the person any more.
         """
+        if self._condemned:
+            self._not_with_the_condemned(person, purpose)
         return (self._by_owner.get((person, purpose)) or self._key(person, purpose)).subject
 
     def name_of(self, person: str, use: str) -> str:
@@ -188,25 +198,75 @@ class Vault:
     def ensure(self, owners: Iterable[tuple[str, str]]) -> None:
         """Makes the missing keys of many (person, purpose) in one durable transaction (one fsync instead of many)."""
         with self._lock:
-            lacking = self._rows.missing(list(dict.fromkeys(owners)))
+            lacking = [owner for owner in dict.fromkeys(owners) if owner not in self._by_owner]
+            lacking = self._rows.missing(lacking) if lacking else []
             if lacking:
-                self._rows.add([self._new(*owner) for owner in lacking])
+                self._add([self._new(*owner) for owner in lacking])
 
     def shred(self, person: str, purpose: str | None = None) -> int:
         """Destroys the person's keys, of one purpose or of all, and returns how many there were.
 
         With the embedded rows no copy of the wrapped keys, of their ids or of the subject ids is left in the files on return;
-        with a database `wipe` sees to that, and the caller chooses when. Raises `Unavailable` when another process is in
-        the way: what was deleted stays deleted, and a repeat finishes the work.
+        with a database `wipe` sees to that, and the caller chooses when. Raises `Unavailable` when another process is in the
+        way: what was deleted stays deleted, and a repeat finishes the work. Within `commit` the keys are only condemned, and 0
+        is returned.
         """
+        if self._committing == threading.get_ident():
+            self._condemned.append((person, purpose))
+            return 0
+        destroyed = self._destroy([(person, purpose)])
+        if self._rows.wipes_at_once:
+            self.wipe()
+        return destroyed
+
+    @contextmanager
+    def commit(self) -> Iterator[None]:
+        """Within, what this thread shreds is destroyed by `carry_out`, all of it in one transaction of the vault; what was not
+        carried out by the end lives on. It is wiped by whoever looks at `unwiped` next: a transaction and a search of the file
+        for each key of a commit would keep the one writer from everyone else's acts.
+        """  # fmt: skip
+        self._committing = threading.get_ident()
+        try:
+            yield
+        finally:
+            self._committing = None
+            self._condemned.clear()
+
+    @property
+    def condemned(self) -> tuple[int, int]:
+        """What waits for `carry_out` at this moment, for `spare`."""
+        return self._carried, len(self._condemned)
+
+    def spare(self, before: tuple[int, int]) -> None:
+        """The act is not done that condemned all that came since `before`."""
+        carried, count = before
+        del self._condemned[count if carried == self._carried else 0 :]
+
+    def carry_out(self) -> None:
+        """Destroys what is condemned, durably. Raises `Unavailable`: nothing of it is destroyed, or all of it."""
+        if self._condemned:
+            self._destroy(self._condemned)
+            self._condemned.clear()
+            self._carried += 1
+            self.unwiped = self.unwiped or self._rows.wipes_at_once
+
+    def _not_with_the_condemned(self, person: str, purpose: str) -> None:
+        """What is sealed after a key was condemned in the same commit is sealed with the next key."""
+        mine = self._committing == threading.get_ident()
+        if mine and ((person, purpose) in self._condemned or (person, None) in self._condemned):
+            self.carry_out()
+
+    def _destroy(self, owned: Sequence[Owned]) -> int:
         with self._lock:
-            for owner in [(person, purpose)] if purpose is not None else [o for o in self._by_owner if o[0] == person]:
+            destroyed = self._rows.delete(owned)
+            whole = {person for person, purpose in owned if purpose is None}
+            gone = {(person, purpose) for person, purpose in owned if purpose is not None}
+            if whole:
+                gone |= {owner for owner in self._by_owner if owner[0] in whole}
+            for owner in gone:
                 known = self._by_owner.pop(owner, None)
                 if known is not None:
                     self._by_head.pop(known.head, None)
-            destroyed = self._rows.delete(person, purpose)
-            if self._rows.wipes_at_once:
-                self.wipe()
         return destroyed
 
     def wipe(self) -> None:
@@ -214,7 +274,13 @@ class Vault:
 
         Raises `Unavailable` when somebody is in the way (a repeat is right), `VaultError` when a trace stays.
         """
-        if not self._rows.wipe():
+        before, self.unwiped = self.unwiped, False
+        try:
+            clean = self._rows.wipe()
+        except BaseException:
+            self.unwiped = before
+            raise
+        if not clean:
             raise VaultError(
                 Text(
                     "La clé détruite laisse une trace dans le coffre.",
@@ -255,7 +321,7 @@ class Vault:
                 row = self._rows.of_owner(person, purpose)
                 if row is not None:
                     return self._unwrap(row)
-                self._rows.add([self._new(person, purpose)])  # unless another process was faster: then theirs is found
+                self._add([self._new(person, purpose)])  # unless another process was faster: then theirs is found
         raise Unavailable(
             Text("Cette clé vient d’être détruite ailleurs.", "This key was just destroyed elsewhere."),
             Text("Réessayez dans un instant.", "Try again in a moment."),
@@ -280,13 +346,21 @@ class Vault:
                 )
             return self._unwrap(row)
 
-    def _new(self, person: str, purpose: str) -> Row:
-        """A fresh key, wrapped."""
+    def _add(self, made: Sequence[tuple[Row, bytes]]) -> None:
+        """Makes fresh keys durable, and remembers those that no other process was faster with; the caller holds the lock."""
+        inserted = self._rows.add([row for row, _ in made])
+        for row, secret in made:
+            if row.id in inserted:
+                self._remember(row, secret)
+
+    def _new(self, person: str, purpose: str) -> tuple[Row, bytes]:
+        """A fresh key, wrapped and not."""
         random = os.urandom(KEY_ID_RANDOM)
         identity = random + self._id_mac(random)
         subject = os.urandom(SUBJECT_SIZE)
         bound = b"wrap" + self._bound(person, purpose, identity) + subject
-        return Row(identity, person, purpose, subject, self._wrapper.wrap(os.urandom(KEY_SIZE), bound))
+        secret = os.urandom(KEY_SIZE)
+        return Row(identity, person, purpose, subject, self._wrapper.wrap(secret, bound)), secret
 
     def _unwrap(self, row: Row) -> _Key:
         """Unwraps and remembers; the caller holds the lock, so that a shredded key never comes back."""
@@ -298,6 +372,11 @@ class Vault:
                 Text("Une clé du coffre a été modifiée.", "A key of the vault was changed."),
                 Text("Restaurez le coffre depuis sa sauvegarde.", "Restore the vault from its backup."),
             )
+        return self._remember(row, secret)
+
+    def _remember(self, row: Row, secret: bytes) -> _Key:
+        identity, person, purpose, subject, _ = row
+        bound = self._bound(person, purpose, identity)
         key = _Key(AESGCM(secret), VERSION + identity, b"seal" + bound, person, purpose, subject.hex())
         self._by_owner[person, purpose] = key
         self._by_head[key.head] = key

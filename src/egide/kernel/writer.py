@@ -13,6 +13,7 @@ import hashlib
 import logging
 import queue
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from sqlalchemy import Connection, Table, bindparam, insert, select
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from egide.kernel import tables
-from egide.kernel.act import Act, Ctx, Effect, Facts, Receipt
+from egide.kernel.act import Act, Change, Ctx, Effect, Facts, Receipt, Rows
 from egide.kernel.errors import BadInput, Conflict, EgideError, Failed, Refused, Text, Unavailable, Uncertain
 from egide.kernel.store import put, unavailable
 
@@ -97,7 +98,9 @@ class Work:
     settled: bool = False  # decided and done already, with the ledger away: it is not decided again
 
 
-Pending = dict[tuple[Table, tuple[str, ...]], list[tuple[Any, ...]]]  # rows to insert, by table and columns
+class _Apart(Exception):
+    """A change of some act did not touch its row."""
+
 
 _encode = msgspec.json.Encoder().encode
 _ENTRY = ("realm", "idx", "leaf", "body", "id", "at", "act", "outcome", "actor", "order_id")
@@ -112,7 +115,7 @@ class Writer:
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
-        self._queue: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[Work, ...] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="egide-writer", daemon=True)
         self._unsigned = 0
         self._signed_at = monotonic()
@@ -130,9 +133,9 @@ class Writer:
         self._queue.put(None)
         self._thread.join(timeout=10)
 
-    def submit(self, work: Work) -> None:
-        """Queues one decided act."""
-        self._queue.put(work)
+    def submit(self, *works: Work) -> None:
+        """Queues a decided act, or several that are written in one transaction."""
+        self._queue.put(works)
 
     def _run(self) -> None:
         ending = False
@@ -144,7 +147,7 @@ class Writer:
                 if busy and self._queue.qsize() < BATCH:
                     sleep(GATHER_S)
                 while first is not None:
-                    batch.append(first)
+                    batch.extend(first)
                     if len(batch) >= BATCH:
                         break
                     first = self._queue.get_nowait()
@@ -181,8 +184,8 @@ class Writer:
         try:
             self._transaction(batch, careful=False)
             self.failed = None
-        except (IntegrityError, DataError):
-            # One act's rows collided: again, each under its own savepoint, so that only that act fails.
+        except (IntegrityError, DataError, _Apart):
+            # One act's rows collided, or were not there: again, each under its own savepoint, so that only that act fails.
             self._guarded(batch)
         except (SQLAlchemyError, OSError, EgideError) as error:
             self._settle(batch, error)
@@ -249,32 +252,32 @@ class Writer:
         kernel = self._kernel
         realm = kernel.settings.realm
         self._committing = False
+        kernel.vault.ensure(owner for work in batch for owner in _keys(work))
         connection = kernel.store.writer
-        with connection.begin():
+        with kernel.vault.commit(), connection.begin():
             kernel.store.lead(connection, realm)
             before = epoch = self._follow(connection)
             at = kernel.clock.now_us()
-            pending: Pending = {}
+            waiting: list[Work] = []
             kept: list[Work] = []
             for work in batch:
                 effect = work.effect
-                touched = careful or work.epoch != epoch or work.act.recheck is not None
-                once = work.once is not None and (effect is not None or work.act.emergency)
-                once = once or (work.asked is not None and effect is not None)
-                if once or (effect is not None and (touched or effect.apply is not None)):
-                    self._flush(connection, pending)
+                alone = careful or work.epoch != epoch or work.act.recheck is not None
+                alone = alone or (effect is not None and effect.apply is not None)
+                if alone and (effect is not None or _once(work)):
+                    self._together(connection, waiting)
                     if not self._apply(connection, work, epoch):
                         continue
-                elif effect is not None:
-                    for table, row in effect.rows:
-                        pending.setdefault((table, tuple(row)), []).append(tuple(row.values()))
+                else:
+                    waiting.append(work)
                 if work.effect is not None and work.effect.rights_changed:
                     epoch += 1
                 kept.append(work)
-            self._flush(connection, pending)
+            self._together(connection, waiting)
             if epoch != before:
                 put(connection, tables.rights, {"realm": realm}, {"epoch": epoch})
             adopt = self._append(connection, kept, at)
+            kernel.vault.carry_out()
             self._committing = True
         self._committing = False
         adopt()
@@ -291,30 +294,79 @@ class Writer:
             self._unsigned += len(rows)
         return int(connection.execute(_EPOCH, {"realm": realm}).scalar() or 1)
 
-    def _flush(self, connection: Connection, pending: Pending) -> None:
-        for (table, columns), rows in pending.items():
-            self._kernel.store.insert(connection, table, columns, rows)
-        pending.clear()
+    def _together(self, connection: Connection, works: list[Work]) -> None:
+        """Writes what these acts do, each statement once for all. Raises `_Apart` where one must be told from the others."""
+        series: dict[tuple[Any, str], list[Callable[[int], None]]] = {}
+        for work in works:
+            numbered = work.effect.numbered if work.effect is not None else None
+            if numbered is not None:
+                series.setdefault((numbered.draw, numbered.series), []).append(numbered.told)
+        for (draw_, name), told in series.items():
+            for number, tell in enumerate(told, draw_(connection, name, len(told))):
+                tell(number)
+        rows: dict[tuple[Table, tuple[str, ...]], list[tuple[Any, ...]]] = {}
+        changes: dict[tuple[int, bool], list[Change]] = {}
+        for work in works:
+            for table, row in self._rows(work, answered=True):
+                rows.setdefault((table, tuple(row)), []).append(tuple(row.values()))
+            for change in work.effect.changes if work.effect is not None else ():
+                changes.setdefault((id(change.statement), change.missed is None), []).append(change)
+        for (table, columns), values in rows.items():
+            self._kernel.store.insert(connection, table, columns, values)
+        for (_, lenient), same in changes.items():
+            done = connection.execute(same[0].statement, [change.values for change in same])
+            if not lenient and done.rowcount != len(same):
+                raise _Apart
+        for work in works:
+            self._shred(work)
+        works.clear()
+
+    def _shred(self, work: Work) -> None:
+        for person, purpose in work.effect.shreds if work.effect is not None else ():
+            self._kernel.vault.shred(person, purpose)
+
+    def _rows(self, work: Work, *, answered: bool) -> Rows:
+        """What an act inserts, and what says that it was done; `answered`: its result is known by now."""
+        effect = work.effect
+        rows: Rows = []
+        if work.once is not None and _once(work):
+            rows.append((tables.handled, dict(zip(_HANDLED, work.once, strict=True))))
+        if effect is None:
+            return rows
+        if work.asked is not None:
+            known = effect if answered else None
+            row = self._kernel.repeats.row(work.asked, work.id, work.ctx.now_us, known)
+            rows.append((tables.client_act, row))
+        return rows + effect.inserts
 
     def _apply(self, connection: Connection, work: Work, epoch: int) -> bool:
         """Decides again on what may have changed, then applies; False when the act ends here with an error."""
-        savepoint = connection.begin_nested()
+        savepoint, condemned = connection.begin_nested(), self._kernel.vault.condemned
+
+        def undone() -> None:
+            savepoint.rollback()
+            self._kernel.vault.spare(condemned)
+
         try:
-            if work.once is not None:
-                connection.execute(insert(tables.handled), dict(zip(_HANDLED, work.once, strict=True)))
             if not self._still_allowed(connection, work, epoch):
-                savepoint.rollback()
+                undone()
                 return True
             effect = work.effect
+            if effect is not None and effect.numbered is not None:
+                numbered = effect.numbered
+                numbered.told(numbered.draw(connection, numbered.series, 1))
+            for table, row in self._rows(work, answered=False):
+                connection.execute(insert(table), row)
             if effect is not None:
-                if work.asked is not None:
-                    self._kernel.repeats.write(connection, work.asked, effect, work.id, work.ctx.now_us)
-                for table, row in effect.rows:
-                    connection.execute(insert(table), row)
+                for change in effect.changes:
+                    change.make(connection)
+                self._shred(work)
                 if effect.apply is not None:
                     effect.apply(connection)
+                if work.asked is not None:
+                    self._kernel.repeats.answer(connection, work.asked, effect)
         except DataError:
-            savepoint.rollback()
+            undone()
             work.error = BadInput(
                 Text(
                     "Une valeur donnée est trop longue ou ne s’écrit pas.",
@@ -324,14 +376,14 @@ class Writer:
             )
             return False
         except IntegrityError:
-            savepoint.rollback()
+            undone()
             work.error = Conflict(
                 Text("Cela existe déjà ou a changé entre-temps.", "This exists already or has changed meanwhile."),
                 Text("Actualisez la page, puis recommencez.", "Refresh the page, then try again."),
             )
             return False
         except EgideError as error:
-            savepoint.rollback()
+            undone()
             work.error = error
             return False
         except (SQLAlchemyError, OSError):
@@ -339,7 +391,7 @@ class Writer:
         except Exception:
             # Foreign code inside the transaction: its mistake is its own act's end, and nobody else's.
             log.exception("%s failed while it was written", work.act.name)
-            savepoint.rollback()
+            undone()
             work.error = Failed()
             return False
         savepoint.commit()
@@ -349,7 +401,10 @@ class Writer:
         act = work.act
         if work.settled or (work.epoch == epoch and act.recheck is None):
             return True
-        ctx = Ctx(self._kernel, work.ctx.principal, act, work.ctx.now_us, connection, work.ctx.purpose, work.ctx.cause)
+        was = work.ctx
+        ctx = Ctx(
+            self._kernel, was.principal, act, was.now_us, connection, was.purpose, was.cause, consumer=was.consumer
+        )
         if work.epoch != epoch or act.recheck is None:
             facts = self._kernel.facts(ctx, work.given, fresh=True)
         else:
@@ -411,10 +466,8 @@ class Writer:
 
     def _leaf(self, work: Work, at: int, realm: str) -> tuple[bytes, bytes]:
         kernel = self._kernel
-        principal = work.ctx.principal
         effect = work.effect
-        person = (effect.actor if effect is not None else None) or principal.id or "nobody"
-        purpose = work.act.activity
+        person, purpose = _signatory(work)
         body = Body(
             input=msgspec.Raw(work.raw or b"{}"),
             facts=work.facts,
@@ -485,6 +538,22 @@ _SINCE = (
     .order_by(tables.entry.c.idx)
 )
 _EPOCH = select(tables.rights.c.epoch).where(tables.rights.c.realm == bindparam("realm"))
+
+
+def _signatory(work: Work) -> tuple[str, str]:
+    """The (person, purpose) under which an act's body is sealed."""
+    actor = work.effect.actor if work.effect is not None else None
+    return actor or work.ctx.principal.id or "nobody", work.act.activity
+
+
+def _keys(work: Work) -> tuple[tuple[str, str], ...]:
+    """The keys that writing this act takes, as far as they are known before."""
+    return (_signatory(work), *(work.effect.keys if work.effect is not None else ()))
+
+
+def _once(work: Work) -> bool:
+    """Whether it is written that this event was handled: also by a call for help that was refused (`Work.once`)."""
+    return work.once is not None and (work.effect is not None or work.act.emergency)
 
 
 def _nothing() -> None:

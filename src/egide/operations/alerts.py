@@ -8,7 +8,6 @@ key destroyed erases all of it (GDPR 17); 30 days after it is closed that happen
 from __future__ import annotations
 
 import hmac
-from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -18,8 +17,9 @@ from sqlalchemy import Connection, delete, insert, select, update
 from egide.kernel import tables as kernel_tables
 from egide.kernel.act import Act, Ctx, Effect, Facts, Input, Nothing, act
 from egide.kernel.clock import iso
+from egide.kernel.distress import id_of, limited, secret_of
 from egide.kernel.door import Kernel
-from egide.kernel.errors import BadInput, NotFound, Text, TooMany
+from egide.kernel.errors import BadInput, NotFound, Text
 from egide.kernel.forget import forget_acts
 from egide.kernel.identity import digest
 from egide.kernel.retention import keep, trigger
@@ -99,19 +99,6 @@ def _words(text: str) -> str:
     return text
 
 
-def _limited(ctx: Ctx, who: str) -> None:
-    if not ctx.replayed and who and not board(ctx.kernel).buckets.take(who):
-        raise TooMany(
-            Text("Trop de messages en peu de temps.", "Too many messages in a short time."),
-            Text("Attendez quelques secondes, ou appelez le 17 ou le 112.", "Wait a few seconds, or call 17 or 112."),
-        )
-
-
-def _from(seed: bytes, what: bytes) -> bytes:
-    """The same act makes the same ids and secrets, whenever it is done."""
-    return hmac.digest(seed, what, "sha256")
-
-
 def _found(ctx: Ctx, alert: str) -> Alert:
     found = board(ctx.kernel).find(alert)
     if found is None:
@@ -148,10 +135,10 @@ def send(ctx: Ctx, given: NewAlert) -> Effect:
         raise BadInput(
             Text("Lieu hors de la Terre, ou adresse trop longue.", "A place off the Earth, or too long a way.")
         )
-    _limited(ctx, ctx.principal.id or ctx.address)
+    limited(ctx, board(ctx.kernel).buckets, ctx.principal.id or ctx.address)
     kernel = ctx.kernel
-    id_ = _from(ctx.seed, b"alert").hex()[:16]
-    secret = urlsafe_b64encode(_from(ctx.seed, b"secret")).decode().rstrip("=")
+    id_ = id_of(ctx, b"alert", 16)
+    secret = secret_of(ctx)
     body = AlertBody(text, given.lat if there else None, given.lon if there else None, given.reach.strip())
     alert = Alert(id_, digest(secret), ctx.now_us, given.lang, body)
 
@@ -174,7 +161,7 @@ def send(ctx: Ctx, given: NewAlert) -> Effect:
 
 def _word(ctx: Ctx, alert: Alert, text: str, *, officer: bool) -> Effect:
     kernel = ctx.kernel
-    word = AlertWord(_from(ctx.seed, b"word").hex()[:16], ctx.now_us, officer, text)
+    word = AlertWord(id_of(ctx, b"word", 16), ctx.now_us, officer, text)
 
     def apply(connection: Connection) -> None:
         sealed = kernel.vault.seal(owner(alert.id), PURPOSE, text.encode(), word.id.encode())
@@ -197,7 +184,7 @@ def _word(ctx: Ctx, alert: Alert, text: str, *, officer: bool) -> Effect:
     en="Write again about one’s alert",
 )  # fmt: skip
 def say(ctx: Ctx, given: AlertSaid) -> Effect:
-    _limited(ctx, ctx.principal.id or ctx.address)
+    limited(ctx, board(ctx.kernel).buckets, ctx.principal.id or ctx.address)
     alert = _found(ctx, given.alert) if ctx.replayed else _sender(ctx, given.alert, given.secret)
     return _word(ctx, alert, _words(given.text), officer=False)
 

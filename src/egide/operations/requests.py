@@ -6,8 +6,6 @@ its definition exports to operations, no more. Nothing is typed again.
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
     from egide.kernel.door import Kernel
 
 ORIGIN = "service"
-TRIES, TRY_S = 20, 0.1  # s between them
 IN_DANGER = "Vie en danger : une personne l’écrit au service d’aide"
 # Kind and priority by service; what is not here is no incident (a home to pass by is a patrol's).
 KINDS = {
@@ -92,15 +89,10 @@ async def called(kernel: Kernel, payload: dict[str, Any]) -> None:
     """Somebody who writes to help by chat is in danger: a team is asked for."""
     system, cause = kernel.system(ACTIVITY), payload["cause"]
     asked = msgspec.json.encode({"chat": payload["chat"]})
-    outcome = None
-    for _ in range(TRIES):
-        # What is in the store is on the board of conversations a moment later; where it never comes, it was ended and erased.
-        with suppress(NotFound):
-            outcome = await kernel.perform("services.chat.exported", asked, system, cause=cause)
-            break
-        await asyncio.sleep(TRY_S)
-    if outcome is None:
-        return
+    try:
+        outcome = await kernel.perform("services.chat.exported", asked, system, cause=cause)
+    except NotFound:
+        return  # ended and erased meanwhile
     fields = msgspec.to_builtins(outcome.result)["fields"]
     kind, priority = KINDS["violence-chat"]
     given = {

@@ -8,16 +8,24 @@ from egide.kernel.capability import Capability
 
 if TYPE_CHECKING:
     from egide.kernel.door import Kernel
+    from egide.kernel.retention import Eraser
 
 
 async def _start(kernel: Kernel) -> None:
-    from egide.services import chat_board  # noqa: PLC0415 — only a platform that starts needs it
+    from egide.services import chat_board, hearing_room, recording_store  # noqa: PLC0415 — only a platform that starts needs it
 
+    kernel.things[hearing_room.THING] = hearing_room.Rooms(kernel)
+    hearing_room.rooms(kernel).start()
+    kernel.things[recording_store.THING] = recording_store.Recordings(kernel)
+    recording_store.recordings(kernel).start()
     kernel.things[chat_board.THING] = chat_board.Board(kernel)
     chat_board.board(kernel).start()
 
 
 async def _stop(kernel: Kernel) -> None:
+    for name in ("hearings", "recordings"):
+        if name in kernel.things:
+            await kernel.things[name].stop()
     press = kernel.things.get("press")
     if press is not None:
         press.close()
@@ -29,14 +37,31 @@ def capability() -> Capability:
         chat,
         chat_desk,
         desk,
+        devices,
         documents,
         drafts,
         exports,
+        field_pack,
+        file_check,
+        hearing_room,
         holding,
         identities,
         notices,
+        outbox,
+        outbox_attach,
+        outbox_kept,
+        own_rights,
+        recording,
+        recording_store,
+        reviews,
+        rounds,
+        signing,
         tables,
+        upload_acts,
+        upload_examining,
+        upload_reading,
         uploads,
+        wallets,
     )
     from egide.services.definition import catalogue  # noqa: PLC0415 — see above
     from egide.services.filing import category  # noqa: PLC0415 — see above
@@ -45,21 +70,37 @@ def capability() -> Capability:
     acts = (
         *drafts.ACTS,
         *identities.ACTS,
-        *uploads.ACTS,
+        *wallets.ACTS,
+        *upload_acts.ACTS,
+        *upload_examining.ACTS,
+        *upload_reading.ACTS,
         *holding.ACTS,
         *documents.ACTS,
         *exports.ACTS,
         *notices.ACTS,
         *desk.ACTS,
+        *signing.ACTS,
         *desk.generated(),
+        *own_rights.ACTS,
+        *hearing_room.ACTS,
+        *recording.ACTS,
         *chat.ACTS,
         *chat_desk.ACTS,
+        *devices.ACTS,
+        *outbox.ACTS,
+        *outbox_attach.ACTS,
+        *field_pack.ACTS,
+        *reviews.ACTS,
+        *rounds.ACTS,
     )
-    erasers = {
+    erasers: dict[str, Eraser] = {
         drafts.CATEGORY: drafts.erase,
         identities.CATEGORY: identities.erase,
+        wallets.CATEGORY: wallets.erase,
         **uploads.ERASERS,
+        **outbox_kept.ERASERS,
         **chat.ERASERS,
+        recording_store.CATEGORY: recording_store.erase,
         **kept,
     }
     return Capability(
@@ -68,7 +109,8 @@ def capability() -> Capability:
         acts=acts,
         tables=tables.metadata,
         erasers=erasers,
-        removers=uploads.REMOVERS,
+        removers={**uploads.REMOVERS, recording_store.CATEGORY: recording_store.remove},
         start=_start,
+        rights=file_check.check,
         stop=_stop,
     )

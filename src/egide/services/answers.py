@@ -29,6 +29,8 @@ def boxes(field: Field) -> tuple[str, ...]:
 
 def clean(text: str) -> str:
     """A text as it is kept: composed (NFC), line breaks as line feeds, without control characters or blanks around it."""
+    if text.isascii() and text.isprintable():  # most answers, and nothing to change but blanks
+        return text.strip()
     return CONTROLS.sub("", unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))).strip()
 
 
@@ -71,6 +73,14 @@ def _date(parts: list[str]) -> str:
     if all(part.isascii() and part.isdigit() for part in parts):
         return f"{year.zfill(4)}-{month.zfill(2)}-{day.zfill(2)}"
     return "-".join(parts)
+
+
+def birthdate(typed: str) -> str:
+    """YYYY-MM-DD of what was typed as day, month, year; as typed where it is none."""
+    parts = typed.replace(".", "/").replace("-", "/").split("/")
+    if len(parts) == 3 and all(part.isascii() and part.isdigit() for part in parts):
+        return f"{parts[2].zfill(4)}-{parts[1].zfill(2)}-{parts[0].zfill(2)}"
+    return typed.strip()
 
 
 def _cents(text: str) -> int | str:
@@ -117,16 +127,17 @@ def way_of(definition: Definition, answers: Mapping[str, Any]) -> Way | None:
     return next((way for way in definition.ways if holds(way.when, answers)), None)
 
 
-def relevant(definition: Definition, answers: Mapping[str, Any]) -> Answers:
-    """The answers to what is asked; the others are not kept (GDPR 5(1)(c))."""
-    return {field.id: answers[field.id] for field in asked(definition.fields, answers) if field.id in answers}
+def relevant(definition: Definition, answers: Mapping[str, Any], step: str = "") -> Answers:
+    """The answers to what is asked, at filing or at a step; the others are not kept (GDPR 5(1)(c))."""
+    fields = definition.fields_of(step)
+    return {field.id: answers[field.id] for field in asked(fields, answers) if field.id in answers}
 
 
-def check(definition: Definition, answers: Mapping[str, Any], today: date) -> dict[str, Text]:
+def check(definition: Definition, answers: Mapping[str, Any], today: date, step: str = "") -> dict[str, Text]:
     """What is wrong, by question; empty where nothing is. `today`: the legal day of the jurisdiction."""
-    given = dict(answers)
+    given, fields = dict(answers), definition.fields_of(step)
     wrong: dict[str, Text] = {}
-    for error in validator(definition).iter_errors(given):
+    for error in validator(definition, step).iter_errors(given):
         path = list(error.instance_path)
         kind: Any = error.kind  # one class for each keyword, which the stubs do not tell apart
         if path:
@@ -135,19 +146,19 @@ def check(definition: Definition, answers: Mapping[str, Any], today: date) -> di
             id_ = kind.property
         else:
             id_ = str(next(iter(kind.unexpected))) if kind.name == "additionalProperties" else ""
-        wrong.setdefault(id_, _sentence(definition, id_, kind))
-    for field in definition.fields:
+        wrong.setdefault(id_, _sentence(fields, id_, kind))
+    for field in fields:
         if field.past and field.id in given and field.id not in wrong and date.fromisoformat(given[field.id]) > today:
             wrong[field.id] = Text("Cette date n’est pas encore passée.", "This date has not come yet.")
     return wrong
 
 
-def _sentence(definition: Definition, id_: str, kind: Any) -> Text:
-    field = next((one for one in definition.fields if one.id == id_), None)
+def _sentence(fields: Iterable[Field], id_: str, kind: Any) -> Text:
+    field = next((one for one in fields if one.id == id_), None)
     if field is None:
         return Text("Ce n’est pas une question de ce service.", "This is not a question of this service.")
     if kind.name in ("required", "minLength", "minItems"):
-        return _MISSING.get(field.kind, Text("Répondez à cette question.", "Answer this question."))
+        return sentences(field)[0]
     if kind.name == "falseSchema":
         return Text("Cette question ne se pose pas ici.", "This question is not asked here.")
     if kind.name == "maxLength":
@@ -155,6 +166,13 @@ def _sentence(definition: Definition, id_: str, kind: Any) -> Text:
     if kind.name == "maxItems":
         return Text(f"{kind.limit} au plus.", f"{kind.limit} at most.")
     return _WRONG[field.kind]
+
+
+def sentences(field: Field) -> tuple[Text, Text]:
+    """What is said where a question's answer is missing, and where it is not right."""
+    return _MISSING.get(field.kind, Text("Répondez à cette question.", "Answer this question.")), _WRONG.get(
+        field.kind, Text("Répondez à cette question.", "Answer this question.")
+    )
 
 
 _MISSING = {

@@ -10,7 +10,6 @@ a day without a word. What the person chose to keep becomes a file first (chat_f
 from __future__ import annotations
 
 import hmac
-from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
@@ -21,8 +20,9 @@ from egide.kernel import tables as kernel_tables
 from egide.kernel.act import Act, Ctx, Effect, Facts, Input, act
 from egide.kernel.capability import Words
 from egide.kernel.clock import from_us
+from egide.kernel.distress import id_of, limited, secret_of
 from egide.kernel.door import Kernel
-from egide.kernel.errors import BadInput, Conflict, NotFound, Text, TooMany, Unavailable
+from egide.kernel.errors import BadInput, Conflict, NotFound, Text, Unavailable
 from egide.kernel.forget import forget_acts
 from egide.kernel.identity import digest
 from egide.kernel.retention import keep as retained
@@ -45,7 +45,7 @@ from egide.services.chat_board import (
 )
 from egide.services.definition import Transition
 from egide.services.filing import Invalid, today
-from egide.services.model import new_code, number_in
+from egide.services.model import bound, new_code, number, places, series_of
 
 MAX_TEXT = 4000  # characters
 SEEN = ("", "answer", "relay")  # what of it the person reads; why a team is asked for is for the team
@@ -142,19 +142,6 @@ def words_of(text: str, *, due: bool = True) -> str:
     return said
 
 
-def _limited(ctx: Ctx) -> None:
-    if not ctx.replayed and ctx.address and not board(ctx.kernel).buckets.take(ctx.address):
-        raise TooMany(
-            Text("Trop de messages en peu de temps.", "Too many messages in a short time."),
-            Text("Attendez quelques secondes, ou appelez le 17 ou le 112.", "Wait a few seconds, or call 17 or 112."),
-        )
-
-
-def made_of(seed: bytes, what: bytes) -> bytes:
-    """The same act makes the same ids and secrets, whenever it is done."""
-    return hmac.digest(seed, what, "sha256")
-
-
 def found(ctx: Ctx, chat: str) -> Chat:
     """A conversation that is open. Raises `NotFound`."""
     held = board(ctx.kernel).find(chat)
@@ -239,10 +226,10 @@ def write_line(ctx: Ctx, connection: Connection, chat: str, line: Line, **change
 def open_chat(ctx: Ctx, given: NewChat) -> Effect:
     kernel, service = ctx.kernel, definition()
     text = words_of(given.text)
-    _limited(ctx)
-    id_ = made_of(ctx.seed, b"chat").hex()[:32]
-    secret = urlsafe_b64encode(made_of(ctx.seed, b"secret")).decode().rstrip("=")
-    line = Line(made_of(ctx.seed, b"line").hex()[:32], ctx.now_us, False, "", "", LineBody(text))
+    limited(ctx, board(ctx.kernel).buckets, ctx.address)
+    id_ = id_of(ctx, b"chat")
+    secret = secret_of(ctx)
+    line = Line(id_of(ctx, b"line"), ctx.now_us, False, "", "", LineBody(text))
     chat = Chat(id_, digest(secret), service.version, given.lang, ctx.now_us, service.initial, ctx.now_us, lines=[line])
 
     def apply(connection: Connection) -> None:
@@ -267,10 +254,10 @@ def open_chat(ctx: Ctx, given: NewChat) -> Effect:
     emergency=True, input=ChatSaid, output=ChatShown, max_bytes=MAX_BYTES, fr="Écrire de nouveau", en="Write again",
 )  # fmt: skip
 def say(ctx: Ctx, given: ChatSaid) -> Effect:
-    _limited(ctx)
+    limited(ctx, board(ctx.kernel).buckets, ctx.address)
     kernel, chat = ctx.kernel, _own(ctx, given)
     line = Line(
-        made_of(ctx.seed, b"line").hex()[:32],
+        id_of(ctx, b"line"),
         ctx.now_us,
         False,
         "",
@@ -320,7 +307,8 @@ def keep(ctx: Ctx, given: Choice) -> Effect:
 
     def apply(connection: Connection) -> None:
         if not chat.number:
-            chosen.number = number_in(connection, service.code, from_us(ctx.now_us).astimezone(kernel.book.zone))
+            series = series_of(service.code, from_us(ctx.now_us).astimezone(kernel.book.zone))
+            chosen.number = number(series, places(connection, series, 1))
         sealed = kernel.vault.seal(owner(chat.id), PURPOSE, msgspec.json.encode(body), chat.id.encode())
         values = {"number": chosen.number, "words": given.words, "body": sealed} | (
             {"code": digest(code)} if code else {}
@@ -359,15 +347,16 @@ def ended(ctx: Ctx, chat: Chat, step: Transition, text: str, by: str, unit: str 
         if not connection.execute(update(table).where(*open_).values(closed=ctx.now_us, state=step.to)).rowcount:
             raise Conflict(Text("Cette conversation vient de se terminer.", "This conversation has just ended."))
         if write is not None:
-            write.apply(connection)
+            effect.bulk = bound(write.apply(connection))
         trigger(kernel, connection, WORDS, chat.id, ctx.now_us)
 
     events = [told(ctx, chat.id), *(write.events if write is not None else [])]
-    return Effect(
+    effect = Effect(
         Chosen(chat.number, ""), apply=apply, events=events, actor=None if by else owner(chat.id),
         after=lambda receipt: board(kernel).change(chat, receipt, closed=True, state=step.to),
         concerns=(owner(chat.id), *(write.concerns if write is not None else ())),
     )  # fmt: skip
+    return effect
 
 
 def shown(chat: Chat) -> ChatShown:

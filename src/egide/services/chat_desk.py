@@ -9,18 +9,27 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from egide.kernel import tables as kernel_tables
 from egide.kernel.act import Act, Ctx, Effect, Facts, Input, Nothing, act
-from egide.kernel.errors import BadInput, Conflict, NotFound, Text
+from egide.kernel.distress import id_of
+from egide.kernel.errors import BadInput, Conflict, EgideError, NotFound, Text
 from egide.services import chat_tables
-from egide.services.chat import MAX_BYTES, ended, found, made_of, settled, step_of, told, words_of, write_line
+from egide.services.chat import MAX_BYTES, ended, found, settled, step_of, told, words_of, write_line
 from egide.services.chat_board import PURPOSE, SERVICE, Chat, Line, LineBody, board, definition, owner
 from egide.services.definition import MAX_TEXT, Export
 from egide.services.filing import OFFICERS
+from egide.services.model import ERASED
 
 OFFICER, RELAY, ALERT = "officer", "relay", "alert"
+_CHAT, _LINE = chat_tables.chat, chat_tables.line
+_TEAM = (  # the last call for a team in a conversation that goes on
+    select(_CHAT.c.version, _LINE.c.id, _LINE.c.body)
+    .join(_CHAT, _CHAT.c.id == _LINE.c.chat)
+    .where(_CHAT.c.id == bindparam("of"), _CHAT.c.closed.is_(None), _LINE.c.step == ALERT)
+    .order_by(_LINE.c.at.desc())
+)
 GROUP, HANDOVER = "victim-chat", "victim-chat-handover"
 
 
@@ -89,7 +98,7 @@ def _desk(ctx: Ctx, chat: Chat) -> ChatDesk:
 
 
 def _line(ctx: Ctx, step: str, body: LineBody) -> Line:
-    return Line(made_of(ctx.seed, b"line").hex()[:32], ctx.now_us, True, ctx.principal.id, step, body)
+    return Line(id_of(ctx, b"line"), ctx.now_us, True, ctx.principal.id, step, body)
 
 
 def _done(ctx: Ctx, chat: Chat, line: Line, **changed: Any) -> Effect:
@@ -189,13 +198,13 @@ def alert(ctx: Ctx, given: TeamAsked) -> Effect:
     line = _line(ctx, ALERT, LineBody(words_of(given.text), {name: value for name, value in fields.items() if value}))
     effect = _done(ctx, chat, line, state=step.to, since=ctx.now_us)
     effect.events += [
-        (export.event, {"chat": chat.id, "service": SERVICE, "to": export.target}) for export in _exports(chat)
+        (export.event, {"chat": chat.id, "service": SERVICE, "to": export.target}) for export in _exports(chat.version)
     ]
     return effect
 
 
-def _exports(chat: Chat) -> tuple[Export, ...]:
-    return definition(chat.version).exports
+def _exports(version: int) -> tuple[Export, ...]:
+    return definition(version).exports
 
 
 @act(
@@ -213,14 +222,23 @@ def back(ctx: Ctx, given: ChatRef) -> Effect:
     output=Exported, fr="Donner à l’équipe ce qu’il lui faut pour venir", en="Give the team what it needs to come",
 )  # fmt: skip
 def exported(ctx: Ctx, given: ChatRef) -> Effect:
-    """For who hears `help.needed`: the fields that the service exports, and nothing else of the conversation."""
-    chat = found(ctx, given.chat)
-    asked = next((line for line in reversed(chat.lines) if line.step == ALERT), None)
-    if asked is None:
+    """For who hears `help.needed`: the fields that the service exports, and nothing else of the conversation.
+
+    From the store: the board of the process that hears it may not know of the conversation yet.
+    """
+    row = ctx.db.execute(_TEAM, {"of": given.chat}).first()
+    try:
+        sealed = None if row is None else ctx.kernel.vault.open_(owner(given.chat), PURPOSE, row.body, row.id.encode())
+    except EgideError as error:
+        if error.code != ERASED:
+            raise
+        sealed = None
+    if row is None or sealed is None:
         raise NotFound(Text("Aucune équipe n’est demandée ici.", "No team is asked for here."))
-    listed = {name for export in _exports(chat) for name in export.fields}
-    fields = {name: value for name, value in asked.body.fields.items() if name in listed}
-    return Effect(Exported(SERVICE, fields), concerns=(owner(chat.id),))
+    listed = {name for export in _exports(row.version) for name in export.fields}
+    asked = msgspec.json.decode(sealed, type=LineBody).fields
+    fields = {name: value for name, value in asked.items() if name in listed}
+    return Effect(Exported(SERVICE, fields), concerns=(owner(given.chat),))
 
 
 @act(

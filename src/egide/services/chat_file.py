@@ -23,14 +23,26 @@ from egide.services import tables
 from egide.services.chat_board import Chat, Line, definition
 from egide.services.definition import Definition, Transition
 from egide.services.filing import category
-from egide.services.model import FILED, PURPOSE, START, EventBody, FileBody, Who, due_at, file_owner, link, move
+from egide.services.model import (
+    FILED,
+    PURPOSE,
+    START,
+    EventBody,
+    FileBody,
+    Who,
+    due_at,
+    event_hash,
+    file_owner,
+    link,
+    move,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What the act that ends a conversation does besides, for its file."""
+    """What the act that ends a conversation does besides, for its file; `apply` gives the hashes of the events it wrote."""
 
-    apply: Callable[[Connection], None]
+    apply: Callable[[Connection], list[bytes]]
     events: list[tuple[str, dict[str, Any]]]
     concerns: tuple[str, ...]
 
@@ -44,15 +56,17 @@ def of(ctx: Ctx, chat: Chat, step: Transition, text: str, by: str, unit: str) ->
     said = _transcript(ctx, chat) if chat.words else ""
     words = "\n\n".join(part for part in (said, text) if part)
 
-    def apply(connection: Connection) -> None:
-        _begin(ctx, connection, service, chat, id_, unit)
+    def apply(connection: Connection) -> list[bytes]:
+        made = [_begin(ctx, connection, service, chat, id_, unit)]
         state = service.initial
         for line in _steps(service, chat):
-            move(ctx.kernel, connection, id_, state, line.step, line.at, line.by or None, EventBody(line.body.text))
+            one = EventBody(line.body.text)
+            made.append(move(ctx.kernel, connection, id_, state, line.step, line.at, line.by or None, one).hash)
             state = next(one.to for one in service.transitions if one.id == line.step)
-        move(ctx.kernel, connection, id_, state, step.id, ctx.now_us, by or None, EventBody(words))
+        made.append(move(ctx.kernel, connection, id_, state, step.id, ctx.now_us, by or None, EventBody(words)).hash)
         if service.state(step.to).ends:
             trigger(ctx.kernel, connection, category(service), id_, ctx.now_us)
+        return made
 
     told = {"file": id_, "service": service.id}
     events = [("service.filed", told), ("service.moved", told | {"state": step.to})]
@@ -71,8 +85,8 @@ def _steps(service: Definition, chat: Chat) -> Iterator[Line]:
     return (line for line in chat.lines if line.step in known)
 
 
-def _begin(ctx: Ctx, connection: Connection, service: Definition, chat: Chat, id_: str, unit: str) -> None:
-    """The file as it was when the person first wrote."""
+def _begin(ctx: Ctx, connection: Connection, service: Definition, chat: Chat, id_: str, unit: str) -> bytes:
+    """The file as it was when the person first wrote; gives its event's hash."""
     kernel, words = ctx.kernel, msgspec.json.encode(EventBody())
     head = link(START, id_, 0, chat.at, FILED, service.initial, words)
     owner, body = file_owner(id_), FileBody(chat.body.answers, Who())
@@ -89,6 +103,7 @@ def _begin(ctx: Ctx, connection: Connection, service: Definition, chat: Chat, id
     }  # fmt: skip
     connection.execute(insert(tables.event), event)
     connection.execute(insert(kernel_tables.retained), keep(category(service), id_))
+    return event_hash(event)
 
 
 def _transcript(ctx: Ctx, chat: Chat) -> str:

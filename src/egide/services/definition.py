@@ -11,7 +11,7 @@ import difflib
 import hashlib
 import tomllib
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Literal
@@ -28,10 +28,17 @@ ChannelName = Literal["remote", "counter", "mobile"]
 CHANNELS: tuple[ChannelName, ...] = ("remote", "counter", "mobile")
 # How a person is known: 0 nobody, 1 by their own word and a way to reach them, 2 to 4 eIDAS low, substantial, high.
 Level = Literal[0, 1, 2, 3, 4]
+HOLDER = "holder"  # the person whose file it is, among the roles of a step
 MAX_TEXT = 200  # characters of a line
 MAX_LONG = 8_000  # characters of an account
 MAX_FIELDS = 40  # of a service; more is another service
 PUBLISHED = "published.toml"
+# What a hearing by video cannot do without: the steps of decree 2024-139 (hearing.py says what each is).
+HEARING_STEPS = (
+    "propose", "choose", "acknowledge", "ready", "identify", "ask_safe", "hear", "read_back", "correct", "amend", "confirm", "sign",
+)  # fmt: skip
+# Its states in which the two may see and hear one another.
+ROOM = ("ready", "identified", "safe", "heard", "read", "confirmed")
 
 
 class Option(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,6 +69,9 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     when: tuple[Condition, ...] = ()
     past: bool = False
     autocomplete: str = ""  # HTML's token, for what a browser may fill in about the person themselves
+    news: bool = (
+        False  # a telephone that is asked for so that its owner is told of news: for another end it is not used so
+    )
 
 
 class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -114,15 +124,21 @@ class Transition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename
     roles: tuple[str, ...]
     say: Words
     reason: bool = False
-    signed: bool = False  # by the officer's passkey over the act's hash
+    signed: bool = False  # by the officer; where they have a passkey, it is asked over the act's hash (signing.py)
+    step_up: bool = False  # of a signed one: also of an officer who has no passkey, and who then cannot sign
     output: str | None = None  # the document that comes of it
+    groups: tuple[str, ...] = ()  # the packs' rule groups that apply to it beyond those of every step (step_facts.py)
+    round: Words | None = None  # a patrol passes by: the holder reads these words and when, nothing else of it
+    asks: tuple[
+        Field, ...
+    ] = ()  # what the person is asked when they take it themselves; files are those they add to theirs
 
 
 class Output(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A document: its template, and who gets it."""
 
     id: str
-    template: Literal["receipt", "report", "attestation"]
+    template: Literal["receipt", "report", "attestation", "notice"]
     title: Words
     to: tuple[Literal["holder", "unit", "prosecutor"], ...]
 
@@ -139,7 +155,29 @@ class Export(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     when: tuple[Condition, ...] = ()
 
 
-class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Hearing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How one is heard by video: whose rights are told (rights.toml), and after which answers a hearing in person must follow."""
+
+    rights: Literal["victim", "witness", "statement"]
+    in_person: tuple[Condition, ...] = ()
+
+
+class Notice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a person reaches a file that an officer opened about them: by a notice with number, code and link.
+
+    `output`: the document; `paid`: the step by which a payment is recorded; `shows`: the answers that the page shows, who is
+    meant not among them; the words say how else it is paid, how it is contested, and what is possible once the time is over.
+    """
+
+    output: str
+    paid: str
+    shows: tuple[str, ...]
+    pay: Words
+    contest: Words
+    late: Words
+
+
+class Definition(msgspec.Struct, frozen=True, dict=True, forbid_unknown_fields=True):
     """One version of a service. `code` begins its numbers; `text` and `article` are its basis in the packs."""
 
     id: str
@@ -164,20 +202,44 @@ class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     exports: tuple[Export, ...] = ()
     keywords: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()  # the packs' rule groups that apply to its filing, beyond those of every service
+    hearing: Hearing | None = None
+    notice: Notice | None = None
     digest: str = ""  # SHA-256 of its file; no file says it of itself
 
     def __hash__(self) -> int:
         return hash((self.id, self.version, self.digest))
 
-    @property
+    @cached_property
     def fields(self) -> tuple[Field, ...]:
         """Every question, in the order it is asked."""
         return self.questions + tuple(field for step in self.steps for field in step.fields)
 
-    @property
+    @cached_property
+    def deciding(self) -> tuple[Field, ...]:
+        """The questions whose answers decide which others are asked."""
+        named = {condition.field for field in self.fields for condition in field.when}
+        return tuple(field for field in self.fields if field.id in named)
+
+    @cached_property
     def attachments(self) -> tuple[str, ...]:
         """The question that is answered by files, by its id; at most one."""
         return tuple(field.id for field in self.fields if field.kind == "files")
+
+    @property
+    def on_pages(self) -> bool:
+        """Whether residents ask for it on its pages: a form, a wallet, or a hearing by video where `[hearing]` says how."""
+        remote = self.channels.get("remote")
+        modes = remote.modes if remote is not None else ()
+        return "form" in modes or "wallet" in modes or ("video" in modes and self.hearing is not None)
+
+    def fields_of(self, step: str) -> tuple[Field, ...]:
+        """The questions of one step; "" for those of filing. Raises `KeyError`."""
+        if not step:
+            return self.fields
+        for transition in self.transitions:
+            if transition.id == step:
+                return transition.asks
+        raise KeyError(step)
 
     def field(self, id_: str) -> Field:
         """A question by its id. Raises `KeyError`."""
@@ -269,6 +331,16 @@ def problems(definition: Definition) -> Iterable[Text]:
     yield from _channel_problems(definition)
     yield from _field_problems(definition)
     yield from _state_problems(definition)
+    if definition.hearing is not None:
+        yield from _condition_problems(
+            definition.hearing.in_person, {field.id: field for field in definition.fields}, "hearing"
+        )
+        steps = {transition.id for transition in definition.transitions}
+        yield from (
+            Text(f"une audition par vidéo sans l’étape « {id_} »", f"a hearing by video without the step “{id_}”")
+            for id_ in HEARING_STEPS
+            if id_ not in steps
+        )
 
 
 def _channel_problems(definition: Definition) -> Iterable[Text]:
@@ -286,18 +358,7 @@ def _channel_problems(definition: Definition) -> Iterable[Text]:
 
 def _field_problems(definition: Definition) -> Iterable[Text]:
     seen: dict[str, Field] = {}
-    if len(definition.fields) > MAX_FIELDS:
-        yield Text(f"plus de {MAX_FIELDS} questions", f"more than {MAX_FIELDS} questions")
-    for field in definition.fields:
-        if field.id in seen:
-            yield Text(f"question « {field.id} » posée deux fois", f"question “{field.id}” asked twice")
-        if (field.kind in ("choice", "choices")) != bool(field.options):
-            yield Text(
-                f"« {field.id} » : des choix, et eux seuls, ont des options",
-                f"“{field.id}”: choices, and only they, have options",
-            )
-        yield from _condition_problems(field.when, seen, field.id)
-        seen[field.id] = field
+    yield from _question_problems(definition.fields, seen)
     if len(definition.attachments) > 1:  # files belong to a draft as a whole
         yield Text("plus d’une question à fichiers", "more than one question for files")
     for way in definition.ways:
@@ -307,6 +368,30 @@ def _field_problems(definition: Definition) -> Iterable[Text]:
             if id_ not in seen:
                 yield _unknown(id_, seen)
         yield from _condition_problems(export.when, seen, export.event)
+    if definition.notice is not None:
+        yield from (_unknown(id_, seen) for id_ in definition.notice.shows if id_ not in seen)
+    for step in definition.transitions:
+        yield from _question_problems(step.asks, {})
+        if step.asks and step.roles != (HOLDER,):
+            yield Text(
+                f"« {step.id} » pose des questions : ce n’est donc une étape que de la personne",
+                f"“{step.id}” asks questions: it is then a step of the person’s alone",
+            )
+
+
+def _question_problems(fields: tuple[Field, ...], seen: dict[str, Field]) -> Iterable[Text]:
+    if len(fields) > MAX_FIELDS:
+        yield Text(f"plus de {MAX_FIELDS} questions", f"more than {MAX_FIELDS} questions")
+    for field in fields:
+        if field.id in seen:
+            yield Text(f"question « {field.id} » posée deux fois", f"question “{field.id}” asked twice")
+        if (field.kind in ("choice", "choices")) != bool(field.options):
+            yield Text(
+                f"« {field.id} » : des choix, et eux seuls, ont des options",
+                f"“{field.id}”: choices, and only they, have options",
+            )
+        yield from _condition_problems(field.when, seen, field.id)
+        seen[field.id] = field
 
 
 def _condition_problems(conditions: Iterable[Condition], seen: Mapping[str, Field], where: str) -> Iterable[Text]:
@@ -328,6 +413,15 @@ def _state_problems(definition: Definition) -> Iterable[Text]:
     outputs = {output.id for output in definition.outputs}
     steps = {transition.id for transition in definition.transitions}
     yield from (_unknown(id_, steps) for export in definition.exports for id_ in export.on if id_ not in steps)
+    notice = definition.notice
+    if notice is not None and notice.paid not in steps:
+        yield _unknown(notice.paid, steps)
+    for output in definition.outputs:
+        if (output.template == "notice") != (notice is not None and notice.output == output.id):
+            yield Text(
+                f"« {output.id} » : l’avis de [notice], et lui seul, a le modèle « notice »",
+                f"“{output.id}”: the notice of [notice], and only it, has the template “notice”",
+            )
     reached = {definition.initial}
     for transition in definition.transitions:
         for id_ in (*transition.origins, transition.to):
@@ -335,6 +429,11 @@ def _state_problems(definition: Definition) -> Iterable[Text]:
                 yield _unknown(id_, states)
         if transition.output is not None and transition.output not in outputs:
             yield _unknown(transition.output, outputs)
+        if transition.step_up and not transition.signed:
+            yield Text(
+                f"« {transition.id} » demande une clé d’accès sans être signée",
+                f"“{transition.id}” asks for a passkey and is not signed",
+            )
         reached.add(transition.to)
     for state in definition.states:
         if state.id not in reached:
@@ -351,7 +450,7 @@ def _same_questions(definitions: Iterable[Definition]) -> None:
     """The same id is the same question in every service, so that answers can go along from one to another."""
     first: dict[str, tuple[Field, str]] = {}
     for definition in definitions:
-        for field in definition.fields:
+        for field in (*definition.fields, *(one for step in definition.transitions for one in step.asks)):
             known, where = first.setdefault(field.id, (field, definition.id))
             if (known.kind, tuple(o.id for o in known.options)) != (field.kind, tuple(o.id for o in field.options)):
                 raise _wrong(

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import msgspec
 from sqlalchemy import Connection, func, insert, select
@@ -30,9 +30,9 @@ from egide.kernel.documents import Lang, Sealed
 from egide.kernel.errors import NotFound, Text
 from egide.kernel.jobs import job
 from egide.services import tables
-from egide.services.contents import contents
+from egide.services.contents import Pending, contents
 from egide.services.definition import Definition, Output
-from egide.services.entitled import works_on
+from egide.services.entitled import MAGISTRATE, sees, works_on
 from egide.services.model import PURPOSE, definition_of, file_owner, file_row
 from egide.services.receipts import Receipt, address, issue
 
@@ -58,9 +58,9 @@ class Made(msgspec.Struct):
 
 
 class DocumentShown(msgspec.Struct):
-    """A document as those who may have it see it; `level`: of its seal (EN 319 142-1).
+    """A document as those who may have it see it; `level`: of its seal (EN 319 142-1); `signed`: with what its officer did.
 
-    One that is made when it is asked for has its output's id, and neither hash nor level.
+    One that is not `made` yet is made when it is asked for: its id is its output's, and it has neither hash nor level.
     """
 
     id: str
@@ -68,6 +68,8 @@ class DocumentShown(msgspec.Struct):
     at: str
     sha256: str
     level: str
+    made: bool = True
+    signed: list[Literal["passkey", "card"]] = []
 
 
 class DocumentRef(Input):
@@ -96,6 +98,13 @@ class DocumentWanted(Input):
     output: str
 
 
+class Kept(msgspec.Struct):
+    """A document that was made: the row that keeps it, and its leaf hash."""
+
+    row: dict[str, Any]
+    leaf: bytes
+
+
 class Download(msgspec.Struct):
     """An address that works once, for a minute."""
 
@@ -115,17 +124,32 @@ def at_will(definition: Definition) -> list[Output]:
     return [one for one in definition.outputs if one.id not in later and not ended]
 
 
-def proof(kernel: Kernel, connection: Connection, row: Any) -> str:
-    """The address that proves to anybody that this file is real, and says not whose it is; "" before the ledger has it."""
-    concern = kernel_tables.concern
-    index = connection.execute(select(func.min(concern.c.idx)).where(concern.c.person == file_owner(row.id))).scalar()
+def proof(kernel: Kernel, connection: Connection, row: Any, step: str = "") -> str:
+    """The address that proves to anybody that this file is real, and says not whose it is; "" before the ledger has it.
+
+    With `step`, that it was taken, and on which day.
+    """
+    concern, definition = kernel_tables.concern, definition_of(row)
+    title, at = definition.title, row.opened
+    if step:
+        entry, name = kernel_tables.entry, f"services.{row.service.replace('-', '_')}"
+        done = select(entry.c.idx, entry.c.at).join(
+            concern, (concern.c.realm == entry.c.realm) & (concern.c.idx == entry.c.idx)
+        )
+        acts = (f"{name}.{step}", f"{name}.my_{step}")
+        there = (concern.c.person == file_owner(row.id), entry.c.act.in_(acts), entry.c.outcome == "allowed")
+        found = connection.execute(done.where(*there).order_by(entry.c.idx.desc())).first()
+        index, at = (found.idx, found.at) if found is not None else (None, at)
+        title = next(one.say for one in definition.transitions if one.id == step)
+    else:
+        first = select(func.min(concern.c.idx)).where(concern.c.person == file_owner(row.id))
+        index = connection.execute(first).scalar()
     if index is None:
         return ""
-    definition, lang = definition_of(row), row.lang
     receipt = Receipt(
         number=row.number,
-        service=definition.title.en if lang == "en" else definition.title.fr,
-        day=from_us(row.opened).astimezone(kernel.book.zone).date(),
+        service=title.en if row.lang == "en" else title.fr,
+        day=from_us(at).astimezone(kernel.book.zone).date(),
         unit=unit_name(kernel, connection, row.unit),
         index=index,
         root=kernel.log.root(),
@@ -161,29 +185,58 @@ async def make(ctx: Ctx, given: Wanted) -> Effect:
 
 async def _made(ctx: Ctx, row: Any, output_id: str) -> Effect:
     """The effect of one document made. In a thread: some 100 ms."""
-    kernel = ctx.kernel
-    definition, lang = definition_of(row), _lang(row)
-    output = _of(definition, output_id)
-    title = output.title.en if lang == "en" else output.title.fr
-    data = contents(ctx, row, definition, output, unit_name(kernel, ctx.db, row.unit))
-    data["url"] = proof(kernel, ctx.db, row)
-    made: Sealed = await asyncio.to_thread(
-        kernel.things[PRESS].make, output.template, data, lang, at=from_us(ctx.now_us), reason=title
-    )
-    id_ = sha256(f"{row.id}/{output_id}/{ctx.now_us}".encode()).hexdigest()[:32]
-    values = {
-        "id": id_, "file": row.id, "output": output.id, "at": ctx.now_us, "sha256": made.sha256.hex(), "level": str(made.level),
-        "body": kernel.vault.seal(file_owner(row.id), PURPOSE, made.pdf, f"document.{id_}".encode()),
-    }  # fmt: skip
+    definition = definition_of(row)
+    url = proof(ctx.kernel, ctx.db, row, receipted_step(definition, _of(definition, output_id)))
+    pdf = await set_(ctx, row, output_id, url, ctx.now_us)
+    kept = await sealed(ctx, row, output_id, pdf)
 
     def apply(connection: Connection) -> None:
         if connection.execute(select(tables.file.c.id).where(tables.file.c.id == row.id)).first() is not None:
-            connection.execute(insert(tables.document), values)
+            connection.execute(insert(tables.document), kept.row)
 
     return Effect(
-        Made(id_, made.sha256.hex()), apply=apply, bulk=(1, merkle.leaf_hash(made.pdf)),
+        Made(kept.row["id"], kept.row["sha256"]), apply=apply, bulk=(1, kept.leaf),
         events=[("service.document", {"file": row.id, "service": row.service})],
     )  # fmt: skip
+
+
+async def set_(ctx: Ctx, row: Any, output_id: str, url: str, at_us: int, pending: Pending | None = None) -> bytes:
+    """A document set, not sealed: the same bytes for the same file, time and address of the receipt's proof."""
+    kernel, definition = ctx.kernel, definition_of(row)
+    output = _of(definition, output_id)
+    data = contents(ctx, row, definition, output, unit_name(kernel, ctx.db, row.unit), pending)
+    data["url"] = url
+    made: bytes = await asyncio.to_thread(
+        kernel.things[PRESS].set, output.template, data, _lang(row), at=from_us(at_us)
+    )
+    return made
+
+
+async def sealed(ctx: Ctx, row: Any, output_id: str, pdf: bytes) -> Kept:
+    """A document that was set, sealed; its row is for the transaction of the act."""
+    kernel = ctx.kernel
+    made: Sealed = await asyncio.to_thread(
+        kernel.things[PRESS].seal, pdf, at=from_us(ctx.now_us), reason=title_of(row, output_id)
+    )
+    id_ = sha256(f"{row.id}/{output_id}/{ctx.now_us}".encode()).hexdigest()[:32]
+    values = {
+        "id": id_, "file": row.id, "output": output_id, "at": ctx.now_us, "sha256": made.sha256.hex(), "level": str(made.level),
+        "body": kernel.vault.seal(file_owner(row.id), PURPOSE, made.pdf, f"document.{id_}".encode()),
+    }  # fmt: skip
+    return Kept(values, merkle.leaf_hash(made.pdf))
+
+
+def title_of(row: Any, output_id: str) -> str:
+    """A document's title in its file's language. Raises `NotFound`."""
+    title = _of(definition_of(row), output_id).title
+    return title.en if _lang(row) == "en" else title.fr
+
+
+def receipted_step(definition: Definition, output: Output) -> str:
+    """The step for which a receipt is given; "" where it is for what was filed."""
+    if output.template != "receipt":
+        return ""
+    return next((one.id for one in definition.transitions if one.output == output.id), "")
 
 
 def _lang(row: Any) -> Lang:
@@ -200,7 +253,7 @@ def documents_of(connection: Connection, row: Any, *, to: str = "") -> list[Docu
             found.append(DocumentShown(one.id, output.title, iso(one.at), one.sha256, one.level))
     titles = {one.title for one in found}
     return [
-        DocumentShown(one.id, one.title, "", "", "")
+        DocumentShown(one.id, one.title, "", "", "", made=False)
         for one in at_will(definition)
         if one.title not in titles and (not to or to in one.to)
     ] + found
@@ -231,7 +284,7 @@ def _file_of(ctx: Ctx, document: str) -> Any:
 def _concerned(ctx: Ctx, given: DocumentRef) -> Facts:
     """Refused alike where there is none and where it is not theirs."""
     try:
-        return {"concerned": works_on(ctx.principal, _file_of(ctx, given.document))}
+        return {"concerned": sees(ctx.principal, _file_of(ctx, given.document))}
     except NotFound:
         return {"concerned": False}
 
@@ -250,7 +303,7 @@ async def draw(ctx: Ctx, given: Wanted) -> Effect:
 
 
 @act(
-    "services.document.read", verb="consult", activity="service-desk", roles=["officer", "command"], groups=["need-to-know"],
+    "services.document.read", verb="consult", activity="service-desk", roles=["officer", "command", MAGISTRATE], groups=["need-to-know"],
     gather=_concerned, duty=True, input=DocumentRef, output=Download, fr="Ouvrir un document d’un dossier", en="Open a document of a file",
 )  # fmt: skip
 def read(ctx: Ctx, given: DocumentRef) -> Effect:

@@ -7,20 +7,19 @@ other asks for too. What is typed into a draft never enters the ledger: it is no
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from egide.kernel import tables as kernel_tables
-from egide.kernel.act import Act, Ctx, Effect, Facts, Input, act
+from egide.kernel.act import Act, Change, Ctx, Effect, Facts, Input, Rows, act
 from egide.kernel.door import Kernel
-from egide.kernel.errors import BadInput, NotFound, Text
-from egide.kernel.forget import forget_acts
+from egide.kernel.errors import BadInput, Conflict, NotFound, Text
+from egide.kernel.forget import forgetting
 from egide.kernel.identity import digest
 from egide.kernel.randomness import draw
-from egide.kernel.retention import keep, trigger
+from egide.kernel.retention import Erasing, begun, ending, trigger, unkept
 from egide.services import tables, uploads
 from egide.services.answers import boxes, read
 from egide.services.definition import Definition, catalogue
@@ -29,6 +28,7 @@ from egide.services.model import definition_of
 ACTIVITY = "service-drafts"
 CATEGORY = "service-draft"
 _DRAFT = select(tables.draft).where(tables.draft.c.id == bindparam("id"))
+_DELETE = delete(tables.draft).where(tables.draft.c.id == bindparam("of"))
 MAX_BYTES = 256 * 1024  # of a draft; a form's fields are bounded well below
 
 
@@ -101,11 +101,6 @@ def draft_row(ctx: Ctx, draft: str, secret: str) -> Any:
     return row
 
 
-def gone(connection: Connection, draft: str) -> bool:
-    """Whether a draft was sent or erased meanwhile."""
-    return connection.execute(select(tables.draft.c.id).where(tables.draft.c.id == draft)).first() is None
-
-
 def kept(kernel: Kernel, row: Any) -> dict[str, list[str]]:
     """What was typed into a draft."""
     opened = kernel.vault.open_(owner(row.id), ACTIVITY, row.body, row.id.encode())
@@ -159,16 +154,14 @@ def save(ctx: Ctx, given: Saved) -> Effect:
         id_, secret = draw(16).hex(), draw(24).hex()
         form = _bounded(given.form, definition)
 
-        def begin(connection: Connection) -> None:
+        def sealed() -> Rows:
             row = {
                 "id": id_, "secret": digest(secret), "service": definition.id, "version": definition.version, "at": ctx.now_us,
                 "body": _sealed(kernel, id_, form),
             }  # fmt: skip
-            connection.execute(insert(table), row)
-            connection.execute(insert(kernel_tables.retained), keep(CATEGORY, id_))
-            trigger(kernel, connection, CATEGORY, id_, ctx.now_us)
+            return [(table, row), (kernel_tables.retained, begun(kernel, CATEGORY, id_, ctx.now_us))]
 
-        return Effect(DraftId(id_, secret), apply=begin, actor=owner(id_))
+        return Effect(DraftId(id_, secret), sealed=sealed, actor=owner(id_))
     row = draft_row(ctx, given.draft, given.secret)
     definition = definition_of(row)
     now = _bounded(given.form, definition)
@@ -217,32 +210,38 @@ def move(ctx: Ctx, given: Moved) -> Effect:
 )  # fmt: skip
 def drop(ctx: Ctx, given: DraftRef) -> Effect:
     row = draft_row(ctx, given.draft, given.secret)
-    return Effect(DraftId(row.id, ""), apply=erase(ctx.kernel, row.id), actor=owner(row.id))
+    erasing = erase(ctx.kernel, row.id)
+    return Effect(DraftId(row.id, ""), changes=erasing.changes, shreds=erasing.keys, actor=owner(row.id))
 
 
-def retire(connection: Connection, draft: str, now_us: int) -> None:
+def retire(draft: str, now_us: int) -> tuple[Change, ...]:
     """A draft became a file: its row goes with this transaction, its key at the retention clock's next look.
 
     Not here: a key that is destroyed comes back with no transaction that fails, and what the person wrote would be lost with it.
     """
-    connection.execute(delete(tables.draft).where(tables.draft.c.id == draft))
-    ended = {"trigger": now_us, "erase_at": now_us, "state": "sealed"}
-    connection.execute(
-        update(kernel_tables.retained).where(kernel_tables.retained.c.id == f"{CATEGORY}/{draft}").values(**ended)
+    return Change(_DELETE, {"of": draft}, _sent), ending(CATEGORY, draft, now_us, now_us)
+
+
+def _sent() -> Conflict:
+    return Conflict(
+        Text("Ce dossier vient d’être envoyé.", "This has just been sent."),
+        Text(
+            "Ouvrez-le avec le numéro et le code de son récépissé.",
+            "Open it with the number and code of its receipt.",
+        ),
     )
 
 
-def erase(kernel: Kernel, draft: str) -> Callable[[Connection], None]:
+def erase(kernel: Kernel, draft: str) -> Erasing:
     """What destroys a draft: its key, its row, and what the ledger said of it."""
-
-    def destroy(connection: Connection) -> None:
-        kernel.vault.shred(owner(draft), ACTIVITY)
-        uploads.release(connection, owner(draft), kernel.clock.now_us())
-        connection.execute(delete(tables.draft).where(tables.draft.c.id == draft))
-        connection.execute(delete(kernel_tables.retained).where(kernel_tables.retained.c.id == f"{CATEGORY}/{draft}"))
-        forget_acts(connection, owner(draft))
-
-    return destroy
+    of = owner(draft)
+    changes = (
+        uploads.release(of, kernel.clock.now_us()),
+        Change(_DELETE, {"of": draft}),
+        unkept(CATEGORY, draft),
+        *forgetting(of),
+    )
+    return Erasing(((of, ACTIVITY),), changes)
 
 
 ACTS: tuple[Act, ...] = (save, read_draft, move, drop)

@@ -11,19 +11,19 @@ from datetime import date
 from typing import Any, ClassVar, Literal
 
 import msgspec
-from sqlalchemy import Connection, insert
 
 from egide.kernel import tables as kernel_tables
-from egide.kernel.act import Act, Ctx, Effect, Facts, Input, act
+from egide.kernel.act import Act, Ctx, Effect, Facts, Input, Numbered, Rows, act
 from egide.kernel.clock import from_us, iso
-from egide.kernel.errors import BadInput, Conflict, NotFound, Text
+from egide.kernel.errors import BadInput, NotFound, Text
 from egide.kernel.identity import digest
 from egide.kernel.law import legal_day
 from egide.kernel.randomness import draw
-from egide.kernel.retention import keep, trigger
+from egide.kernel.retention import begun, keep
 from egide.services import drafts, exports, tables, uploads
 from egide.services.answers import check, read, relevant, way_of
 from egide.services.definition import ChannelName, Definition, catalogue
+from egide.services.entitled import ENTRY, may
 from egide.services.identities import known
 from egide.services.model import (
     FILED,
@@ -33,12 +33,16 @@ from egide.services.model import (
     EventBody,
     FileBody,
     Who,
+    bound,
     definition_of,
     due_at,
+    event_hash,
     file_owner,
     link,
     new_code,
-    number_in,
+    number,
+    places,
+    series_of,
 )
 
 MAX_BYTES = 512 * 1024  # of what is filed
@@ -70,6 +74,7 @@ class Taken(Input):
     who: Who
     draft: str = ""  # taken down page by page: the answers and files are the draft's
     secret: str = ""
+    staged: str = ""  # made without network: the outbox's entry whose files came before it (entitled.py)
     lang: Literal["fr", "en"] = "fr"
     client_id: str = ""
     made_at: str = ""
@@ -124,6 +129,11 @@ def _facts(definition: Definition, channel: ChannelName, level: int, answers: di
 
 
 def _of_draft(ctx: Ctx, given: Filed | Taken) -> tuple[Definition, dict[str, Any]]:
+    found: tuple[Definition, dict[str, Any]] = ctx.first(_of_draft, lambda: _read_draft(ctx, given))
+    return found
+
+
+def _read_draft(ctx: Ctx, given: Filed | Taken) -> tuple[Definition, dict[str, Any]]:
     row = drafts.draft_row(ctx, given.draft, given.secret)
     definition = definition_of(row)
     if ctx.act.name.split(".")[1] != slug(definition.id):
@@ -147,24 +157,8 @@ def _file(ctx: Ctx, given: Filed) -> Effect:
 
 def _instead_of(ctx: Ctx, draft: str, effect: Effect) -> Effect:
     """The file stands where the draft was, with its uploads. Raises `Conflict` where it was sent meanwhile."""
-    write = effect.apply
-    if write is None:
-        return effect
-
-    def apply(connection: Connection) -> None:
-        if drafts.gone(connection, draft):
-            raise Conflict(
-                Text("Ce dossier vient d’être envoyé.", "This has just been sent."),
-                Text(
-                    "Ouvrez-le avec le numéro et le code de son récépissé.",
-                    "Open it with the number and code of its receipt.",
-                ),
-            )
-        write(connection)
-        uploads.hand_over(connection, drafts.owner(draft), file_owner(effect.result.file))
-        drafts.retire(connection, draft, ctx.now_us)
-
-    effect.apply = apply
+    handed = uploads.hand_over(drafts.owner(draft), file_owner(effect.result.file))
+    effect.changes = (*drafts.retire(draft, ctx.now_us), *handed)
     return effect
 
 
@@ -177,7 +171,15 @@ def _take(ctx: Ctx, given: Taken) -> Effect:
     definition, answers = _taken(ctx, given)
     body = FileBody(answers, given.who)
     effect = filed(ctx, definition, given.channel, SEEN, body, given.lang, given.made_at, files_follow=True)
+    if given.staged:
+        return _with_files_of(given.staged, effect)
     return _instead_of(ctx, given.draft, effect) if given.draft else effect
+
+
+def _with_files_of(entry: str, effect: Effect) -> Effect:
+    """The files that an officer's device sent before this act are the file's, in the same transaction."""
+    effect.changes = uploads.hand_over(f"{ENTRY}:{entry}", file_owner(effect.result.file))
+    return effect
 
 
 def _taken(ctx: Ctx, given: Taken) -> tuple[Definition, dict[str, Any]]:
@@ -185,7 +187,12 @@ def _taken(ctx: Ctx, given: Taken) -> tuple[Definition, dict[str, Any]]:
     if given.draft:
         return _of_draft(ctx, given)
     definition = _version(ctx, given.version)
-    sent = {id_: value for id_, value in given.answers.items() if id_ not in definition.attachments}
+    attachments = definition.attachments
+    sent = {id_: value for id_, value in given.answers.items() if id_ not in attachments}
+    if given.staged:
+        may(ctx, f"{ENTRY}:{given.staged}", "", "read")
+        files = uploads.ids_of(ctx.kernel, ctx.db, f"{ENTRY}:{given.staged}")
+        sent |= dict.fromkeys(attachments, files) if files else {}
     return definition, relevant(definition, sent)
 
 
@@ -222,24 +229,34 @@ def filed(
     words = msgspec.json.encode(EventBody(made=made))
     head = link(START, id_, 0, now, FILED, definition.initial, words)
     receipt = Receipt(id_, "", code, iso(now), head)
+    series = series_of(definition.code, from_us(now).astimezone(kernel.book.zone))
+    if definition.notice is not None:
+        body = msgspec.structs.replace(body, code=code)
 
-    def apply(connection: Connection) -> None:
-        receipt.number = number_in(connection, definition.code, from_us(now).astimezone(kernel.book.zone))
-        connection.execute(insert(tables.file), _row(ctx, definition, channel, level, lang, receipt, body))
+    def told(place: int) -> None:
+        receipt.number = number(series, place)
+
+    def sealed() -> Rows:
         event = {
             "file": id_, "seq": 0, "at": now, "step": FILED, "state": definition.initial, "officer": officer, "link": head,
             "body": kernel.vault.seal(file_owner(id_), PURPOSE, words, f"{id_}.0".encode()),
         }  # fmt: skip
-        connection.execute(insert(tables.event), event)
-        connection.execute(insert(kernel_tables.retained), keep(category(definition), id_))
-        if definition.state(definition.initial).ends:
-            trigger(kernel, connection, category(definition), id_, now)
+        effect.bulk = bound([event_hash(event)])
+        ends = definition.state(definition.initial).ends
+        retained = begun(kernel, kept, id_, now) if ends else keep(kept, id_)
+        return [
+            (tables.file, _row(ctx, definition, channel, level, lang, receipt, body)), (tables.event, event),
+            (kernel_tables.retained, retained),
+        ]  # fmt: skip
 
+    kept = category(definition)
     events: list[tuple[str, dict[str, Any]]] = [("service.filed", {"file": id_, "service": definition.id})]
     events += exports.leaving(definition, id_, FILED, body.answers)
-    return Effect(
-        receipt, apply=apply, events=events, actor=None if officer else file_owner(id_), concerns=(file_owner(id_),),
+    effect = Effect(
+        receipt, numbered=Numbered(series, places, told), sealed=sealed, events=events, actor=None if officer else file_owner(id_), concerns=(file_owner(id_),),
+        keys=((file_owner(id_), PURPOSE),),
     )  # fmt: skip
+    return effect
 
 
 def _row(
@@ -270,7 +287,7 @@ def acts_of(definition: Definition) -> tuple[Act, ...]:
     name, title = f"services.{slug(definition.id)}", definition.title
     groups = ["collection", "service-filing", *definition.groups]
     made: list[Act] = []
-    if "remote" in definition.channels and "form" in definition.channels["remote"].modes:
+    if definition.on_pages:
         declare: Callable[..., Act] = act(
             f"{name}.{FILED}", verb="collect", activity=definition.activity, roles=["anyone"], groups=groups, gather=_gather_filed,
             duty=True, input=Filed, output=Receipt, fr=f"Déposer : {title.fr}", en=f"File: {title.en}",

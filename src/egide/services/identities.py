@@ -1,31 +1,32 @@
-"""Who a resident is, as far as a service needs to know: what an identity provider vouched for, for an hour.
+"""Who a resident is, as far as a service needs to know: what an identity provider or a wallet vouched for, for an hour.
 
-The gateway that spoke with the provider (gateways/oidc.py) performs `services.identity.open` as the platform's own activity, with
-what it verified; nobody else can. The browser holds a secret, the row its SHA-256. Nothing is remembered of a person from one
-visit to the next: no account, and nothing to join visits by (GDPR 5(1)(c)).
+The gateway that spoke with the provider (gateways/oidc.py) performs `services.identity.open` as the platform's own activity,
+with what it verified; nobody else can. What a wallet proved comes by `services.wallet.collect` (wallets.py) to the same record.
+The browser holds a secret, the row its SHA-256. Nothing is remembered of a person from one visit to the next: no account, and
+nothing to join visits by (GDPR 5(1)(c)).
 """
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import bindparam, delete, select
 
 from egide.kernel import tables as kernel_tables
-from egide.kernel.act import Act, Ctx, Effect, Input, act
+from egide.kernel.act import Act, Change, Ctx, Effect, Input, Rows, act
 from egide.kernel.door import Kernel
-from egide.kernel.forget import forget_acts
+from egide.kernel.forget import forgetting
 from egide.kernel.identity import digest
 from egide.kernel.randomness import draw
-from egide.kernel.retention import keep, trigger
+from egide.kernel.retention import Erasing, begun, unkept
 from egide.services import tables
 from egide.services.model import Who
 
 ACTIVITY = "resident-identity"
 CATEGORY = "resident-identity"
+_DELETE = delete(tables.identity).where(tables.identity.c.id == bindparam("of"))
 LIFE_US = 3_600_000_000  # µs; the pack's parameter erases what is left of it
 
 
@@ -38,6 +39,7 @@ class Vouched(Input):
     given_name: str = ""
     family_name: str = ""
     birthdate: str = ""
+    method: Literal["", "wallet"] = ""  # "": an account at an identity provider
 
 
 class IdentityRef(Input):
@@ -64,6 +66,9 @@ class IdentityShown(msgspec.Struct):
     who: Who
 
 
+_IDENTITY = select(tables.identity).where(tables.identity.c.id == bindparam("id"))
+
+
 def owner(identity: str) -> str:
     """Whose key seals it: its own."""
     return f"identity:{identity}"
@@ -71,7 +76,12 @@ def owner(identity: str) -> str:
 
 def known(ctx: Ctx, identity: str, secret: str) -> tuple[int, Who]:
     """(level, who) of an identity that is held and still counts; (0, nobody) otherwise."""
-    row = ctx.db.execute(select(tables.identity).where(tables.identity.c.id == identity)).first() if identity else None
+    found: tuple[int, Who] = ctx.first((known, identity, secret), lambda: _known(ctx, identity, secret))
+    return found
+
+
+def _known(ctx: Ctx, identity: str, secret: str) -> tuple[int, Who]:
+    row = ctx.db.execute(_IDENTITY, {"id": identity}).first() if identity else None
     if row is None or row.until <= ctx.now_us or not hmac.compare_digest(row.secret, digest(secret)):
         return 0, Who()
     opened = ctx.kernel.vault.open_(owner(row.id), ACTIVITY, row.body, row.id.encode())
@@ -84,20 +94,24 @@ def known(ctx: Ctx, identity: str, secret: str) -> tuple[int, Who]:
     fr="Retenir qui s’est identifié, pour une heure", en="Remember who was identified, for an hour",
 )  # fmt: skip
 def open_(ctx: Ctx, given: Vouched) -> Effect:
+    return opened(ctx, given)
+
+
+def opened(ctx: Ctx, given: Vouched) -> Effect:
+    """The effect of remembering who was identified, whichever way."""
     kernel = ctx.kernel
     id_, secret = draw(16).hex(), draw(24).hex()
-    who = Who(given.given_name, given.family_name, given.birthdate)
+    who = Who(given.given_name, given.family_name, given.birthdate, method=given.method)
 
-    def apply(connection: Connection) -> None:
+    def sealed() -> Rows:
         row: dict[str, Any] = {
             "id": id_, "secret": digest(secret), "level": given.level, "until": ctx.now_us + LIFE_US,
             "body": kernel.vault.seal(owner(id_), ACTIVITY, msgspec.json.encode(who), id_.encode()),
         }  # fmt: skip
-        connection.execute(insert(tables.identity), row)
-        connection.execute(insert(kernel_tables.retained), keep(CATEGORY, id_))
-        trigger(kernel, connection, CATEGORY, id_, ctx.now_us)
+        return [(tables.identity, row), (kernel_tables.retained, begun(kernel, CATEGORY, id_, ctx.now_us))]
 
-    return Effect(IdentityId(id_, secret, LIFE_US // 1_000_000), apply=apply, concerns=(owner(id_),))
+    result = IdentityId(id_, secret, LIFE_US // 1_000_000)
+    return Effect(result, sealed=sealed, keys=((owner(id_), ACTIVITY),), concerns=(owner(id_),))
 
 
 @act(
@@ -115,20 +129,16 @@ def read(ctx: Ctx, given: IdentityRef) -> Effect:
 )  # fmt: skip
 def close(ctx: Ctx, given: IdentityRef) -> Effect:
     level, _who = known(ctx, given.identity, given.secret)
-    return Effect(IdentityShown(0, Who()), apply=erase(ctx.kernel, given.identity) if level else None)
+    if not level:
+        return Effect(IdentityShown(0, Who()))
+    erasing = erase(ctx.kernel, given.identity)
+    return Effect(IdentityShown(0, Who()), changes=erasing.changes, shreds=erasing.keys)
 
 
-def erase(kernel: Kernel, identity: str) -> Callable[[Connection], None]:
+def erase(_kernel: Kernel, identity: str) -> Erasing:
     """What destroys it: its key, its row, and what the ledger said of it."""
-
-    def destroy(connection: Connection) -> None:
-        kernel.vault.shred(owner(identity), ACTIVITY)
-        connection.execute(delete(tables.identity).where(tables.identity.c.id == identity))
-        retained = kernel_tables.retained
-        connection.execute(delete(retained).where(retained.c.id == f"{CATEGORY}/{identity}"))
-        forget_acts(connection, owner(identity))
-
-    return destroy
+    of = owner(identity)
+    return Erasing(((of, ACTIVITY),), (Change(_DELETE, {"of": identity}), unkept(CATEGORY, identity), *forgetting(of)))
 
 
 ACTS: tuple[Act, ...] = (open_, read, close)

@@ -8,12 +8,16 @@ order, not the page's), the mistake above the box it is about. Whatever a person
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from html import escape
 from typing import Any
 
+import msgspec
+
 from egide.kernel.capability import Words
 from egide.kernel.errors import Text
-from egide.services.definition import MAX_LONG, MAX_TEXT, Definition, Field
+from egide.services.answers import asked
+from egide.services.definition import MAX_LONG, MAX_TEXT, Field
 
 OPTIONAL = Text("facultatif", "optional")
 PARTS = (("day", Text("Jour", "Day"), 2), ("month", Text("Mois", "Month"), 2), ("year", Text("Année", "Year"), 4))
@@ -21,9 +25,31 @@ YES_NO = (("yes", Text("Oui", "Yes")), ("no", Text("Non", "No")))
 NOT_GIVEN = Text("Non renseigné", "Not given")
 
 
+class Line(msgspec.Struct):
+    """A question and its answer, as people read them."""
+
+    id: str
+    label: Words
+    fr: str
+    en: str
+
+
+def lines(fields: Iterable[Field], answers: Mapping[str, Any]) -> list[Line]:
+    """These questions with their answers, those that are not asked left out."""
+    return [
+        Line(one.id, one.label, said.fr, said.en)
+        for one in asked(fields, answers)
+        for said in [plain(one, answers.get(one.id))]
+    ]
+
+
 def say(lang: str, words: Words | Text) -> str:
     """Words in the page's language, escaped."""
-    return escape(words.en if lang == "en" else words.fr)
+    return _escaped(words.en if lang == "en" else words.fr)
+
+
+# The same few hundred sentences stand on every page.
+_escaped = lru_cache(maxsize=2048)(escape)
 
 
 def question(lang: str, field: Field, form: Mapping[str, list[str]], wrong: Text | None) -> str:
@@ -124,16 +150,16 @@ def _group(lang: str, field: Field, wrong: Text | None, boxes: str) -> str:
     )
 
 
-def mistakes(lang: str, definition: Definition, wrong: Mapping[str, Text]) -> str:
+def mistakes(lang: str, fields: Iterable[Field], wrong: Mapping[str, Text]) -> str:
     """Every mistake at the top of the page, each leading to its box."""
     if not wrong:
         return ""
     head = say(lang, Text("Il y a quelque chose à revoir", "Something needs another look"))
-    lines = "".join(
-        f'<li><a href="#{id_}">{say(lang, definition.field(id_).label)} — {say(lang, words)}</a></li>'
-        for id_, words in wrong.items()
+    labels = {one.id: one.label for one in fields}
+    items = "".join(
+        f'<li><a href="#{id_}">{say(lang, labels[id_])} — {say(lang, words)}</a></li>' for id_, words in wrong.items()
     )
-    return f'<div class="wrong" role="alert" tabindex="-1"><h2>{head}</h2><ul>{lines}</ul></div>'
+    return f'<div class="wrong" role="alert" tabindex="-1" autofocus><h2>{head}</h2><ul>{items}</ul></div>'
 
 
 def told(lang: str, field: Field, value: Any) -> str:

@@ -6,7 +6,7 @@ an amount in cents; a place as {address, lat, lon} (WGS84 degrees); files by the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -25,29 +25,30 @@ CENTURIES = r"^(19|20|21)"  # a year of two figures is a slip, not a date
 UPLOAD = r"^[0-9a-f]{16,40}$"
 
 
-def compiled(definition: Definition) -> dict[str, Any]:
-    """The schema of a whole set of answers."""
-    conditional = [_conditional(field, definition) for field in definition.fields if field.when]
+def compiled(definition: Definition, step: str = "") -> dict[str, Any]:
+    """The schema of a whole set of answers: those of filing, or of a step that asks some."""
+    fields = definition.fields_of(step)
+    conditional = [_conditional(field, fields) for field in fields if field.when]
     return {
         "$schema": DIALECT,
-        "$id": f"urn:egide:service:{definition.id}:{definition.version}",
+        "$id": f"urn:egide:service:{definition.id}:{definition.version}{f':{step}' if step else ''}",
         "title": definition.title.en,
         "type": "object",
-        "properties": {field.id: _VALUES[field.kind](field) | {"title": field.label.en} for field in definition.fields},
-        "required": [field.id for field in definition.fields if field.required and not field.when],
+        "properties": {field.id: _VALUES[field.kind](field) | {"title": field.label.en} for field in fields},
+        "required": [field.id for field in fields if field.required and not field.when],
         "additionalProperties": False,
     } | ({"allOf": conditional} if conditional else {})
 
 
 @lru_cache(maxsize=128)
-def validator(definition: Definition) -> Draft202012Validator:
+def validator(definition: Definition, step: str = "") -> Draft202012Validator:
     """The schema, ready to validate."""
-    return Draft202012Validator(compiled(definition), validate_formats=True)
+    return Draft202012Validator(compiled(definition, step), validate_formats=True)
 
 
-def _conditional(field: Field, definition: Definition) -> dict[str, Any]:
+def _conditional(field: Field, fields: Iterable[Field]) -> dict[str, Any]:
     asked = {
-        "properties": {one.field: _among(one, definition) for one in field.when},
+        "properties": {one.field: _among(one, fields) for one in field.when},
         "required": [one.field for one in field.when],
     }
     found: dict[str, Any] = {"if": asked, "else": {"properties": {field.id: False}}}
@@ -56,9 +57,10 @@ def _conditional(field: Field, definition: Definition) -> dict[str, Any]:
     return found
 
 
-def _among(condition: Condition, definition: Definition) -> dict[str, Any]:
+def _among(condition: Condition, fields: Iterable[Field]) -> dict[str, Any]:
     values = {"enum": list(condition.among)}
-    return {"contains": values} if definition.field(condition.field).kind == "choices" else values
+    kind = next(one.kind for one in fields if one.id == condition.field)
+    return {"contains": values} if kind == "choices" else values
 
 
 def _text(limit: int) -> Callable[[Field], dict[str, Any]]:

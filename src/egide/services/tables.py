@@ -52,6 +52,8 @@ file = Table(
     Column("events", Integer, nullable=False),
     Column("head", String(64), nullable=False),  # the last link of its chain
     Column("closed", BIG),
+    Column("right", String(16)),  # that the person exercises and nobody has answered yet
+    Column("right_due", BIG),  # µs; when the answer is late
     # the answers, and who gave them
     Column("body", LargeBinary, nullable=False, info={"sealed": ("file:{id}", "service-files", "{id}")}),
     Index("service_file_queue", "closed", "due"),

@@ -6,6 +6,7 @@ A picture is handed over at its marker bit, without waiting for the next one.  M
 from __future__ import annotations
 
 import struct
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Final
 
@@ -66,7 +67,7 @@ class Whole:
     damaged: bool
 
 
-class Depacketizer:
+class Depacketizer(ABC):
     """One track's packets put together.  Feed `push`; subclasses say what a payload is."""
 
     limit: int = MAX_UNIT
@@ -137,8 +138,9 @@ class Depacketizer:
         self._damaged = False
         return [Whole(b"".join(parts), self._micros(self._stamp), damaged)]
 
+    @abstractmethod
     def _take(self, payload: bytes) -> None:
-        raise NotImplementedError
+        """What one packet holds, to the parts of the access unit at hand."""
 
     def _append(self, *parts: bytes) -> None:
         self._parts.extend(parts)

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, delete, exists, insert, or_, s
 
 from egide.kernel.act import Act, Ctx, Effect, Input, Nothing, act
 from egide.kernel.errors import BadInput, NotFound, Text
-from egide.kernel.retention import keep, trigger
+from egide.kernel.retention import end, keep, trigger
 from egide.kernel.tables import retained
 from egide.operations.tak import tables
 from egide.operations.tak.groups import chosen, groups_of
@@ -208,11 +208,7 @@ def remove_package(ctx: Ctx, given: PackageRef) -> Effect:
     def apply(connection: Connection) -> None:
         connection.execute(delete(tables.package_group).where(tables.package_group.c.package == row.id))
         connection.execute(update(_TABLE).where(_TABLE.c.id == row.id).values(person=None))
-        connection.execute(
-            update(retained)
-            .where(retained.c.id == f"{CATEGORY}/{row.id}")
-            .values(trigger=ctx.now_us, erase_at=ctx.now_us, state="sealed")
-        )
+        end(connection, CATEGORY, row.id, ctx.now_us)
 
     return Effect(Nothing(), apply=apply)
 

@@ -8,7 +8,7 @@
  * terminal was revoked: then the key is nowhere any more. What that guarantees and what not: docs/decisions/0046.
  * Source: W3C Web Cryptography; NIST SP 800-38D.
  */
-import { Database, type StoreName } from './database';
+import { Database, type StoreName, type Write } from './database';
 
 const NONCE_BYTES = 12;
 /** A clock put back by more than this ends the lease: the device must make contact. */
@@ -21,7 +21,7 @@ interface Held {
   until: number;
 }
 
-interface Sealed {
+export interface Sealed {
   iv: Uint8Array<ArrayBuffer>;
   data: ArrayBuffer;
   /** What the value is bound to beside its place. */
@@ -57,20 +57,51 @@ interface Box {
   inner: Uint8Array<ArrayBuffer>;
 }
 
+/** Which page keeps it: the name of its databases; whether unfinished things outlive a lease, sealed like what waits; files. */
+export interface Shelf {
+  name: string;
+  outlives: boolean;
+  files: boolean;
+}
+
 export class Vault {
   readonly person: string;
+  readonly #shelf: Shelf;
   readonly #db: Database;
   #store: CryptoKey | null = null;
   #until = 0;
   #terminal = '';
 
-  private constructor(person: string, db: Database) {
+  private constructor(shelf: Shelf, person: string, db: Database) {
+    this.#shelf = shelf;
     this.person = person;
     this.#db = db;
   }
 
-  static async of(person: string): Promise<Vault> {
-    return new Vault(person, await Database.open(person));
+  /**
+   * Who used this shelf last on this device; null where nothing was prepared. The databases say it themselves: what `localStorage`
+   * is told reaches the disk seconds later, and after a kill what waits would be nobody's.
+   */
+  static async whose(shelf: Shelf): Promise<string | null> {
+    let last: { person: string; at: number } | null = null;
+    for (const { name } of await indexedDB.databases()) {
+      if (!name?.startsWith(`${shelf.name}-`)) continue;
+      const db = await Database.open(name, shelf.files);
+      const prepared = (await db.get<Box>('keys', 'box')) !== undefined;
+      const at = (await db.get<number>('keys', 'clock')) ?? 0;
+      db.close();
+      if (prepared && (last === null || at > last.at)) last = { person: name.slice(shelf.name.length + 1), at };
+    }
+    return last?.person ?? null;
+  }
+
+  static async of(shelf: Shelf, person: string): Promise<Vault> {
+    return new Vault(shelf, person, await Database.open(`${shelf.name}-${person}`, shelf.files));
+  }
+
+  /** Of which page's things this is, and whose: a name for locks and channels. */
+  get name(): string {
+    return `${this.#shelf.name}-${this.person}`;
   }
 
   /** This terminal's number; empty before it was registered. */
@@ -99,11 +130,14 @@ export class Vault {
     return this.#unbox(box, held);
   }
 
-  /** The lease key came: open, or begin a new store. False where this store belongs to another key: it must be wiped. */
-  async renew(terminal: string, key: string, seconds: number): Promise<boolean> {
+  /**
+   * The lease key came: open, or begin a new store. False where this store belongs to another key: it must be wiped.
+   * `escrow`: given the key of a new store before it is forgotten, seals it for who may open an exported queue.
+   */
+  async renew(terminal: string, key: string, seconds: number, escrow?: (key: Uint8Array<ArrayBuffer>) => Promise<unknown>): Promise<boolean> {
     const lease = await importKey(Uint8Array.from(atob(key), (c) => c.charCodeAt(0)));
     const held: Held = { key: lease, terminal, until: Date.now() + seconds * 1000 };
-    const box = (await this.#db.get<Box>('keys', 'box')) ?? (await this.#make(terminal, lease));
+    const box = (await this.#db.get<Box>('keys', 'box')) ?? (await this.#make(terminal, lease, escrow));
     try {
       if (box.terminal !== terminal) return false;
       await this.#unbox(box, held);
@@ -121,7 +155,7 @@ export class Vault {
     this.#store = null;
     this.#until = 0;
     await this.#db.delete('keys', 'lease');
-    await this.#db.clear('records');
+    if (!this.#shelf.outlives) await this.#db.clear('records');
   }
 
   /** Whether the lease is over by now; the caller then locks. */
@@ -132,7 +166,7 @@ export class Vault {
   async wipe(): Promise<void> {
     this.#store = null;
     this.#db.close();
-    await Database.wipe(this.person);
+    await Database.wipe(this.name);
   }
 
   async keep(name: string, value: unknown): Promise<void> {
@@ -145,18 +179,64 @@ export class Vault {
     return sealed ? this.#opened<T>('records', name, sealed) : null;
   }
 
-  /** Append to the outbox; the number is its place in the order. */
-  async append(id: string, value: unknown): Promise<number> {
-    return (await this.#db.put('outbox', { ...(await this.#sealed('outbox', id, value)), id })) as number;
+  async drop(name: string): Promise<void> {
+    await this.#db.delete('records', name);
   }
 
-  /** What became of an entry: same place, same id. */
-  async settle(seq: number, id: string, value: unknown): Promise<void> {
-    await this.#db.put('outbox', { ...(await this.#sealed('outbox', id, value)), id }, seq);
+  /** Something that is no secret and stays with the keys: what signs, where the chain stands. */
+  async plain<T>(name: string): Promise<T | undefined> {
+    return this.#db.get<T>('keys', name);
+  }
+
+  async keepPlain(name: string, value: unknown): Promise<void> {
+    await this.#db.put('keys', value, name);
+  }
+
+  /** Append to the outbox; the number is its place in the order. `plain`: written with it, or neither is. */
+  async append(id: string, value: unknown, plain?: { name: string; value: unknown }): Promise<number> {
+    const writes: Write[] = [{ store: 'outbox', value: { ...(await this.#sealed('outbox', id, value)), id } }];
+    if (plain) writes.push({ store: 'keys', value: plain.value, key: plain.name });
+    return (await this.#db.write(writes)) as number;
+  }
+
+  /** What became of entries: same places, same ids; all in one transaction. */
+  async settle(...entries: { seq: number; id: string; value: unknown }[]): Promise<void> {
+    const writes = entries.map(async ({ seq, id, value }): Promise<Write> => ({
+      store: 'outbox',
+      value: { ...(await this.#sealed('outbox', id, value)), id },
+      key: seq,
+    }));
+    await this.#db.write(await Promise.all(writes));
   }
 
   async forget(seq: number): Promise<void> {
     await this.#db.delete('outbox', seq);
+  }
+
+  /** One piece of a file. */
+  async keepPiece(file: string, number: number, plain: BufferSource): Promise<void> {
+    if (!this.#store) throw new Error('the store is locked');
+    await this.#db.put('files', await seal(this.#store, plain, `files ${file}.${number}`), `${file}.${number}`);
+  }
+
+  async piece(file: string, number: number): Promise<ArrayBuffer> {
+    const sealed = await this.#db.get<Sealed>('files', `${file}.${number}`);
+    if (!this.#store || !sealed) throw new Error('no such piece, or the store is locked');
+    return unseal(this.#store, sealed, `files ${file}.${number}`);
+  }
+
+  async forgetFile(file: string): Promise<void> {
+    await this.#db.deleteUnder('files', `${file}.`);
+  }
+
+  /** What lies here, sealed, as it is: for who must bring it to the platform as a file. Works while nothing opens. */
+  async lying(store: 'outbox' | 'files'): Promise<[IDBValidKey, Sealed][]> {
+    return this.#db.all<Sealed>(store);
+  }
+
+  /** Opens what `lying` gave elsewhere, with the store's key. */
+  static async opened(key: BufferSource, store: 'outbox' | 'files', name: string, sealed: Sealed): Promise<ArrayBuffer> {
+    return unseal(await importKey(key), sealed, `${store} ${name}`);
   }
 
   async entries<T>(): Promise<{ seq: number; id: string; value: T }[]> {
@@ -171,14 +251,15 @@ export class Vault {
 
   /** How many entries there are: can be told while they cannot be read. */
   async waiting(): Promise<number> {
-    return (await this.#db.all('outbox')).length;
+    return this.#db.count('outbox');
   }
 
-  async #make(terminal: string, lease: CryptoKey): Promise<Box> {
+  async #make(terminal: string, lease: CryptoKey, escrow?: (key: Uint8Array<ArrayBuffer>) => Promise<unknown>): Promise<Box> {
     const device = await crypto.subtle.generateKey(AES, false, ['encrypt', 'decrypt']);
     const raw = crypto.getRandomValues(new Uint8Array(32));
     const inner = await seal(lease, raw, `box ${terminal}`);
     const box: Box = { terminal, inner: inner.iv, outer: await seal(device, inner.data, `device ${terminal}`) };
+    if (escrow) await this.#db.put('keys', await escrow(raw), 'escrow');
     raw.fill(0);
     await this.#db.put('keys', device, 'device');
     await this.#db.put('keys', box, 'box');

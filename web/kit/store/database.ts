@@ -1,8 +1,8 @@
-/** IndexedDB as promises: one database for each person who uses this device. Source: W3C Indexed Database API 3. */
+/** IndexedDB as promises: one database for each page that keeps things and each person who uses it. Source: W3C Indexed Database API 3. */
 
-const STORES = ['keys', 'records', 'outbox'] as const;
-export type StoreName = (typeof STORES)[number];
-const PREFIX = 'egide-terminal-';
+export type StoreName = 'keys' | 'records' | 'outbox' | 'files';
+/** One write among several that are done together, or not at all. */
+export type Write = { store: StoreName; value: unknown; key?: IDBValidKey };
 
 function settled<T>(request: IDBRequest<T>): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -20,19 +20,21 @@ export class Database {
     db.onversionchange = () => db.close();
   }
 
-  static async open(person: string): Promise<Database> {
-    const request = indexedDB.open(PREFIX + person, 1);
+  /** `files`: whether it keeps files too. */
+  static async open(name: string, files: boolean): Promise<Database> {
+    const request = indexedDB.open(name, 1);
     request.onupgradeneeded = () => {
       request.result.createObjectStore('keys');
       request.result.createObjectStore('records');
       request.result.createObjectStore('outbox', { autoIncrement: true });
+      if (files) request.result.createObjectStore('files');
     };
     return new Database(await settled(request));
   }
 
-  /** Everything that a person's terminal kept on this device, gone. */
-  static async wipe(person: string): Promise<void> {
-    await settled(indexedDB.deleteDatabase(PREFIX + person));
+  /** Everything that was kept under this name on this device, gone. */
+  static async wipe(name: string): Promise<void> {
+    await settled(indexedDB.deleteDatabase(name));
   }
 
   async get<T>(store: StoreName, key: IDBValidKey): Promise<T | undefined> {
@@ -51,6 +53,27 @@ export class Database {
     const request = work.objectStore(store).put(value, key);
     await this.#done(work);
     return request.result;
+  }
+
+  /** Several writes in one transaction, durable when it returns; gives the key of the first. */
+  async write(writes: Write[]): Promise<IDBValidKey | undefined> {
+    const names = [...new Set(writes.map((one) => one.store))];
+    if (names.length === 0) return undefined;
+    const work = this.#db.transaction(names, 'readwrite', { durability: 'strict' });
+    const requests = writes.map(({ store, value, key }) => work.objectStore(store).put(value, key));
+    await this.#done(work);
+    return requests[0]?.result;
+  }
+
+  /** Everything whose key begins so, gone. */
+  async deleteUnder(store: StoreName, prefix: string): Promise<void> {
+    const work = this.#db.transaction(store, 'readwrite');
+    work.objectStore(store).delete(IDBKeyRange.bound(prefix, `${prefix}\uffff`));
+    await this.#done(work);
+  }
+
+  async count(store: StoreName): Promise<number> {
+    return settled(this.#db.transaction(store).objectStore(store).count());
   }
 
   async delete(store: StoreName, key: IDBValidKey): Promise<void> {

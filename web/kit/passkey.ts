@@ -4,9 +4,15 @@
  * Source: W3C WebAuthn Level 3 §5.1 (parseCreationOptionsFromJSON, parseRequestOptionsFromJSON, toJSON). Browsers that do
  * not have these three yet get the same from the code below.
  */
-import { problem, type Problem } from '../kit';
+import { problem, type Problem } from './api';
 
 type Json = Record<string, unknown>;
+
+/** What the platform hands to the authenticator: the challenge, sealed, and what the browser asks for. */
+export interface Ceremony {
+  ceremony: string;
+  options: Json;
+}
 
 function bytes(text: string): ArrayBuffer {
   const padded = text.replaceAll('-', '+').replaceAll('_', '/').padEnd(Math.ceil(text.length / 4) * 4, '=');

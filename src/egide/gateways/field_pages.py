@@ -1,0 +1,81 @@
+"""`/field`: what an officer's device needs to work without network. Its pages are the same for everybody, named by their hashes.
+
+`/field/pack.json` lists them: the device keeps each in its cache once it has the bytes that are named here, all of them or none.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from functools import cache
+from hashlib import sha256
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from egide.gateways.field_views import ADDING, PATH, SAYS, SCRIPT, STYLE, adding, form, home, offline
+from egide.gateways.resident import built, lang_of, page
+from egide.kernel.errors import Text
+from egide.services.definition import Definition
+
+LANGS = ("fr", "en")
+
+
+class FieldPages:
+    """The offline forms, and the list of them."""
+
+    def routes(self) -> list[Route]:
+        """Their addresses."""
+        return [
+            Route(PATH, self.home),
+            Route(f"{PATH}/pack.json", self.pack),
+            Route(f"{PATH}/{{service}}", self.form),
+        ]
+
+    async def home(self, request: Request) -> Response:
+        """The device's own page."""
+        return _home(lang_of(request))
+
+    async def form(self, request: Request) -> Response:
+        """One service's form."""
+        if request.path_params["service"] in ADDING:
+            return _adding(lang_of(request), request.path_params["service"])
+        found = next((one for one in offline() if one.id == request.path_params["service"]), None)
+        if found is None:
+            return Response("Not found", 404)
+        return _form(lang_of(request), found)
+
+    async def pack(self, _request: Request) -> Response:
+        """Every page and its SHA-256; the fingerprint says whether anything has changed."""
+        return JSONResponse(_pack(built(SCRIPT)), headers={"cache-control": "no-store"})
+
+
+def _page(lang: str, title: Text, here: str, content: str) -> Response:
+    return page(lang, title.en if lang == "en" else title.fr, here, content, style=STYLE, module=built(SCRIPT))
+
+
+def _home(lang: str) -> Response:
+    return _page(lang, SAYS["title"], PATH, home(lang))
+
+
+def _form(lang: str, definition: Definition) -> Response:
+    title = Text(definition.title.fr, definition.title.en)
+    return _page(lang, title, f"{PATH}/{definition.id}", form(lang, definition))
+
+
+def _adding(lang: str, kind: str) -> Response:
+    return _page(lang, ADDING[kind][0], f"{PATH}/{kind}", adding(lang, kind))
+
+
+@cache
+def _pack(_script: str) -> dict[str, object]:
+    """Made once for each build of the script."""
+    pages = [[f"{PATH}?lang={lang}", _digest(_home(lang))] for lang in LANGS]
+    pages += [[f"{PATH}/{kind}?lang={lang}", _digest(_adding(lang, kind))] for kind in ADDING for lang in LANGS]
+    pages += [[f"{PATH}/{one.id}?lang={lang}", _digest(_form(lang, one))] for one in offline() for lang in LANGS]
+    return {"fingerprint": sha256(msgspec.json.encode(pages)).hexdigest(), "pages": pages}
+
+
+def _digest(answer: Response) -> str:
+    return b64encode(sha256(bytes(answer.body)).digest()).decode()

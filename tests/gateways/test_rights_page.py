@@ -1,0 +1,44 @@
+"""One's rights over the pages: a copy to read and one to take along, a correction with its term, an erasure that asks twice."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from egide.services.definition import catalogue
+from tests.gateways.test_service_pages import Browser
+from tests.services.filings import WORDS, filed_remotely
+from tests.world import World
+
+pytestmark = pytest.mark.anyio
+HERE = "/services/file/rights"
+
+
+async def test_a_person_exercises_their_rights_without_a_script(world: World) -> None:
+    service = catalogue().find("follow-up")
+    assert service is not None
+    done, browser = await filed_remotely(world, service), Browser(world)
+    assert "Ouvrez d’abord" in await browser.open(HERE)
+    await browser.send("/services/file", {"number": [done["number"]], "code": [done["code"]]})
+    assert f'href="{HERE}?lang=fr"' in browser.answer.text
+    text = await browser.send(HERE, {"do": ["copy"]})
+    assert WORDS in text
+    assert "Qui l’a utilisé" in text
+    await browser.send(HERE, {"do": ["take"]})
+    assert browser.answer.headers["content-disposition"] == f'attachment; filename="{done["number"]}.json"'
+    assert msgspec.json.decode(browser.answer.content)["file"]["number"] == done["number"]
+    text = await browser.send(HERE, {"do": ["rectification"], "text": ["<b>Mon nom</b>"]})
+    assert 'data-right="rectification"' in text
+    assert "&lt;b&gt;Mon nom" in await browser.open("/services/file")
+    # It is open: the law does not erase it, and says what remains.
+    text = await browser.send(HERE, {"do": ["erase"]})
+    assert "Oui, effacer définitivement" in text
+    text = await browser.send(HERE, {"do": ["erase"], "sure": ["yes"]})
+    assert "17(3)(b)" in text
+    world.move(days=32)
+    assert 'class="late" data-right' in await browser.open(HERE)
+    await world.act("officer", "services.rights.grant", file=done["file"], text="Corrigé.")
+    await world.act("officer", "services.follow_up.reply", file=done["file"], text="Voici.")
+    assert "Le dossier est effacé" in await browser.send(HERE, {"do": ["erase"], "sure": ["yes"]})
+    assert "Ouvrez d’abord" in await browser.open(HERE)
+    await browser.close()

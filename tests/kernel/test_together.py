@@ -1,0 +1,58 @@
+"""Acts asked for together: each decided by itself, one transaction for all; what one may not do takes no other with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from egide.kernel.act import Receipt
+from egide.kernel.door import Outcome
+from egide.kernel.errors import BadInput, NotFound, Refused
+from egide.kernel.together import Call, together
+from egide.services.desk import FileRef
+from egide.services.filing import Taken
+from egide.services.model import Who
+from tests.services.filings import lawful
+from tests.services.offline import REPORT
+from tests.world import World
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_each_is_its_own_and_all_are_one_transaction(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    batches: list[int] = []
+    committed = world.kernel.committed
+
+    def counted(batch: list[Any]) -> None:
+        batches.append(len(batch))
+        committed(batch)
+
+    monkeypatch.setattr(world.kernel, "committed", counted)
+    given = Taken(channel="mobile", version=REPORT.version, answers=lawful(REPORT), who=Who(), client_id="one-of-three")
+    empty = Taken(channel="mobile", version=REPORT.version, answers={}, who=Who())
+    take = "services.field_report.take"
+    done = await together(
+        world.kernel,
+        [
+            Call(take, given, ("a device", 1)),
+            Call(take, empty),
+            Call("services.field_report.read", FileRef(file="nobody's")),
+            Call("services.nothing", given),
+            Call(take, given),
+        ],
+        world.person("officer"),
+    )
+    assert isinstance(done[0], Outcome)
+    assert isinstance(done[0].receipt, Receipt)
+    assert isinstance(done[1], BadInput)
+    assert isinstance(done[2], Refused)
+    assert done[2].receipt is not None, "a refusal is in the ledger too"
+    assert isinstance(done[3], NotFound)
+    assert isinstance(done[4], Outcome), "asked twice, done once"
+    assert done[4].receipt == done[0].receipt
+    assert batches == [3], "what reached the writer reached it at once"
+
+
+async def test_nothing_is_no_transaction(world: World) -> None:
+    assert await together(world.kernel, [], world.person("officer")) == []

@@ -1,0 +1,235 @@
+/**
+ * This device and what it keeps without network: whose it is, until when it opens, and what it does at each contact.
+ *
+ * A contact renews the lease, sends what waits and takes a new pack. A device that learns it was revoked destroys what it kept; one whose
+ * lease is over keeps it sealed until the next contact. The same store as the terminal's: `kit/store/vault.ts`, docs/decisions/0046.
+ */
+import { Vault, type Shelf } from '../../kit/store/vault';
+import { act, Lost, Said } from './asking';
+import { pair, START } from './chain';
+import { escrow } from './export';
+import { Outbox } from './outbox';
+import { refresh } from './pack';
+import type { Pack } from './carried';
+
+interface Lease {
+  device: string;
+  state: 'active' | 'revoked';
+  key: string;
+  seconds: number;
+  escrow: string;
+}
+interface Session {
+  person: { id: string } | null;
+}
+
+export type State = 'starting' | 'none' | 'open' | 'locked' | 'revoked' | 'unable';
+
+const SHELF: Shelf = { name: 'egide-field', outlives: true, files: true };
+const LOOK_EVERY_MS = 15_000;
+/** A lease younger than this is not asked for again: it is 72 hours, a renewal an entry of the ledger. */
+const FRESH_MS = 10 * 60_000;
+const ANSWER_MS = 6000;
+/** What the officer took along is asked for again at most this often: it is an entry of the ledger. */
+const PACK_MS = 15 * 60_000;
+const PACK = 'pack';
+
+export class Device {
+  state: State = 'starting';
+  vault: Vault | null = null;
+  outbox: Outbox | null = null;
+  /** The files and homes that its officer took along; null while nothing opens. */
+  pack: Pack | null = null;
+  until = 0;
+  sealed = 0;
+  online = false;
+  /** Who is signed in is not whose device this is; or nobody is. */
+  stranger: 'nobody' | 'somebody' | null = null;
+  /** Whether the browser promised to keep it. */
+  lasting = true;
+  renewed = false;
+  failure: Said | null = null;
+
+  readonly #changed: () => void;
+  #leasedAt = 0;
+  #contacting: Promise<void> | null = null;
+
+  constructor(changed: () => void) {
+    this.#changed = changed;
+  }
+
+  /** Opens what is here; never waits for the network. */
+  async start(): Promise<void> {
+    if (!globalThis.indexedDB?.databases || !crypto.subtle || !('locks' in navigator)) {
+      this.#is('unable');
+      return;
+    }
+    setInterval(() => void this.#look(), LOOK_EVERY_MS);
+    addEventListener('online', () => void this.contact());
+    addEventListener('offline', () => {
+      this.online = false;
+      this.#changed();
+    });
+    const person = await Vault.whose(SHELF).catch(() => undefined);
+    if (!person) this.#is(person === null ? 'none' : 'unable'); // storage may be switched off
+    else await this.#open(person);
+    void this.contact();
+  }
+
+  /** Enrols this device and fills it. */
+  async take(label: string): Promise<void> {
+    this.failure = null;
+    try {
+      const { person } = await act<Session>('administration.session.show');
+      if (person === null) {
+        this.stranger = 'nobody';
+        this.#changed();
+        return;
+      }
+      this.lasting = (await navigator.storage?.persist?.()) ?? false;
+      const { keys, point } = await pair();
+      const lease = await act<Lease>('services.device.enrol', { label, public: point });
+      await this.#forget();
+      this.vault = await Vault.of(SHELF, person.id);
+      await this.vault.keepPlain('signer', keys);
+      await this.vault.keepPlain('chain', { seq: 0, hash: START });
+      await refresh();
+      await this.#lease(lease);
+      this.online = true;
+      this.stranger = null;
+      await this.#carry();
+    } catch (error) {
+      if (error instanceof Said) this.failure = error;
+      else if (!(error instanceof Lost)) throw error;
+    }
+    this.#changed();
+  }
+
+  /** The platform answers: the lease, what waits, the pack. Several calls at once are one. */
+  contact(): Promise<void> {
+    this.#contacting ??= this.#contact().finally(() => (this.#contacting = null));
+    return this.#contacting;
+  }
+
+  async #contact(): Promise<void> {
+    if (!(await this.#answers()) || this.state === 'unable' || this.state === 'none' || !this.vault) return;
+    try {
+      const { person } = await act<Session>('administration.session.show');
+      this.stranger = person === null ? 'nobody' : person.id === this.vault.person ? null : 'somebody';
+      if (this.stranger !== null) {
+        const { state } = await act<{ state: string }>('services.device.state', { device: this.vault.terminal });
+        if (state === 'revoked') await this.#gone();
+        return;
+      }
+      if (this.state !== 'open' || Date.now() - this.#leasedAt > FRESH_MS) {
+        await this.#lease(await act<Lease>('services.device.renew', { device: this.vault.terminal }));
+        if (this.state !== 'open') return; // it was revoked
+        this.renewed = (await refresh()) || this.renewed;
+        await this.outbox?.ask();
+      }
+      const before = this.outbox?.waiting.length ?? 0;
+      await this.outbox?.send();
+      if (before > 0 || Date.now() - Date.parse(this.pack?.at ?? '1970') > PACK_MS) await this.#carry();
+    } catch (error) {
+      if (error instanceof Said) await this.#refused(error);
+      else if (!(error instanceof Lost || error instanceof TypeError)) throw error;
+    } finally {
+      this.#changed();
+    }
+  }
+
+  /** What one takes along is asked for after what waited was sent: it is in it then. */
+  async #carry(): Promise<void> {
+    if (!this.vault || this.state !== 'open') return;
+    const pack = await act<Pack>('services.outbox.pack', { device: this.vault.terminal });
+    // By this device's clock: how old it is for whoever looks at it here.
+    this.pack = { ...pack, at: new Date().toISOString() };
+    await this.vault.keep(PACK, this.pack);
+  }
+
+  async #answers(): Promise<boolean> {
+    try {
+      await fetch('/healthz', { cache: 'no-store', signal: AbortSignal.timeout(ANSWER_MS) });
+      this.online = true;
+    } catch {
+      this.online = false;
+    }
+    this.#changed();
+    return this.online;
+  }
+
+  async #refused(error: Said): Promise<void> {
+    this.failure = error;
+    if (error.status === 401) this.stranger = 'nobody';
+    else if (error.status === 403) await this.#lock(); // the right was taken back: the key is not kept until its end
+    else if (error.status === 404) await this.#gone();
+  }
+
+  async #open(person: string): Promise<void> {
+    this.vault = await Vault.of(SHELF, person);
+    let opening: 'open' | 'locked' | 'none';
+    try {
+      opening = await this.vault.open();
+    } catch (error) {
+      console.warn('field store:', error); // what opens no more stays where it is: the next contact may open it
+      opening = 'locked';
+    }
+    this.until = this.vault.until;
+    this.lasting = (await navigator.storage?.persisted?.()) ?? false;
+    if (opening === 'open') await this.#ready();
+    else if (opening === 'locked') this.sealed = await this.vault.waiting();
+    this.#is(opening);
+  }
+
+  async #ready(): Promise<void> {
+    if (!this.vault) return;
+    this.outbox ??= new Outbox(this.vault, this.vault.terminal, this.#changed);
+    await this.outbox.read();
+    this.pack ??= await this.vault.recall<Pack>(PACK);
+    this.sealed = 0;
+  }
+
+  async #lease(lease: Lease): Promise<void> {
+    if (lease.state === 'revoked') return this.#gone();
+    const sealed = (key: Uint8Array<ArrayBuffer>) => escrow(lease.device, lease.escrow, key);
+    if (!this.vault || !(await this.vault.renew(lease.device, lease.key, lease.seconds, sealed))) return;
+    this.#leasedAt = Date.now();
+    this.until = this.vault.until;
+    await this.#ready();
+    this.#is('open');
+  }
+
+  async #lock(): Promise<void> {
+    await this.vault?.lock();
+    this.outbox?.close();
+    this.outbox = null;
+    this.pack = null;
+    this.sealed = (await this.vault?.waiting()) ?? 0;
+    this.#is('locked');
+  }
+
+  async #gone(): Promise<void> {
+    await this.#forget();
+    this.#is('revoked');
+  }
+
+  async #forget(): Promise<void> {
+    this.outbox?.close();
+    this.outbox = null;
+    this.pack = null;
+    await this.vault?.wipe();
+    this.vault = null;
+  }
+
+  async #look(): Promise<void> {
+    if (this.state === 'open' && (await this.vault?.over())) await this.#lock();
+    if (document.visibilityState !== 'visible') return;
+    const due = this.state === 'locked' || (this.outbox?.waiting.length ?? 0) > 0 || Date.now() - this.#leasedAt > FRESH_MS;
+    await (due || !this.online ? this.contact() : this.#answers());
+  }
+
+  #is(state: State): void {
+    this.state = state;
+    this.#changed();
+  }
+}
