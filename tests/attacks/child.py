@@ -24,6 +24,7 @@ from egide.kernel import erasure
 from egide.kernel.act import Ctx, Effect, Input, Nothing, act
 from egide.kernel.capability import Capability
 from egide.kernel.clock import Clock
+from egide.kernel.listeners import Independent
 from egide.kernel.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def capability() -> Capability:
         package="tests.plugins.works",
         acts=(add_mark, add_echo),
         tables=metadata,
-        listeners={"mark.made": follow},
+        listeners={"mark.made": Independent(follow)},
     )
 
 

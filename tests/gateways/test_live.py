@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from websockets.typing import Origin
 
 from egide.gateways import live
 from egide.gateways.serve import config
+from egide.kernel.identity import ANONYMOUS
+from egide.kernel.writer import Work
 from egide.protocols.positions import write_fixes
 from tests.gateways.browser import Browser
 from tests.gateways.conftest import free_port
@@ -306,3 +308,52 @@ async def test_oversight_follows_live(served: Served) -> None:
         assert (message["entry"]["act"], message["entry"]["actor"]["id"]) == ("works.item.add", "officer")
     async with served.socket("officer") as socket:
         assert (await socket.act("oversight.follow"))["error"]["code"] == "refused"
+
+
+async def asked(world: World, name: str, given: dict[str, Any]) -> str:
+    return str((await world.kernel.perform(name, json.dumps(given).encode(), ANONYMOUS)).result.id)
+
+
+async def help_by_alert(world: World) -> str:
+    return await asked(world, "operations.alert.send", {"text": "au secours"})
+
+
+async def help_by_chat(world: World) -> str:
+    return await asked(world, "services.chat.open", {"text": "au secours"})
+
+
+async def an_incident(world: World) -> str:
+    given = {"kind": "theft", "title": "Vol", "text": "Sac rouge", "lat": INSIDE[0], "lon": INSIDE[1]}
+    return str((await world.act("command", "operations.incident.open", **given))["id"])
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "comes"),
+    [
+        ("operations.alert.list", "alerts", help_by_alert),
+        ("services.chat.list", "chats", help_by_chat),
+        ("operations.incident.follow", "incidents", an_incident),
+    ],
+)
+async def test_what_comes_while_a_subscription_is_written_down_is_not_lost(
+    served: Served, monkeypatch: pytest.MonkeyPatch, name: str, told: str, comes: Callable[[World], Awaitable[str]]
+) -> None:
+    made: list[str] = []
+    world, submit, under_way = served.world, served.world.kernel.writer.submit, []
+
+    async def late(*works: Work) -> None:
+        made.append(await comes(world))
+        submit(*works)
+
+    def submitted(*works: Work) -> None:
+        """What is asked for is decided and its answer computed; before it is durable, somebody calls."""
+        if works[0].act.name == name:
+            under_way.append(asyncio.ensure_future(late(*works)))
+        else:
+            submit(*works)
+
+    monkeypatch.setattr(world.kernel.writer, "submit", submitted)
+    async with served.socket("command") as socket:
+        answer = await socket.act(name)
+        assert [one["id"] for one in answer["result"][told]] == made
+        assert len(made) == 1

@@ -315,7 +315,7 @@ class Live:
             receipt = outcome.receipt
             told: dict[str, Any] = {
                 "id": call.id,
-                "result": outcome.result,
+                "result": outcome.told(),
                 "receipt": {"realm": receipt.realm, "index": receipt.index} if receipt else None,
             }
             if outcome.journal is not None:

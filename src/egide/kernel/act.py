@@ -152,6 +152,9 @@ class Effect:
     started: Callable[[], None] | None = (
         None  # for stream acts: runs after the answer has been queued, frames follow it
     )
+    # For who subscribes: the result as it is when it is told. What changed between the decision and its commit would else be
+    # neither in the result nor among what `started` sends from then on.
+    latest: Callable[[], Any] | None = None
     set_cookie: tuple[str, int] | None = (
         None  # session secret and its life in seconds; an empty secret ends the session
     )

@@ -81,6 +81,15 @@ class Outcome:
     effect: Effect
     journal: Journalled | None = None  # where it stands until the ledger takes it
 
+    def told(self) -> Any:
+        """The result for who goes on listening: as it is now; as it was decided where the store does not answer."""
+        if self.effect.latest is None:
+            return self.result
+        try:
+            return self.effect.latest()
+        except (EgideError, DatabaseError):
+            return self.result
+
 
 class Kernel:
     """One process's kernel. Raises `StartupError` when a pack, a manifest or a setting is broken."""

@@ -3,8 +3,9 @@
 An event may come twice (a process dies after the effect, before the cursor; a transport repeats). A listener that performs an
 act passes `once=payload["once"]` to `Kernel.perform`: the act and the row of `handled` are one transaction, a second time
 changes nothing and counts as done. A listener that performs two acts for one event gives each an own `once`:
-`(f"{consumer}/second", seq)`. A listener that only computes is a `Batch`: its rows and its cursor are one transaction, many
-events in each.
+`(f"{consumer}/second", seq)`. A commit is what an event costs. Where no event depends on the one before, the listener is
+`Independent`: several are heard at once, and their acts share commits. A listener that only computes is a `Batch`: its rows
+and its cursor are one transaction, many events in each.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ log = logging.getLogger("egide.events")
 
 ROWS = 100  # events read at a time by a listener that performs acts
 REFUSALS = 8  # in a row, about a second apart, after which an event counts as refused for good
+AHEAD = 64  # events that an independent listener hears at once: a quarter of a commit (writer.BATCH), so that people come between
 BATCH = 500  # events a batch listener stores in one transaction
 _OUT = tables.outbox
 _ROWS = (
@@ -59,6 +61,16 @@ class Batch:
     store: Callable[[Kernel, Connection, Sequence[Event]], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Independent:
+    """A listener to events of which none depends on another: `hear(kernel, payload)` runs for several at once, in no order.
+
+    Each must perform its act with `once=payload["once"]`: what was done stands, whatever becomes of its neighbours.
+    """
+
+    hear: Callable[[Kernel, dict[str, Any]], Any]
+
+
 class Listening:
     """One listener at work."""
 
@@ -67,9 +79,11 @@ class Listening:
         self.event = event
         self._kernel = kernel
         self._listener = listener
+        self._hear: Callable[[Kernel, dict[str, Any]], Any] = getattr(listener, "hear", listener)
+        self._ahead = AHEAD if isinstance(listener, Independent) else 1
         self._looked = 0  # up to here there is nothing unhandled of this name, whatever the cursor says
         self._lock = asyncio.Lock()
-        self._refusals = 0  # of the event at hand, in a row
+        self._refusals: dict[int, int] = {}  # of an event that is not done, in a row
 
     def mine(self) -> bool:
         """Whether this process serves it now."""
@@ -133,11 +147,14 @@ class Listening:
     async def _each(self, events: list[Event], cursor: int) -> bool:
         handled = self._handled(events[0].seq, events[-1].seq)
         through, done = cursor, True
-        for event in events:
-            if event.seq not in handled and not (self.mine() and await self._one(event)):
-                done = False
+        for start in range(0, len(events), self._ahead):
+            part = events[start : start + self._ahead]
+            heard = await self._part([event for event in part if event.seq not in handled])
+            for event in part:
+                done = done and (event.seq in handled or event.seq in heard)
+                through = event.seq if done else through
+            if not done:
                 break
-            through = event.seq
         if through > cursor:
             try:
                 await asyncio.to_thread(self._keep, through)
@@ -148,10 +165,19 @@ class Listening:
                 self._looked = max(self._looked, through)
         return done
 
+    async def _part(self, events: list[Event]) -> set[int]:
+        """Hears these at once; the numbers of those that are done."""
+        if not self.mine():
+            return set()
+        if len(events) == 1:
+            return {events[0].seq} if await self._one(events[0]) else set()
+        done = await asyncio.gather(*(self._one(event) for event in events))
+        return {event.seq for event, heard in zip(events, done, strict=True) if heard}
+
     async def _one(self, event: Event) -> bool:
         given = event.payload | {"cause": event.cause, "once": (self.consumer, event.seq)}
         try:
-            done = self._listener(self._kernel, given)
+            done = self._hear(self._kernel, given)
             if inspect.isawaitable(done):
                 await done
         except Conflict as error:
@@ -164,16 +190,16 @@ class Listening:
         except Exception as error:  # a capability's code: whatever it raises, its events wait and come again
             log.warning("listener %s: %s", self.consumer, error, exc_info=not isinstance(error, EgideError))
             return False
-        self._refusals = 0
+        self._refusals.pop(event.seq, None)
         return True
 
     async def _refused(self, event: Event, error: Refused) -> bool:
         """The law may allow it in a moment (the ledger was away); refused again and again, it is done: the ledger says so."""
-        self._refusals += 1
-        log.warning("listener %s: event %d, refusal %d: %s", self.consumer, event.seq, self._refusals, error)
-        if self._refusals < REFUSALS:
+        count = self._refusals[event.seq] = self._refusals.get(event.seq, 0) + 1
+        log.warning("listener %s: event %d, refusal %d: %s", self.consumer, event.seq, count, error)
+        if count < REFUSALS:
             return False
-        self._refusals = 0
+        del self._refusals[event.seq]
         return True
 
     def _handled(self, first: int, last: int) -> set[int]:

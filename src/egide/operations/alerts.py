@@ -212,7 +212,9 @@ def follow(ctx: Ctx, given: AlertSecret) -> Effect:
 )  # fmt: skip
 def list_alerts(ctx: Ctx, _given: Nothing) -> Effect:
     channel, held = ctx.channel, board(ctx.kernel)
-    return Effect(AlertList(held.shown()), started=(lambda: held.join(channel)) if channel is not None else None)
+    if channel is None:
+        return Effect(AlertList(held.shown()))
+    return Effect(AlertList(held.shown()), started=lambda: held.join(channel), latest=lambda: AlertList(held.shown()))
 
 
 @act(

@@ -170,6 +170,13 @@ def remove(ctx: Ctx, given: GeofenceRef) -> Effect:
 )  # fmt: skip
 def list_geofences(ctx: Ctx, _given: Nothing) -> Effect:
     held, channel = fences(ctx.kernel), ctx.channel
+    if channel is None:
+        return Effect(_standing(ctx))
+    return Effect(_standing(ctx), started=lambda: held.join(channel), latest=lambda: _standing(ctx))
+
+
+def _standing(ctx: Ctx) -> GeofenceList:
+    held = fences(ctx.kernel)
     shown = [fence.shown() for fence in held.standing() if held.may_see(ctx.principal, fence.mission)]
     crossing, fence = tables.crossing, tables.geofence
     query = select(crossing).where(crossing.c.acknowledged.is_(None)).order_by(crossing.c.at.desc()).limit(100)
@@ -180,9 +187,7 @@ def list_geofences(ctx: Ctx, _given: Nothing) -> Effect:
         for row in rows
         if row.geofence in known and held.may_see(ctx.principal, known[row.geofence].mission)
     ]
-    return Effect(
-        GeofenceList(shown, crossings), started=(lambda: held.join(channel)) if channel is not None else None
-    )  # fmt: skip
+    return GeofenceList(shown, crossings)
 
 
 def _crossing_facts(ctx: Ctx, given: Crossed) -> Facts:

@@ -76,7 +76,7 @@ def follow(ctx: Ctx, given: Nothing) -> Effect:
         channel.push({"push": "incidents"})  # it asks again, and is told why not
 
     lease = Lease(new_id(), ctx.act, given, ctx.principal, ctx.purpose, ended)
-    return Effect(_everything(ctx), started=lambda: held.join(channel, lease))
+    return Effect(_everything(ctx), started=lambda: held.join(channel, lease), latest=lambda: _everything(ctx))
 
 
 @act(

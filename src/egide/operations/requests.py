@@ -13,6 +13,7 @@ import msgspec
 from egide.kernel.act import Act, Ctx, Effect, Input, act
 from egide.kernel.errors import NotFound
 from egide.kernel.identity import new_id
+from egide.kernel.listeners import Independent
 from egide.operations.incident_log import ACTIVITY, IncidentId, changed, insert_all, line, opening
 from egide.operations.incident_model import (
     MAX_TEXT,
@@ -116,4 +117,5 @@ def incident_of(handed: dict[str, Any], kind: str, priority: int) -> dict[str, A
 
 
 ACTS: tuple[Act, ...] = (from_service,)
-LISTENERS = {"service.to_operations": heard, "help.needed": called}
+# Each opens an incident of its own.
+LISTENERS = {"service.to_operations": Independent(heard), "help.needed": Independent(called)}

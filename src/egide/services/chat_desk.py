@@ -123,7 +123,11 @@ def list_chats(ctx: Ctx, _given: Nothing) -> Effect:
     channel, held = ctx.channel, board(ctx.kernel)
     shown = held.shown(ctx.principal)
     mine = tuple(owner(one["id"]) for one in shown if one["mine"])
-    return Effect(ChatList(shown), started=(lambda: held.join(channel)) if channel is not None else None, concerns=mine)
+    if channel is None:
+        return Effect(ChatList(shown), concerns=mine)
+    return Effect(
+        ChatList(shown), started=lambda: held.join(channel), latest=lambda: ChatList(held.shown(ctx.principal)), concerns=mine
+    )  # fmt: skip
 
 
 @act(
