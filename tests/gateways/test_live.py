@@ -18,7 +18,7 @@ from websockets.typing import Origin
 from egide.gateways import live
 from egide.gateways.serve import config
 from egide.kernel.identity import ANONYMOUS
-from egide.kernel.writer import Work
+from egide.kernel.work import Work
 from egide.protocols.positions import write_fixes
 from tests.gateways.browser import Browser
 from tests.gateways.conftest import free_port

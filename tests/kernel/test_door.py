@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import Row, func, select
 
 from egide.kernel import tables
-from egide.kernel.door import problem
 from egide.kernel.errors import BadInput, EgideError, NotFound, NotSignedIn, Refused, TooLarge, TooMany
 from egide.kernel.identity import ANONYMOUS, OPERATOR, Principal
 from egide.kernel.ledger import Log
 from egide.kernel.tiles import SqlTiles
-from egide.kernel.writer import Body, Leaf
+from egide.kernel.told import problem
+from egide.kernel.work import Body, Leaf
 from tests.world import Terminal, World
 
 pytestmark = pytest.mark.anyio

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from egide.kernel import tables, transport
 from egide.kernel.errors import Refused
-from egide.kernel.writer import Work
+from egide.kernel.work import Work
 from tests.world import World
 
 pytestmark = pytest.mark.anyio

@@ -15,7 +15,7 @@ from egide.kernel import leases, tables
 from egide.kernel.act import Nothing
 from egide.kernel.guard import Decision
 from egide.kernel.leases import GRACE_S, TTL_S, Lease
-from egide.kernel.writer import Leaf
+from egide.kernel.work import Leaf
 from tests.world import Terminal, World
 
 pytestmark = pytest.mark.anyio

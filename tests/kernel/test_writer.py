@@ -20,7 +20,7 @@ from egide.engines import sqlite
 from egide.kernel import tables
 from egide.kernel.errors import Conflict, EgideError, Refused, Unavailable
 from egide.kernel.merkle import Frontier, leaf_hash
-from egide.kernel.writer import Leaf, Work
+from egide.kernel.work import Leaf, Work
 from tests.plugins import works
 from tests.plugins.works import item
 from tests.world import World

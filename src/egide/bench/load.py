@@ -51,10 +51,10 @@ class Answered:
     latencies: tuple[float, ...] = ()
 
 
-def flood(request: Request, seconds: float, folder: Path) -> Answered:
-    """As many as the server takes from 64 connections. Raises `BenchError` when it answers anything but 200."""
+def flood(request: Request, seconds: float, folder: Path, connections: int = CONNECTIONS) -> Answered:
+    """As many as the server takes from so many connections. Raises `BenchError` when it answers anything but 200."""
     if shutil.which("wrk") is None:
-        return asyncio.run(_closed(request, seconds))
+        return asyncio.run(_closed(request, seconds, connections))
     script = folder / "load.lua"
     cookies = ", ".join(f'"{cookie}"' for cookie in request.cookies)
     script.write_text(
@@ -68,7 +68,7 @@ def flood(request: Request, seconds: float, folder: Path) -> Answered:
     words = [
         "wrk",
         "-t1",
-        f"-c{CONNECTIONS}",
+        f"-c{connections}",
         f"-d{max(1, round(seconds))}s",
         "-s",
         str(script),
@@ -81,11 +81,11 @@ def flood(request: Request, seconds: float, folder: Path) -> Answered:
     return Answered(int(found[1]), float(found[2]) / (1000 if found[3] == "ms" else 1))
 
 
-async def _closed(request: Request, seconds: float) -> Answered:
+async def _closed(request: Request, seconds: float, connections: int) -> Answered:
     """Without wrk: the same, from here."""
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
-    wires = [await _connect(request, number) for number in range(CONNECTIONS)]
+    wires = [await _connect(request, number) for number in range(connections)]
     started = time.perf_counter()
 
     def again(wire: _Wire) -> None:

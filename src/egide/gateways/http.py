@@ -61,9 +61,10 @@ from egide.gateways.rights_page import RightsPages
 from egide.gateways.service_pages import ServicePages
 from egide.gateways.step_pages import StepPages
 from egide.kernel.clock import iso
-from egide.kernel.door import Kernel, problem
+from egide.kernel.door import Kernel
 from egide.kernel.errors import BadInput, EgideError, NotFound, Text, TooLarge
 from egide.kernel.identity import ANONYMOUS, OPERATOR, Principal
+from egide.kernel.told import problem
 
 log = logging.getLogger("egide.http")
 

@@ -21,10 +21,11 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.http11 import Request
 
 from egide.kernel.clock import iso
-from egide.kernel.door import Kernel, problem
+from egide.kernel.door import Kernel
 from egide.kernel.errors import BadInput, EgideError, Text
 from egide.kernel.identity import Principal
 from egide.kernel.limits import Buckets
+from egide.kernel.told import problem
 
 if TYPE_CHECKING:
     from egide.gateways.http import Doorkeeper

@@ -65,7 +65,8 @@ from egide.kernel.tiles import SqlTiles
 from egide.kernel.together import Batch
 from egide.kernel.vault import Vault
 from egide.kernel.witnessing import Witnessing
-from egide.kernel.writer import Work, Writer
+from egide.kernel.work import Work
+from egide.kernel.writer import Writer
 
 log = logging.getLogger("egide.door")
 
@@ -526,42 +527,3 @@ def _plain(act: str, error: Exception) -> EgideError:
 
 async def _resolved(value: Effect | Awaitable[Effect]) -> Effect:
     return value if isinstance(value, Effect) else await value
-
-
-def refusal(error: Refused, act: str) -> Mapping[str, Any]:
-    """The refusal as every door tells it."""
-    return {
-        "code": "refused",
-        "title": {"fr": error.what.fr, "en": error.what.en},
-        "act": act,
-        "receipt": {"realm": error.receipt[0], "index": error.receipt[1]} if error.receipt else None,
-        "reasons": reasons(error.decision),
-    }
-
-
-def reasons(decision: Decision) -> list[dict[str, Any]]:
-    """Each broken article as the pages show it."""
-    return [
-        {
-            "rule": reason.rule,
-            "text": reason.text,
-            "text_title": {"fr": reason.text_title.fr, "en": reason.text_title.en},
-            "article": reason.article,
-            "fr": reason.fr,
-            "en": reason.en,
-            "remedy": {"fr": reason.remedy_fr, "en": reason.remedy_en},
-            "ask": reason.ask,
-        }
-        for reason in decision.reasons
-    ]
-
-
-def problem(error: EgideError, act: str = "") -> Mapping[str, Any]:
-    """Any error as every door tells it."""
-    if isinstance(error, Refused):
-        return refusal(error, act)
-    return {
-        "code": error.code,
-        "title": {"fr": error.what.fr, "en": error.what.en},
-        "do": {"fr": error.do.fr, "en": error.do.en} if error.do else None,
-    }

@@ -32,7 +32,7 @@ from egide.kernel.clock import iso
 from egide.kernel.errors import Conflict, EgideError, Refused, Text, Unavailable, Uncertain
 from egide.kernel.identity import ANONYMOUS, Principal
 from egide.kernel.journal import SUFFIX, Journal, load_key, read
-from egide.kernel.writer import Work
+from egide.kernel.work import Work
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -23,7 +23,7 @@ from egide.kernel.turns import Turns
 
 if TYPE_CHECKING:
     from egide.kernel.door import Kernel
-    from egide.kernel.writer import Work
+    from egide.kernel.work import Work
 
 
 @dataclass(frozen=True, slots=True)

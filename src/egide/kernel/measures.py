@@ -12,7 +12,7 @@ from time import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from egide.kernel.writer import Work
+    from egide.kernel.work import Work
 
 ACT_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # s
 BATCH_BOUNDS = (1, 2, 4, 8, 16, 32, 64, 128, 256)  # acts

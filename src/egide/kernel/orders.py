@@ -27,7 +27,7 @@ from egide.kernel.checkpoint import parse_vkey
 from egide.kernel.clock import iso
 from egide.kernel.errors import BadInput, NotFound, Text
 from egide.kernel.vault import SigningKey, VaultError
-from egide.kernel.writer import Leaf
+from egide.kernel.work import Leaf
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry

@@ -20,7 +20,7 @@ from egide.kernel.errors import EgideError
 if TYPE_CHECKING:
     from egide.kernel.door import Kernel, Outcome
     from egide.kernel.identity import Principal
-    from egide.kernel.writer import Work
+    from egide.kernel.work import Work
 
 
 @dataclass(frozen=True, slots=True)

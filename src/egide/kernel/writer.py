@@ -14,7 +14,6 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
@@ -23,16 +22,13 @@ from sqlalchemy import Connection, Table, bindparam, insert, select
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from egide.kernel import tables
-from egide.kernel.act import Act, Change, Ctx, Effect, Facts, Receipt, Rows
+from egide.kernel.act import Change, Ctx, Receipt, Rows
 from egide.kernel.errors import BadInput, Conflict, EgideError, Failed, Refused, Text, Unavailable, Uncertain
 from egide.kernel.store import put, unavailable
+from egide.kernel.work import Body, Leaf, Work
 
 if TYPE_CHECKING:
-    from asyncio import Future
-
     from egide.kernel.door import Kernel
-    from egide.kernel.guard import Decision
-    from egide.kernel.repeats import Asked
 
 log = logging.getLogger("egide.writer")
 
@@ -41,61 +37,6 @@ CHECKPOINT_S = 0.25  # s, tessera's constant; also the longest an entry waits fo
 BUSY = 8  # acts in the last commit from which on the next one waits a little for company
 GATHER_S = 0.004  # s it waits: what a commit takes on an ordinary disk (fsync); halves the cost of commits under load
 SETTLE_S = 8.0  # s during which a commit of unknown outcome is looked for, before its acts are told that nobody knows
-
-
-class Leaf(msgspec.Struct, omit_defaults=True):
-    """What is hashed into the log: ciphertext hashes and random ids, never a person (EDPB 02/2025)."""
-
-    v: int
-    id: str
-    at: int
-    realm: str
-    act: str
-    verb: str
-    activity: str
-    outcome: str
-    law: str
-    body: str
-    actor: str = ""
-    rules: tuple[str, ...] = ()
-    order: str = ""
-    cause: str = ""
-    rows: int = 0
-    sub: str = ""
-
-
-class Body(msgspec.Struct, omit_defaults=True):
-    """What is sealed beside the leaf: enough to decide the act again under another law (replay)."""
-
-    input: msgspec.Raw
-    facts: Facts
-    purpose: str = ""
-    reasons: tuple[str, ...] = ()
-    called: int = 0  # µs; when it was asked for, where that was before the ledger could take it (emergency.py)
-
-
-@dataclass(slots=True)
-class Work:
-    """One decided act on its way to the ledger."""
-
-    act: Act
-    ctx: Ctx
-    given: Any
-    raw: bytes
-    facts: Facts
-    decision: Decision
-    effect: Effect | None
-    outcome: str
-    epoch: int
-    id: str
-    future: Future[Any]
-    error: EgideError | None = None
-    receipt: Receipt | None = None
-    # (consumer, event): written with the act that was allowed, so that the event is never handled twice. A call for help is
-    # written with it though it was refused: the emergency journal must not append it again.
-    once: tuple[str, int] | None = None
-    asked: Asked | None = None  # by a device that may ask it again: done once (repeats.py)
-    settled: bool = False  # decided and done already, with the ledger away: it is not decided again
 
 
 class _Apart(Exception):

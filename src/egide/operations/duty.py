@@ -15,7 +15,6 @@ from sqlalchemy import Connection, select, update
 from egide.kernel import tables as kernel_tables
 from egide.kernel.act import Act, Ctx, Effect, Facts, Input, Nothing, act
 from egide.kernel.clock import from_us, iso, to_us
-from egide.kernel.door import problem, reasons
 from egide.kernel.errors import BadInput, Conflict, NotFound, Text
 from egide.kernel.guard import Decision
 from egide.kernel.identity import new_id
@@ -25,6 +24,7 @@ from egide.kernel.leases import Lease
 from egide.kernel.limits import Buckets
 from egide.kernel.retention import keep, trigger
 from egide.kernel.times import parse
+from egide.kernel.told import problem, reasons
 from egide.operations import tables, tracks
 from egide.operations.shifts import Stream, shifts
 from egide.operations.tracks import CATEGORY, owner

@@ -10,11 +10,11 @@ from sqlalchemy import select
 from egide.kernel import tables as kernel_tables
 from egide.kernel.act import Act, Ctx, Effect, Input, Nothing, act
 from egide.kernel.clock import iso
-from egide.kernel.door import reasons
 from egide.kernel.errors import BadInput, Text
 from egide.kernel.identity import new_id
 from egide.kernel.leases import Lease
 from egide.kernel.times import parse
+from egide.kernel.told import reasons
 from egide.operations import tables
 from egide.operations.facts import order_of, order_of_mission
 from egide.operations.incident_model import FromClient

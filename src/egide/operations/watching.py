@@ -11,11 +11,11 @@ from sqlalchemy import Connection, select, update
 
 from egide.kernel.act import Act, Ctx, Effect, Facts, Input, Nothing, Receipt, act
 from egide.kernel.clock import iso
-from egide.kernel.door import reasons
 from egide.kernel.errors import BadInput, NotFound, Text
 from egide.kernel.guard import Decision
 from egide.kernel.identity import new_id
 from egide.kernel.leases import TTL_S, Lease
+from egide.kernel.told import reasons
 from egide.operations import tables
 from egide.operations.facts import aerial, caps, deployment_row, mission_row, on_roster, order_of, source_row
 from egide.operations.media.hub import Mode

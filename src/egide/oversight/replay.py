@@ -22,13 +22,13 @@ from sqlalchemy import Connection, func, select
 from egide.kernel import tables
 from egide.kernel.act import Act, Ctx, Effect, Facts, Input, act
 from egide.kernel.clock import iso
-from egide.kernel.door import reasons
 from egide.kernel.errors import BadInput, EgideError, StartupError, Text
 from egide.kernel.guard import Decision, Guard
 from egide.kernel.law_overlay import MAX_BYTES, bounded, diagnosis, other_law
 from egide.kernel.replay import CHANGED, UNTOLD, Kind, Record, Replay, Verdict
 from egide.kernel.times import parse
-from egide.kernel.writer import Leaf
+from egide.kernel.told import reasons
+from egide.kernel.work import Leaf
 from egide.oversight.river import READERS, log_facts
 
 if TYPE_CHECKING:

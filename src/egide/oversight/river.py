@@ -13,16 +13,16 @@ from sqlalchemy import select
 from egide.kernel import tables
 from egide.kernel.act import Act, Ctx, Effect, Facts, Input, Nothing, act
 from egide.kernel.clock import iso
-from egide.kernel.door import reasons
 from egide.kernel.emergency import called_at
 from egide.kernel.errors import NotFound
 from egide.kernel.leases import Lease
-from egide.kernel.writer import Leaf
+from egide.kernel.told import reasons
+from egide.kernel.work import Leaf
 
 if TYPE_CHECKING:
     from egide.kernel.door import Kernel
     from egide.kernel.events import Recorded
-    from egide.kernel.writer import Work
+    from egide.kernel.work import Work
 
 MAX_ENTRIES = 200  # of one look
 READERS = ("dpo", "inspector")

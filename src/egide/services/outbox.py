@@ -18,10 +18,10 @@ from sqlalchemy import Connection, select
 
 from egide.kernel import tables as kernel_tables
 from egide.kernel.act import Act, Ctx, Effect, act
-from egide.kernel.door import problem
 from egide.kernel.errors import Conflict, EgideError, Failed, Text, TooMany, Unavailable, Uncertain
 from egide.kernel.merkle import Frontier, leaf_hashes
 from egide.kernel.together import Call, together
+from egide.kernel.told import problem
 from egide.protocols.outbox_chain import key_of
 from egide.services import outbox_tables, tables, uploads
 from egide.services.devices import DeviceRef, device_row, enrolled

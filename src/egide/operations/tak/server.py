@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from egide.kernel.door import Kernel, reasons
+from egide.kernel.door import Kernel
 from egide.kernel.errors import EgideError, Refused
+from egide.kernel.told import reasons
 from egide.operations.tak.acts import Connect, Ended, Minute, groups_now
 from egide.operations.tak.connection import Connection
 from egide.operations.tak.router import Router

@@ -18,10 +18,10 @@ from urllib.parse import parse_qs, unquote
 import msgspec
 from sqlalchemy.exc import DatabaseError
 
-from egide.kernel.door import problem
 from egide.kernel.errors import BadInput, EgideError, NotFound, NotSignedIn, Text, TooLarge
 from egide.kernel.identity import ANONYMOUS, Principal
 from egide.kernel.store import unavailable
+from egide.kernel.told import problem
 from egide.operations.tak.identity import TakDevice, device_of, principal_of
 
 if TYPE_CHECKING:
