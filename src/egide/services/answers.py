@@ -21,10 +21,12 @@ Form = Mapping[str, list[str]]
 CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f\ud800-\udfff]")
 
 
+_PARTS = {"date": ("-day", "-month", "-year"), "place": ("", "-lat", "-lon")}
+
+
 def boxes(field: Field) -> tuple[str, ...]:
     """The names under which a browser sends a question's answer."""
-    parts = {"date": ("-day", "-month", "-year"), "place": ("", "-lat", "-lon")}.get(field.kind, ("",))
-    return tuple(field.id + part for part in parts)
+    return tuple(field.id + part for part in _PARTS.get(field.kind, ("",)))
 
 
 def clean(text: str) -> str:

@@ -260,24 +260,25 @@ class Definition(msgspec.Struct, frozen=True, dict=True, forbid_unknown_fields=T
         return next((one for one in self.absent if one.channel == channel), None)
 
 
-class Catalogue(msgspec.Struct, frozen=True):
+class Catalogue:
     """Every version of every service."""
 
-    versions: Mapping[tuple[str, int], Definition]
+    def __init__(self, versions: Mapping[tuple[str, int], Definition]) -> None:
+        self.versions = versions
+        self._newest: dict[str, Definition] = {}
+        for definition in versions.values():
+            if definition.id not in self._newest or self._newest[definition.id].version < definition.version:
+                self._newest[definition.id] = definition
 
     def current(self) -> list[Definition]:
         """The newest version of each, in the order of their titles' files."""
-        newest: dict[str, Definition] = {}
-        for definition in self.versions.values():
-            if definition.id not in newest or newest[definition.id].version < definition.version:
-                newest[definition.id] = definition
-        return list(newest.values())
+        return list(self._newest.values())
 
     def find(self, id_: str, version: int | None = None) -> Definition | None:
         """One version, or the newest; None where there is none."""
         if version is not None:
             return self.versions.get((id_, version))
-        return next((one for one in self.current() if one.id == id_), None)
+        return self._newest.get(id_)
 
 
 def fingerprint(content: bytes) -> str:
