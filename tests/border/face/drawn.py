@@ -33,6 +33,7 @@ def portrait(seed: int = 0, *, scale: float = 1.0, width: int = 320, height: int
     blob(0, 8, draw.uniform(6, 12), 22, np.minimum(skin * 1.08, 255), 0.3)
     blob(0, mouth, draw.uniform(16, 26), 6, (170, 70, 70))
     blob(0, mouth, 18, 1.2, (90, 30, 30))
+    canvas += draw.normal(0, 3, canvas.shape)  # a camera's noise: no picture is as smooth as a drawing
     return np.clip(canvas, 0, 255).astype(np.uint8)
 
 
