@@ -55,7 +55,7 @@ async def test_what_does_not_count_is_told_in_one_word(room: Room, authority: Au
     for message, why in (
         (admit(room, authority, token, nonce="another"), "nonce"),
         (admit(room, authority, token, client="another gate"), "audience"),
-        (admit(room, authority, stranger.token(NOW)), "signature"),
+        (admit(room, authority, stranger.token(NOW)), "issuer"),
         (admit(room, authority, authority.token(NOW - 90_000)), "expired"),
         (admit(room, authority, token, lists_at=NOW - 7_000), "stale"),
     ):
