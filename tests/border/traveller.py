@@ -10,51 +10,25 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 from joserfc.jwk import ECKey
 
-from egide.border.room.admitting import QUERY, VCT
 from egide.border.room.messages import IssuerKey, StatusToken
 from egide.border.room.sealed import opened, sealed
-from egide.protocols.sdjwt.issue import issue
+from egide.border.token.claims import Claims
+from egide.border.token.container import document_hash
+from egide.border.token.profile import QUERY, Issued, Slot, Terms, issue_batch
 from egide.protocols.sdjwt.present import present
 from egide.protocols.sdjwt.signing import Signer, jwk_of, kid_of, local
 from egide.protocols.sdjwt.statuslist import StatusList
 from egide.protocols.vapid import encoded
 
 URI = "https://issuer.example/status/1"
-CLAIMS = {
-    "journey_id": "J-CANARY-31415", "flight": "EG 271", "doc_ok": True, "nationality": "UTO", "name": "ERIKSSON CANARY",
-    "face_t": encoded(bytes(range(1, 129))), "doc_hash": encoded(b"d" * 32),
-}  # fmt: skip
-
-
-class Authority:
-    """An issuer with its key and its status list."""
-
-    def __init__(self) -> None:
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self.sign: Signer = local(self._key)
-        self.kid = kid_of(self._key.public_key())
-        jwk = jwk_of(self._key.public_key())
-        self.key = IssuerKey(self.kid, jwk.x, jwk.y)
-        self.statuses = StatusList(1, 1024)
-
-    def list_at(self, now: int) -> StatusToken:
-        return StatusToken(URI, self.kid, self.statuses.token(URI, self.sign, now, ttl=60, life=86_400, kid=self.kid))
-
-    def token(self, now: int, place: int = 7, **claims: Any) -> Token:
-        """A token for a new key of a wallet."""
-        holder, secret = ec.generate_private_key(ec.SECP256R1()), token_bytes(16)
-        visible = {
-            "iss": "https://issuer.example", "vct": VCT, "exp": now + 86_400,
-            "status": {"status_list": {"idx": place, "uri": URI}},
-        }  # fmt: skip
-        text = issue(visible, {**CLAIMS, **claims}, jwk_of(holder.public_key()), self.sign, kid=self.kid, decoys=3)
-        return Token(text, local(holder), secret)
+FLIGHT, NAME, NATIONALITY = "EG 271", "ERIKSSON CANARY", "UTO"
+SOD = b"CANARY-SOD-8675309"
 
 
 class Token(msgspec.Struct):
     """A token as a wallet holds it."""
 
-    text: str
+    issued: Issued
     sign: Any
     secret: bytes
 
@@ -62,9 +36,35 @@ class Token(msgspec.Struct):
         self, key: dict[str, str], nonce: str, state: str, client: str, claims: tuple[str, ...], now: int
     ) -> bytes:
         """What the wallet posts, sealed to the room's key."""
-        shown = present(self.text, claims, nonce, client, self.sign, now)
+        shown = present(self.issued.credential, claims, nonce, client, self.sign, now)
         told = {"vp_token": {QUERY: [shown]}, "state": state, "egide_secret": encoded(self.secret)}
         return urlencode({"response": sealed(msgspec.json.encode(told), key)}).encode()
+
+
+class Authority:
+    """An issuer with its key and its status list."""
+
+    def __init__(self) -> None:
+        key = ec.generate_private_key(ec.SECP256R1())
+        self.sign: Signer = local(key)
+        self.kid = kid_of(key.public_key())
+        jwk = jwk_of(key.public_key())
+        self.key = IssuerKey(self.kid, jwk.x, jwk.y)
+        self.statuses = StatusList(1, 1024)
+
+    def list_at(self, now: int) -> StatusToken:
+        return StatusToken(URI, self.kid, self.statuses.token(URI, self.sign, now, ttl=60, life=86_400, kid=self.kid))
+
+    def token(self, now: int, claims: tuple[str, ...] = ("flight",), place: int = 7) -> Token:
+        """A token for a new key of a wallet."""
+        holder, secret = ec.generate_private_key(ec.SECP256R1()), token_bytes(16)
+        slot = Slot(
+            control="any", claims=claims, holder=jwk_of(holder.public_key()), place=place, face_t=token_bytes(128),
+            doc_hash=document_hash(SOD, secret),
+        )  # fmt: skip
+        terms = Terms(issuer="https://issuer.example", kid=self.kid, status=URI, until=now + 86_400)
+        who = Claims(flight=FLIGHT, doc_ok=True, nationality=NATIONALITY, name=NAME)
+        return Token(issue_batch(terms, who, (slot,), self.sign, token_bytes(32))[0], local(holder), secret)
 
 
 class Tablet:

@@ -38,7 +38,7 @@ def admit(
     ready = room.ready
     return Admit(
         answer=token.answer(ready.key, nonce or ready.nonce, ready.state, client, ASKED, NOW), realm="facilitation",
-        client=CLIENT, response_uri=ANSWERS, claims=ASKED, issuers=(authority.key,),
+        client=CLIENT, gate=authority.key, question=b"", response_uri=ANSWERS, claims=ASKED, issuers=(authority.key,),
         lists=(authority.list_at(lists_at),), grace_s=1800, now=NOW,
     )  # fmt: skip
 

@@ -1,85 +1,82 @@
 """The token: opened, verified, its status looked up. What it disclosed stays in the room.
 
-The checks are those of protocols/wallet (signature, kind, time, key binding over this nonce and this gate, digests); the status
-is read in lists that the parent was given, whose age counts from their signature.
+The checks are those of token/verify.py; the answer comes over the network (OpenID4VP, sealed to the room's key) or in a picture
+(sealed to the same key, named in the gate's question). The status is read in lists that the parent was given, whose age counts
+from their signature.
 """
 
 from __future__ import annotations
 
-from hashlib import sha256
-from typing import Any
-
-import msgspec
 from joserfc.jwk import ECKey
 
 from egide.border.room.messages import Admit, Admitted, IssuerKey
+from egide.border.token import question
+from egide.border.token.profile import QUERY, VCT, trusted
+from egide.border.token.single_use import mark
+from egide.border.token.verify import Holder, verify_offline, verify_online
 from egide.protocols.sdjwt.freshness import StatusLists
+from egide.protocols.sdjwt.signing import public_of
 from egide.protocols.vapid import decoded
 from egide.protocols.wallet.errors import WalletError
 from egide.protocols.wallet.openid4vp import Request, answered
-from egide.protocols.wallet.sdjwt import Asked, Credential, Issuer, verified
-from egide.protocols.wallet.tokens import Jwk, key_of
-
-VCT = "urn:egide:border-token:1"  # profile EGIDE-BT-1
-QUERY = "border"  # the name of the one question
-LEVEL = 4  # an issuer on the trust list read the chip
-SECRET_BYTES = 16
+from egide.protocols.wallet.sdjwt import Asked, Issuer
+from egide.protocols.wallet.tokens import Jwk
 
 
-class Held(msgspec.Struct):
-    """What an admitted token gave: its claims, and the secret that turns its template."""
+def admit(message: Admit, private: ECKey, nonce: str, state: str) -> tuple[Admitted, Holder | None]:
+    """The word, and who holds the token where it counts."""
+    try:
+        issuers = tuple(_issuer(each) for each in message.issuers)
+        lists = _lists(message, issuers)
+        if message.question:
+            holder = _from_picture(message, private, issuers, lists)
+        else:
+            holder = _from_network(message, private, nonce, state, issuers, lists)
+    except WalletError as error:
+        return Admitted(error.why), None
+    return Admitted("", mark(holder.key, message.realm).hex(), holder.until), holder
 
-    claims: dict[str, Any]
-    secret: bytearray
 
-    def __repr__(self) -> str:
-        """Nothing: it is a person's."""
-        return "Held(…)"
-
-
-def admit(message: Admit, private: ECKey, nonce: str, state: str) -> tuple[Admitted, Held | None]:
-    """The word, and what the token gave where it counts."""
+def _from_network(
+    message: Admit, private: ECKey, nonce: str, state: str, issuers: tuple[Issuer, ...], lists: StatusLists
+) -> Holder:
     request = Request(
         client=message.client, name="", response_uri=message.response_uri, nonce=nonce, state=state, vct=(VCT,),
         claims=message.claims, query=QUERY,
     )  # fmt: skip
-    try:
-        answer = answered(message.answer, request, private)
-        issuers = tuple(_issuer(each) for each in message.issuers)
-        asked = Asked(nonce=nonce, audience=message.client, claims=message.claims)
-        credential = verified(answer.presentation, issuers, asked, message.now)
-        _status(message, credential, issuers)
-        secret = _secret(answer.secret)
-    except WalletError as error:
-        return Admitted(error.why), None
-    body = answer.presentation.partition("~")[0]
-    mark = sha256(b"\0".join((b"egide border", message.realm.encode(), body.encode()))).hexdigest()
-    return Admitted("", mark, int(credential.until)), Held(credential.claims, secret)
+    answer = answered(message.answer, request, private)
+    asked = Asked(nonce=nonce, audience=message.client, claims=message.claims)
+    return verify_online(answer.presentation, asked, issuers, lists, message.now, _bytes(answer.secret))
+
+
+def _from_picture(message: Admit, private: ECKey, issuers: tuple[Issuer, ...], lists: StatusLists) -> Holder:
+    gate = public_of(Jwk("EC", "P-256", message.gate.x, message.gate.y))
+    asked = question.read(message.question, lambda kid: gate if kid == message.gate.kid else None, message.now)
+    key = private.private_key
+    if key is None:
+        raise WalletError("encryption", "a room without its key")
+    return verify_offline(message.answer, asked, key, issuers, lists, message.now)
 
 
 def _issuer(given: IssuerKey) -> Issuer:
-    key = key_of(Jwk("EC", "P-256", given.x, given.y, given.kid))
-    return Issuer(name=given.kid, vct=(VCT,), level=LEVEL, keys=(key,))
+    return trusted(given.kid, "", public_of(Jwk("EC", "P-256", given.x, given.y)))
 
 
-def _status(message: Admit, credential: Credential, issuers: tuple[Issuer, ...]) -> None:
-    """Raises `WalletError` (status, stale, revoked): a token without a status that can be learnt does not count."""
-    if credential.status is None:
-        raise WalletError("status", "a token without a place in a status list")
-    lists = StatusLists(message.grace_s)
+def _lists(message: Admit, issuers: tuple[Issuer, ...]) -> StatusLists:
+    """The lists that hold; one that does not is as if nobody had it: a token of it is not admitted (stale)."""
+    found = StatusLists(message.grace_s)
+    known = {issuer.name: issuer for issuer in issuers}
     for each in message.lists:
-        if each.uri == credential.status.uri and each.issuer == credential.issuer.name:
-            signer = next(issuer for issuer in issuers if issuer.name == each.issuer)
-            lists.put(each.token, each.uri, signer, message.now)
-    lists.check(credential.status, message.now)
+        if each.issuer in known:
+            try:
+                found.put(each.token, each.uri, known[each.issuer], message.now)
+            except WalletError:
+                continue
+    return found
 
 
-def _secret(text: str) -> bytearray:
-    """The secret of the token; empty where a wallet gave none, because no face is asked for."""
+def _bytes(text: str) -> bytes:
     try:
-        secret = bytearray(decoded(text))
+        return decoded(text)
     except ValueError as error:
         raise WalletError("malformed", "a secret that is none") from error
-    if len(secret) not in (0, SECRET_BYTES):
-        raise WalletError("malformed", "a secret that is none")
-    return secret

@@ -21,11 +21,11 @@ class Ready(msgspec.Struct, frozen=True, tag="ready"):
     key: dict[str, str]
     nonce: str
     state: str
-    challenge: tuple[str, ...] = ()  # movements asked for, in words of face/liveness.py
+    challenge: tuple[tuple[str, int], ...] = ()  # movements and when they are asked for (ms), face/liveness.py
 
 
 class IssuerKey(msgspec.Struct, frozen=True):
-    """An issuer on the trust list: its `kid` and the coordinates of its P-256 key (base64url)."""
+    """An issuer or a gate on the trust list: its `kid` and the coordinates of its P-256 key (base64url)."""
 
     kid: str
     x: str
@@ -43,10 +43,12 @@ class StatusToken(msgspec.Struct, frozen=True):
 class Admit(msgspec.Struct, frozen=True, tag="admit"):
     """Opens the wallet's answer: a token that counts, shown by its holder, to this gate, now (s since 1970), or not."""
 
-    answer: bytes  # as the wallet posted it
+    answer: bytes  # as the wallet posted it, or as its picture holds it
     realm: str  # a mark is of one realm alone: the same token leaves another one in the other
     client: str  # who asks
+    gate: IssuerKey  # its key
     response_uri: str
+    question: bytes  # what the gate's picture asked; b"" where the answer came over the network
     claims: tuple[str, ...]
     issuers: tuple[IssuerKey, ...]
     lists: tuple[StatusToken, ...]
@@ -67,8 +69,8 @@ class Compare(msgspec.Struct, frozen=True, tag="compare"):
 
     frames: tuple[str, ...]
     threshold: float
-    count: int
-    challenge: bool
+    count: int  # frames whose mean is compared
+    challenge: bool  # whether the movements must be seen in them
 
 
 class Compared(msgspec.Struct, frozen=True, tag="compared"):
@@ -92,7 +94,7 @@ class ChipRead(msgspec.Struct, frozen=True, tag="chip-read"):
     """The outcome of each check: (what, ok | failed | not-checkable). Nothing of what the chip says."""
 
     findings: tuple[tuple[str, str], ...]
-    authentic: bool
+    verdict: Literal["proved", "open", "refuted", "unreadable"]
 
 
 class Look(msgspec.Struct, frozen=True, tag="look"):
@@ -111,9 +113,7 @@ class Issue(msgspec.Struct, frozen=True, tag="issue"):
     """Makes the tokens; the wallet's keys, proofs and secrets and the frames are sealed to the room."""
 
     sealed: str
-    frames: tuple[str, ...]
-    threshold: float
-    count: int
+    controls: tuple[tuple[str, tuple[str, ...]], ...]  # one token for each: its control, its claims
     issuer: str  # `iss`
     kid: str
     uri: str  # of the status list
@@ -123,9 +123,9 @@ class Issue(msgspec.Struct, frozen=True, tag="issue"):
 
 
 class Sign(msgspec.Struct, frozen=True, tag="sign"):
-    """The room asks for a signature under the issuer's key, which stays with the parent: digests, a key, an end; no claim."""
+    """The room asks for a signature under the issuer's key, which stays with the parent; it is told a digest and no claim."""
 
-    message: bytes
+    digest: bytes  # SHA-256, 32 bytes
 
 
 class Signed(msgspec.Struct, frozen=True, tag="signed"):

@@ -18,7 +18,8 @@ START_S = 30.0  # s until a room is warm; a busy machine loads models slowly
 ANSWER_S = 20.0  # s for one answer; a comparison takes 0.2
 MOST = 48  # rooms at once in one process: about 150 MB each where faces are looked at
 
-Signer = Callable[[bytes], bytes]
+DigestSigner = Callable[[bytes], bytes]
+"""Signs a SHA-256 digest with ECDSA on P-256; gives r ‖ s, 64 bytes."""
 
 
 class Room:
@@ -47,13 +48,13 @@ class Room:
             raise _unavailable()
         return cls(process, first)
 
-    async def ask(self, message: Asked, sign: Signer | None = None) -> Told:
+    async def ask(self, message: Asked, sign: DigestSigner | None = None) -> Told:
         """The room's answer; `sign` is asked where the room needs a signature. Raises `Unavailable`, and the room has ended."""
         try:
             async with self._lock, asyncio.timeout(ANSWER_S):
                 answer = await self._exchange(message)
                 while isinstance(answer, Sign) and sign is not None:
-                    answer = await self._exchange(Signed(sign(answer.message)))
+                    answer = await self._exchange(Signed(sign(answer.digest)))
         except (OSError, ValueError, asyncio.IncompleteReadError, TimeoutError) as error:
             await self.close()
             raise _unavailable() from error
