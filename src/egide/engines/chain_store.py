@@ -58,10 +58,9 @@ class SqliteChainStore:
         values = [value for pair in words.items() for value in pair]
         self._connection.execute(f"INSERT OR REPLACE INTO word VALUES {places}", values)  # noqa: S608 — question marks only
 
-    def recall(self, kind: str) -> bytes | None:
-        """The last word of this kind."""
-        row = self._connection.execute("SELECT body FROM word WHERE kind = ?", (kind,)).fetchone()
-        return None if row is None else bytes(row[0])
+    def words(self) -> Iterator[bytes]:
+        """The last word of each kind."""
+        yield from (body for (body,) in self._connection.execute("SELECT body FROM word").fetchall())
 
     def close(self) -> None:
         """Closes the file."""

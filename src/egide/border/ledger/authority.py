@@ -44,6 +44,7 @@ from egide.border.ledger.pool import Pool
 
 AGAIN_S = 1.0  # s after which what was said and not yet decided is said again: messages may be lost
 PATIENCE_S = 5.0  # s within which who says to be ahead has to show it
+ROUNDS = 8  # of a height whose words are kept on the disk, and said again after a start
 SAID = 64  # words said again: of the last rounds
 MAX_FAULTS = 1000  # faults remembered, so that a liar does not fill the disk
 
@@ -65,6 +66,7 @@ class Authority:
         self.faults: list[Fault] = []
         self._inbox: deque[Signed] = deque()
         self._said: list[Signed] = []  # at the height in the making
+        self._reminders: set[Signed] = set()  # words of our own of heights to come
         self._floor = (0, -1)  # height and round of the last word of before this start
         self._welcomes: set[bytes] = set()
         self._claims: dict[bytes, tuple[int, float]] = {}  # who says to be ahead: at which height, since when
@@ -72,10 +74,10 @@ class Authority:
         self._again = 0.0
         self._now = 0.0
         self.consensus = Consensus(chain, me, self._say, self.pool.waiting, self._blame, self._after_block)
-        for word in ("said", "lock"):
-            before = chain.store.recall(word)
-            if before is not None:
-                self._remind(decode_signed(before))
+        for word in chain.store.words():
+            self._remind(decode_signed(word))
+        if self.joined:  # nobody else is asked where nobody else is
+            self.consensus.join(0.0)
 
     @property
     def joined(self) -> bool:
@@ -83,15 +85,19 @@ class Authority:
         others = quorum(len(self.chain.members)) - 1
         return len(self._welcomes) >= others and all(height <= self.chain.height for height, _ in self._claims.values())
 
-    def call(self, name: str, *arguments: Value, now: float) -> int:
-        """Signs a call of this member's and lets it wait for a block; gives its number. Raises `LedgerRefused`, `BadInput`."""
+    def call(self, name: str, *arguments: Value, now: float) -> Signed:
+        """Signs a call of this member's and lets it wait for a block. Raises `LedgerRefused`, `BadInput`."""
         self._now = now
         nonce = self.pool.next_nonce(self.me)
         signed = sign(Call(nonce, calldata(name, *arguments)), self.chain.name, self.me, self._key)
         self.pool.add(signed, max(int(now), self.chain.at))
         self._spread(signed)
         self._work(now)
-        return nonce
+        return signed
+
+    def waits(self, signed: Signed) -> bool:
+        """Whether a call is neither made nor given up."""
+        return signed in self.pool.waiting()
 
     def receive(self, data: bytes, link: bytes, now: float) -> None:
         """Bytes that came over the link to this member. Whatever they are, this returns; what is wrong becomes a fault."""
@@ -126,13 +132,15 @@ class Authority:
 
     def _work(self, now: float) -> None:
         """Hears what it said itself, and begins a round where calls wait."""
-        if self.joined and len(self.pool):
-            self.consensus.wake(now)
-        while self._inbox:
+        while True:
+            if self.consensus.silent and self.joined:
+                self.consensus.join(now)
+            if len(self.pool):
+                self.consensus.wake(now)
+            if not self._inbox:
+                return
             signed = self._inbox.popleft()
             self._take(signed, decode_message(signed.body))
-            if self.joined and len(self.pool):
-                self.consensus.wake(now)
 
     def _take(self, signed: Signed, message: Message) -> None:
         if isinstance(message, Call):
@@ -214,25 +222,29 @@ class Authority:
     def _remind(self, signed: Signed) -> None:
         """A word of our own of before: nothing is said at or below its place again, and its lock holds."""
         key = self.chain.key(self.me)
-        if signed.by != self.me or key is None or not verify(signed, self.chain.name, key):
+        if signed in self._said or signed.by != self.me or key is None or not verify(signed, self.chain.name, key):
             return
         message = decode_message(signed.body)
-        if any(signed == each for each in self._said) or not isinstance(message, Vote | Proposal):
+        if not isinstance(message, Vote | Proposal) or message.height <= self.chain.height:
             return
         self._floor = max(self._floor, (message.height, message.round))
+        if message.height > self.chain.height + 1:
+            self._reminders.add(signed)
+            return
+        self._said.append(signed)
+        self._inbox.append(signed)
         if isinstance(message, Vote) and message.kind == PRECOMMIT and any(message.block):
             self.consensus.lock(message)
 
     def _say(self, message: Message) -> None:
-        """Signs, keeps, and spreads a proposal or a vote; silent while it has not joined, and where it spoke before its start."""
-        if not isinstance(message, Proposal | Vote) or not self.joined:
-            return
-        if (message.height, message.round) <= self._floor:
+        """Signs, keeps, and spreads a proposal or a vote; silent where it spoke before its start."""
+        if not isinstance(message, Proposal | Vote) or (message.height, message.round) <= self._floor:
             return
         signed = sign(message, self.chain.name, self.me, self._key)
-        words = {"said": encode(signed)}
+        kind = message.kind if isinstance(message, Vote) else 0
+        words = {f"{kind}.{message.round % ROUNDS}": encode(signed)}
         if isinstance(message, Vote) and message.kind == PRECOMMIT and any(message.block):
-            words["lock"] = words["said"]
+            words["lock"] = encode(signed)
         self.chain.store.remember(words)
         self._said.append(signed)
         self._inbox.append(signed)
@@ -247,6 +259,9 @@ class Authority:
 
     def _after_block(self) -> None:
         self._said.clear()
+        waiting, self._reminders = self._reminders, set()
+        for signed in waiting:
+            self._remind(signed)
         self.pool.sift(max(int(self._now), self.chain.at))
 
     def _spread(self, signed: Signed) -> None:

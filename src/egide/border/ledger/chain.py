@@ -6,6 +6,7 @@ the contract itself, from the next block on. The store keeps blocks; opening it 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Protocol
@@ -34,6 +35,7 @@ from egide.border.ledger.reading import Reading
 from egide.kernel.errors import StartupError, Text
 
 DRIFT_S = 10  # s that a proposer's clock may be ahead of ours
+RECENT = 1000  # calls that a caller can still ask after
 KNOWN = 4 * MAX_CALLS  # calls whose signature is known to be good, so that it is checked once
 
 
@@ -55,8 +57,8 @@ class ChainStore(Protocol):
     def remember(self, words: Mapping[str, bytes]) -> None:
         """Keeps the last word of each kind, all or none."""
 
-    def recall(self, kind: str) -> bytes | None:
-        """The last word of this kind."""
+    def words(self) -> Iterator[bytes]:
+        """The last word of each kind."""
 
 
 class BadBlock(ValueError):
@@ -75,6 +77,7 @@ class Chain:
         self.head = self.name
         self.at = genesis.at
         self.nonces: dict[bytes, int] = {}
+        self._recent: deque[bytes] = deque(maxlen=RECENT)
         self.members: tuple[Member, ...] = ()
         self._keys: dict[bytes, bytes] = {}
         self._known: dict[Signed, Call] = {}
@@ -104,6 +107,10 @@ class Chain:
     def proposer(self, turn: int) -> bytes:
         """Who proposes in this round of the next height: one after the other."""
         return self.members[(self.height + 1 + turn) % len(self.members)].address
+
+    def made(self, signed: Signed) -> bool:
+        """Whether this very call is in one of the last blocks."""
+        return signed.signature in self._recent
 
     def call_of(self, signed: Signed) -> Call:
         """The call in an envelope, once its member's signature is found good. Raises `LedgerRefused`."""
@@ -188,6 +195,7 @@ class Chain:
             if self.reading.state() != block.header.state:
                 raise BadBlock("wrong-state")
         self.nonces = made
+        self._recent.extend(each.signature for each in block.calls)
         self.height, self.at, self.head = block.header.height, block.header.at, block_hash(block.header)
         self._look()
 

@@ -56,6 +56,7 @@ class Consensus:
     ) -> None:
         self.chain, self.me = chain, me
         self._say, self._waiting, self._blame, self._decided = say, waiting, blame, decided
+        self.silent = True  # until the authority has joined: votes are counted, none is cast
         self._now = 0.0
         self.reset()
 
@@ -75,10 +76,18 @@ class Consensus:
         if vote.height == self.chain.height + 1 and vote.round > self._locked_round:
             self._locked, self._locked_round = vote.block, vote.round
 
+    def join(self, now: float) -> None:
+        """From now on votes are cast, beginning with the latest round that others are in."""
+        self._now, self.silent = now, False
+        turns = [proposal.round for proposal, _, _ in self.tally.proposals()]
+        if turns:
+            self._start(max(turns), now)
+        self._advance(now)
+
     def wake(self, now: float) -> None:
         """A call waits: the round begins where none is going on."""
         self._now = now
-        if self.step == Step.IDLE:
+        if self.step == Step.IDLE and not self.silent:
             self._start(self.turn + 1, now)
             self._advance(now)
 
@@ -90,7 +99,7 @@ class Consensus:
         before = self.tally.add_proposal(signed, proposal)
         if before is not None:
             self._blame(Fault("equivocation", signed.by, proposal.height, (before, signed)))
-        if self.step == Step.IDLE and proposal.round > self.turn:
+        if self.step == Step.IDLE and proposal.round > self.turn and not self.silent:
             self._start(proposal.round, now)
         self._advance(now)
 
@@ -129,7 +138,7 @@ class Consensus:
 
     def _advance(self, now: float) -> None:
         """Applies the rules until none applies."""
-        while self._decide() or self._catch_up(now) or self._prevote() or self._precommit():
+        while self._decide() or (not self.silent and (self._catch_up(now) or self._prevote() or self._precommit())):
             continue
         if self.step == Step.PREVOTE and self._due == float("inf") and self.tally.has(self.turn, PREVOTE):
             self._due = now + _wait(VOTE_S, self.turn)

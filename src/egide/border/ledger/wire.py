@@ -37,6 +37,10 @@ class Wire:
         """These hear from now on; one of a known address takes the other's place."""
         self._authorities |= {each.me: each for each in authorities}
 
+    def leave(self, me: bytes) -> None:
+        """This one hears no more."""
+        self._authorities.pop(me, None)
+
     def put(self, sender: bytes, to: bytes, data: bytes) -> None:
         """Takes a message, unless one of the two is cut off."""
         if not {sender, to} & self.cut:
