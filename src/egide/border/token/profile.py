@@ -155,7 +155,7 @@ def read_cwt(data: bytes, issuers: Sequence[Issuer]) -> tuple[Cwt, Issuer]:
         for issuer in issuers:
             for key in issuer.keys if issuer.issuer in ("", told.issuer) and VCT in issuer.vct else ():
                 if signed.kid and decoded(key.kid) == signed.kid:
-                    signed.verify(_public(key.public.public_key), FOR_TOKEN)
+                    signed.verify(key.public, FOR_TOKEN)
                     return told, issuer
     except cose.CoseError as error:
         raise WalletError(error.why, "the token does not hold") from error
@@ -198,12 +198,6 @@ def _told(body: Any) -> Cwt:
             return Cwt(iss, exp, cose.key_of(key), vct, place, uri, from_cbor(said))
         case _:
             raise WalletError("malformed", "not the claims of a border token")
-
-
-def _public(key: Any) -> EllipticCurvePublicKey:
-    if not isinstance(key, EllipticCurvePublicKey):
-        raise WalletError("algorithm", "an issuer’s key of another kind")
-    return key
 
 
 def _refused(fr: str, en: str) -> BadInput:

@@ -13,15 +13,13 @@ from typing import Any
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ec import (
     ECDSA,
-    SECP256R1,
     EllipticCurvePrivateKey,
     EllipticCurvePublicKey,
-    EllipticCurvePublicNumbers,
 )
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from egide.protocols.vapid import decoded, encoded
+from egide.protocols.vapid import encoded
 from egide.protocols.wallet.errors import WalletError
 from egide.protocols.wallet.tokens import ALGORITHMS, Jwk, Key, key_of
 
@@ -52,13 +50,9 @@ def jwk_of(key: EllipticCurvePublicKey) -> Jwk:
 
 def public_of(jwk: Jwk) -> EllipticCurvePublicKey:
     """The key of a JWK on P-256. Raises `WalletError` (algorithm, malformed)."""
-    if jwk.kty != "EC" or jwk.crv != CURVE:
+    if jwk.crv != CURVE:
         raise WalletError("algorithm", "a key of another curve than P-256")
-    try:
-        x, y = (int.from_bytes(decoded(each), "big") for each in (jwk.x, jwk.y))
-        return EllipticCurvePublicNumbers(x, y, SECP256R1()).public_key()
-    except ValueError as error:
-        raise WalletError("malformed", "a key that is none") from error
+    return key_of(jwk).public
 
 
 def key_digest(key: EllipticCurvePublicKey) -> bytes:
@@ -78,7 +72,7 @@ def kid_of(key: EllipticCurvePublicKey) -> str:
 
 def verifying(key: EllipticCurvePublicKey) -> Key:
     """A key as `protocols/wallet` verifies with it, under its own name."""
-    return msgspec.structs.replace(key_of(jwk_of(key)), kid=kid_of(key))
+    return Key(kid_of(key), ALGORITHM, key)
 
 
 def compact(head: Mapping[str, Any], body: Mapping[str, Any], signer: Signer) -> str:
