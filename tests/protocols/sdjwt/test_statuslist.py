@@ -6,6 +6,7 @@ import os
 import time
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from openvc.status.issue import build_status_list_token, verify_status_list_toke
 from openvc.status.token_status_list import decode_status_list, get_status
 
 from egide.protocols.sdjwt.freshness import MAX_LISTS, StatusLists
-from egide.protocols.sdjwt.signing import jwk_of, local, public_members
+from egide.protocols.sdjwt.signing import jwk_of, local, public_members, verifying
 from egide.protocols.sdjwt.statuslist import StatusList, draw_places
 from egide.protocols.wallet.errors import WalletError
 from egide.protocols.wallet.sdjwt import SKEW_S, Reference
@@ -31,7 +32,12 @@ def listed(revoked: tuple[int, ...] = (), *, size: int = 1000, at: int = NOW, **
     for each in revoked:
         made.set(each)
     return made.token(
-        how.pop("uri", URI), how.pop("signer", local(AUTHORITY)), at, ttl=TTL, life=how.pop("life", LIFE), kid=KID
+        how.pop("uri", URI),
+        how.pop("signer", local(AUTHORITY)),
+        at,
+        ttl=TTL,
+        life=how.pop("life", LIFE),
+        kid=how.pop("kid", KID),
     )
 
 
@@ -109,29 +115,33 @@ def test_a_list_decides_while_fresh_and_for_a_grace_then_the_officers_lane() -> 
     lists = StatusLists(GRACE)
     lists.put(listed((7,)), URI, TRUSTED, NOW)
     good, revoked = Reference(6, URI), Reference(7, URI)
-    assert lists.check(good, NOW + TTL) == "fresh"
-    assert lists.check(good, NOW + TTL + 1) == lists.check(good, NOW + TTL + GRACE) == "grace"
-    assert word(lists.check, good, NOW + TTL + GRACE + 1) == "stale"
-    assert word(lists.check, revoked, NOW) == word(lists.check, revoked, NOW + TTL + GRACE + 1) == "revoked"
-    assert word(lists.check, Reference(6, URI + "2"), NOW) == "stale"
-    assert word(lists.check, Reference(100_000, URI), NOW) == "status"
+    assert lists.check(good, TRUSTED, NOW + TTL) == "fresh"
+    assert lists.check(good, TRUSTED, NOW + TTL + 1) == lists.check(good, TRUSTED, NOW + TTL + GRACE) == "grace"
+    assert word(lists.check, good, TRUSTED, NOW + TTL + GRACE + 1) == "stale"
+    assert (
+        word(lists.check, revoked, TRUSTED, NOW)
+        == word(lists.check, revoked, TRUSTED, NOW + TTL + GRACE + 1)
+        == "revoked"
+    )
+    assert word(lists.check, Reference(6, URI + "2"), TRUSTED, NOW) == "stale"
+    assert word(lists.check, Reference(100_000, URI), TRUSTED, NOW) == "status"
 
 
 def test_the_issuers_own_end_of_a_list_comes_before_our_grace() -> None:
     lists = StatusLists(GRACE)
     lists.put(listed(life=300), URI, TRUSTED, NOW)
-    assert lists.freshness(URI, NOW + 300 + SKEW_S - 1) == "grace"
-    assert lists.freshness(URI, NOW + 300 + SKEW_S) == "stale"
+    assert lists.freshness(URI, TRUSTED, NOW + 300 + SKEW_S - 1) == "grace"
+    assert lists.freshness(URI, TRUSTED, NOW + 300 + SKEW_S) == "stale"
 
 
 def test_a_list_is_not_rolled_back_and_age_counts_from_the_signing() -> None:
     lists = StatusLists(GRACE)
     lists.put(listed((7,)), URI, TRUSTED, NOW)
     assert word(lists.put, listed(at=NOW - 10), URI, TRUSTED, NOW) == "status"
-    assert word(lists.check, Reference(7, URI), NOW) == "revoked"
+    assert word(lists.check, Reference(7, URI), TRUSTED, NOW) == "revoked"
     late = StatusLists(GRACE)
     late.put(listed(at=NOW - 100), URI, TRUSTED, NOW)
-    assert late.freshness(URI, NOW) == "grace"
+    assert late.freshness(URI, TRUSTED, NOW) == "grace"
 
 
 def test_only_the_issuers_own_list_of_this_address_is_kept() -> None:
@@ -139,10 +149,19 @@ def test_only_the_issuers_own_list_of_this_address_is_kept() -> None:
     assert word(lists.put, listed(signer=local(OTHER)), URI, TRUSTED, NOW) == "status"
     assert word(lists.put, listed(uri=URI + "2"), URI, TRUSTED, NOW) == "status"
     assert word(lists.put, listed(at=NOW - LIFE - SKEW_S), URI, TRUSTED, NOW) == "status"
-    assert lists.freshness(URI, NOW) == "stale"
+    assert lists.freshness(URI, TRUSTED, NOW) == "stale"
     for number in range(MAX_LISTS):
         lists.put(listed(uri=f"{URI}/{number}"), f"{URI}/{number}", TRUSTED, NOW)
     assert word(lists.put, listed(), URI, TRUSTED, NOW) == "too-large"
+
+
+def test_another_issuers_list_of_the_same_address_revives_nobody() -> None:
+    lists = StatusLists()
+    lists.put(listed((7,)), URI, TRUSTED, NOW)
+    rogue = msgspec.structs.replace(TRUSTED, name="R", keys=(verifying(OTHER.public_key()),))
+    lists.put(listed(signer=local(OTHER), kid=""), URI, rogue, NOW)
+    assert word(lists.check, Reference(7, URI), TRUSTED, NOW) == "revoked"
+    assert lists.check(Reference(7, URI), rogue, NOW) == "fresh"
 
 
 def test_a_million_tokens_are_looked_up_in_a_blink() -> None:
@@ -152,7 +171,7 @@ def test_a_million_tokens_are_looked_up_in_a_blink() -> None:
     took = []
     for index in range(1, 200):
         start = time.perf_counter()
-        lists.check(Reference(index % 100 or 1, URI), NOW)
+        lists.check(Reference(index % 100 or 1, URI), TRUSTED, NOW)
         took.append(time.perf_counter() - start)
     assert sorted(took)[100] < 0.001
     assert opened(listed(), URI, TRUSTED, NOW).digest != opened(listed((1,)), URI, TRUSTED, NOW).digest

@@ -29,7 +29,7 @@ from egide.protocols.wallet.sdjwt import SKEW_S, Asked, Issuer, Reference, verif
 class Status(Protocol):
     """Whether a token was revoked: `protocols.sdjwt.freshness.StatusLists`."""
 
-    def check(self, reference: Reference, now: int) -> Freshness:
+    def check(self, reference: Reference, issuer: Issuer, now: int) -> Freshness:
         """Raises `WalletError` (revoked, stale, status); `now` in s since 1970."""
         ...
 
@@ -61,7 +61,7 @@ def verify_online(
     need_secret(claims, secret)
     return Holder(
         claims=claims, key=key_digest(public_of(found.holder)), issuer=found.issuer.name, until=int(found.until),
-        status=status.check(found.status, now), secret=secret, beyond=found.beyond,
+        status=status.check(found.status, found.issuer, now), secret=secret, beyond=found.beyond,
     )  # fmt: skip
 
 
@@ -86,7 +86,7 @@ def verify_offline(
     need_secret(claims, given.secret)
     return Holder(
         claims=claims, key=key_digest(told.holder), issuer=issuer.name, until=told.until,
-        status=status.check(Reference(told.place, told.status), now), secret=given.secret, beyond=_beyond(told.claims, question),
+        status=status.check(Reference(told.place, told.status), issuer, now), secret=given.secret, beyond=_beyond(told.claims, question),
     )  # fmt: skip
 
 
