@@ -100,9 +100,9 @@ def metadata(request: Request) -> dict[str, Any]:
     return told
 
 
-def request_object(request: Request, key: ECKey, certificates: Sequence[x509.Certificate], now: int) -> str:
-    """The request, signed by the key of our access certificate; `now` in s since 1970."""
-    claims = {
+def request_claims(request: Request, now: int) -> dict[str, Any]:
+    """What a request object says; `now` in s since 1970."""
+    return {
         "iss": request.client,
         "aud": SELF_ISSUED,
         "iat": now,
@@ -116,10 +116,14 @@ def request_object(request: Request, key: ECKey, certificates: Sequence[x509.Cer
         "dcql_query": dcql(request.vct, request.claims, request.query),
         "client_metadata": metadata(request),
     }
+
+
+def request_object(request: Request, key: ECKey, certificates: Sequence[x509.Certificate], now: int) -> str:
+    """The request, signed by the key of our access certificate; `now` in s since 1970."""
     algorithm = ALGORITHMS[key.curve_name]
     x5c = [b64encode(each.public_bytes(Encoding.DER)).decode() for each in certificates]
     head = {"alg": algorithm, "typ": REQUEST_TYPE, "x5c": x5c}
-    return jws.serialize_compact(head, msgspec.json.encode(claims), key, algorithms=[algorithm])
+    return jws.serialize_compact(head, msgspec.json.encode(request_claims(request, now)), key, algorithms=[algorithm])
 
 
 def invitation(base: str, client: str, request_uri: str) -> str:
