@@ -20,7 +20,7 @@ from egide.kernel.merkle import Frontier, leaf_hashes
 
 MAX_CALLS = 100  # calls of a block
 MAX_DATA = 4 + 32 * 5  # bytes; the longest call of the contract (add_key)
-MAX_BODY = 64 * 1024  # bytes; a proposal of 100 calls has 31,000
+MAX_BODY = 64 * 1024  # bytes; a proposal of 100 add_key has 29,000
 MAX_SENT = 8  # blocks in one answer to who catches up
 MAX_MESSAGE = MAX_SENT * MAX_BODY + 4096  # bytes
 MAX_ROUND = 1 << 20  # rounds of one height: with growing time-outs, years
