@@ -10,8 +10,8 @@ import pytest
 
 from egide.border.face import engine as engines
 from egide.border.face import models
+from egide.border.face.aligning import align
 from egide.border.face.engine import Face, engine
-from egide.border.face.sface import align
 from egide.kernel.errors import BadInput, StartupError
 from tests.border.face.drawn import portrait
 

@@ -48,6 +48,18 @@ def browser_model() -> bytes:
     return bytes(_mended().SerializeToString())
 
 
+def browser_detector(side: int) -> bytes:
+    """YuNet in float32 for pictures of `side` × `side` px, for onnxruntime-web (0.3 MB). Raises `StartupError`."""
+    model = onnx.load_model_from_string(_checked(DETECTOR))
+    _dequantise(model.graph)  # ONNX Runtime refuses the block sizes of its per-tensor constants
+    del model.graph.value_info[:]
+    for axis in (2, 3):
+        model.graph.input[0].type.tensor_type.shape.dim[axis].dim_value = side
+    for output in model.graph.output:
+        output.type.tensor_type.shape.dim[1].Clear()  # as many places as the picture has
+    return bytes(model.SerializeToString())
+
+
 def _checked(name: str) -> bytes:
     spec = find_spec(CARRIER)  # finds a top-level package without running it
     folders = list(spec.submodule_search_locations or ()) if spec else []

@@ -25,8 +25,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from egide.border.face.aligning import align
 from egide.border.face.engine import Face, Image
-from egide.border.face.sface import align
 from egide.border.face.wiping import wipe
 
 Guidance = Literal["closer", "turn", "light", "still", "alone"]
