@@ -144,6 +144,15 @@ def registered(of: Of, ctx: Ctx, kid: str) -> bool:
     return known and _confirmed(ctx.kernel, kid, "verifier", ctx.now_us)
 
 
+def public(of: Of, db: Connection, kid: str) -> IssuerKey:
+    """The public key of this name. Raises `NotFound`."""
+    table = of.tables.key
+    row = db.execute(select(table.c.x, table.c.y).where(table.c.kid == kid)).first()
+    if row is None:
+        raise _unknown()
+    return IssuerKey(kid, row.x, row.y)
+
+
 def issuers(ctx: Ctx) -> tuple[IssuerKey, ...]:
     """The issuers whose tokens count now, at every gate of both realms: public keys, nothing of a traveller."""
     rows = _standing(FACILITATION, ctx.db, "issuer", ctx.now_us)

@@ -82,7 +82,6 @@ consent = Table(
     Column("id", String(32), primary_key=True),
     Column("secret", String(64), nullable=False),  # SHA-256 of what the wallet holds
     Column("until", BIG, nullable=False),  # µs; departure and a day
-    Column("withdrawn", BIG),  # µs
     # the points agreed to, the version of the notice, the journey’s pseudonym
     Column("body", LargeBinary, nullable=False, info={"sealed": ("consent:{id}", FACILITATION, "{id}")}),
 )

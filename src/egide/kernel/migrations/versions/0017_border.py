@@ -22,7 +22,6 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("secret", sa.String(length=64), nullable=False),
         sa.Column("until", BIG, nullable=False),
-        sa.Column("withdrawn", BIG, nullable=True),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
