@@ -1,13 +1,14 @@
 """What a camera read, put right by what may stand where: O or 0, I or 1, S or 5, B or 8 are told apart by the field.
 
 Where both may stand (document number, optional data) the check digit decides: the one reading with the fewest changes that
-makes it hold. Where there are two such readings nothing is changed. Each change is told, so that a person may be asked.
+makes it hold. Where there are two such readings nothing is changed. Each change is told, so that a person may be asked: a
+digit in ten holds by chance.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import combinations, islice
+from collections.abc import Iterator, Sequence
+from itertools import combinations
 
 import msgspec
 
@@ -18,10 +19,10 @@ from egide.protocols.mrz.layout import ADMITTED, FILLER, Layout, of
 TO_DIGIT = {"O": "0", "Q": "0", "D": "0", "U": "0", "I": "1", "L": "1", "Z": "2", "S": "5", "G": "6", "B": "8"}
 TO_LETTER = {"0": "O", "1": "I", "2": "Z", "5": "S", "6": "G", "8": "B"}
 TO_SEX = {"H": "M", "N": "M", "E": "F", "P": "F"}
+# What a camera takes for one another where both may stand. Few on purpose: each more is one more that holds by chance.
 EITHER = {"O": "0", "0": "O", "I": "1", "1": "I", "S": "5", "5": "S", "B": "8", "8": "B"}
-MAX_AMBIGUOUS = 12  # places in one zone that are tried both ways
-MAX_CHANGED = 4  # of them at once
-MAX_TRIED = 1000  # readings altogether
+MAX_AMBIGUOUS = 12  # places in one zone that are tried otherwise
+MAX_CHANGED = 2  # of them at once: a check digit holds by chance once in ten
 MAX_MENDED = 4  # characters that a line may be too short or too long
 
 
@@ -89,18 +90,19 @@ def _decided(lines: tuple[str, ...], layout: Layout) -> tuple[str, ...]:
     if len(places) > MAX_AMBIGUOUS:
         return lines
     for count in range(1, min(MAX_CHANGED, len(places)) + 1):
-        tried = (_flipped(lines, chosen) for chosen in islice(combinations(places, count), MAX_TRIED))
-        found = [each for each in tried if not _failed(each)]
+        found = [each for each in _otherwise(lines, places, count) if not _failed(each)]
         if found:
             return found[0] if len(found) == 1 else lines
     return lines
 
 
-def _flipped(lines: tuple[str, ...], places: tuple[tuple[int, int], ...]) -> tuple[str, ...]:
-    rows = [list(line) for line in lines]
-    for line, column in places:
-        rows[line][column] = EITHER[rows[line][column]]
-    return tuple("".join(row) for row in rows)
+def _otherwise(lines: tuple[str, ...], places: Sequence[tuple[int, int]], count: int) -> Iterator[tuple[str, ...]]:
+    """The lines with so many of the places read as what they are like."""
+    for chosen in combinations(places, count):
+        rows = [list(line) for line in lines]
+        for line, column in chosen:
+            rows[line][column] = EITHER[rows[line][column]]
+        yield tuple("".join(row) for row in rows)
 
 
 def _failed(lines: tuple[str, ...]) -> bool:
