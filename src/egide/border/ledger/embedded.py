@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from egide.border.ledger.authority import Authority
 from egide.border.ledger.contract import Value
@@ -15,23 +16,38 @@ Settle = Callable[[Callable[[], bool]], object]
 
 
 class EmbeddedLedger(Writing):
-    """`Ledger` (model.py) over an authority of this process. `clock` gives seconds since 1970."""
+    """`Ledger` (model.py) over an authority of this process. `clock` gives seconds since 1970.
+
+    `guard` is held while the authority is touched: for one that runs in a thread of its own (tcp.py).
+    """
 
     name = "embedded"
 
-    def __init__(self, authority: Authority, clock: Callable[[], float], settle: Settle) -> None:
-        super().__init__(authority.chain.machine.read)
+    def __init__(
+        self,
+        authority: Authority,
+        clock: Callable[[], float],
+        settle: Settle,
+        guard: AbstractContextManager[object] | None = None,
+    ) -> None:
+        super().__init__(self._ask)
         self._authority, self._clock, self._settle = authority, clock, settle
+        self._guard = guard or nullcontext()
+
+    def _ask(self, name: str, *arguments: Value) -> tuple[Value, ...]:
+        with self._guard:
+            return self._authority.chain.machine.read(name, *arguments)
 
     def _write(self, name: str, *arguments: Value) -> None:
         authority = self._authority
-        signed = authority.call(name, *arguments, now=self._clock())
+        with self._guard:
+            signed = authority.call(name, *arguments, now=self._clock())
         self._settle(lambda: not authority.waits(signed))
-        if authority.chain.made(signed):
+        with self._guard:
+            made, waits = authority.chain.made(signed), authority.waits(signed)
+        if made:
             return
-        if not authority.waits(
-            signed
-        ):  # another call of this member's took its number, or the contract refuses it by now
+        if not waits:  # another call of this member's took its number, or the contract refuses it by now
             raise LedgerRefused("nonce")
         raise Unavailable(
             Text(
