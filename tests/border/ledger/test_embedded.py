@@ -30,8 +30,10 @@ from egide.border.ledger.messages import (
     Welcome,
     block_hash,
     calls_root,
+    decode_message,
     encode,
     sign,
+    verify,
 )
 from egide.border.ledger.model import Role
 from egide.engines.chain_store import SqliteChainStore
@@ -238,7 +240,11 @@ def test_a_proposer_who_lies_is_named_with_proof_and_the_next_one_proposes(four:
         assert four.faults(number) == {(kind, liar)}
         (fault,) = four.authorities[number].faults
         assert decode_fault(next(four.authorities[number].chain.store.faults())) == fault
-        assert fault.proof[0].by == member(liar).address
+        judge = four.authorities[number].chain  # as anybody who has the chain up to there
+        assert verify(fault.proof[0], judge.name, member(liar).key)
+        assert decode_message(fault.proof[0].body) == lie
+        with pytest.raises(BadBlock, match=kind):
+            judge.check(lie.block, int(four.now))
     four.ledger(others(liar)[0]).vote(member(9).address, member(9).key)
     assert four.settle(four.agreed)
     assert four.authorities[others(liar)[0]].chain.height == 2
@@ -338,6 +344,15 @@ def test_one_authority_alone_is_a_chain_too(tmp_path: Path) -> None:
         alone.wait(HOUR)
     assert alone.authorities[0].chain.height == 4
     alone.close()
+
+
+def test_a_fault_is_still_known_after_a_restart_and_noise_hides_none(four: Consortium) -> None:
+    for height in range(100):
+        four.authorities[0]._blame(Fault("malformed", member(3).address, height))
+    for block in (ROOT, NIL):
+        four.forge(3, Vote(1, 0, PREVOTE, block), 0)
+    assert ("equivocation", 3) in {(each.kind, 3) for each in four.start(0).faults}
+    assert len(four.authorities[0].faults) == 21
 
 
 @given(data=st.binary(max_size=400), link=st.integers(0, 3))

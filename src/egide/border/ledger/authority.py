@@ -16,7 +16,7 @@ from egide.border.ledger.chain import BadBlock, Chain
 from egide.border.ledger.consensus import Consensus
 from egide.border.ledger.contract import Value, calldata
 from egide.border.ledger.errors import LedgerRefused
-from egide.border.ledger.evidence import Fault, signed_by
+from egide.border.ledger.evidence import Fault, decode_fault, signed_by
 from egide.border.ledger.messages import (
     MAX_CALLS,
     MAX_SENT,
@@ -46,7 +46,7 @@ AGAIN_S = 1.0  # s after which what was said and not yet decided is said again: 
 PATIENCE_S = 5.0  # s within which who says to be ahead has to show it
 ROUNDS = 8  # of a height whose words are kept on the disk, and said again after a start
 SAID = 64  # words said again: of the last rounds
-MAX_FAULTS = 1000  # faults remembered, so that a liar does not fill the disk
+MAX_PROVED, MAX_SUSPECTED = 100, 20  # faults kept of one author: a liar fills no disk, and hides nothing behind noise
 
 
 class Transport(Protocol):
@@ -63,7 +63,7 @@ class Authority:
         self.chain, self.me = chain, me
         self._key, self._transport = key, transport
         self.pool = Pool(chain)
-        self.faults: list[Fault] = []
+        self.faults = [decode_fault(each) for each in chain.store.faults()]
         self._inbox: deque[Signed] = deque()
         self._said: list[Signed] = []  # at the height in the making
         self._reminders: set[Signed] = set()  # words of our own of heights to come
@@ -275,8 +275,10 @@ class Authority:
             self._transport.send(to, encode(sign(message, self.chain.name, self.me, self._key)))
 
     def _blame(self, fault: Fault) -> None:
-        """Keeps a fault once: of its kind, by its author, at its height."""
-        known = any((each.kind, each.by, each.height) == (fault.kind, fault.by, fault.height) for each in self.faults)
-        if not known and len(self.faults) < MAX_FAULTS:
+        """Keeps a fault once: of its kind, by its author, at its height; of each author so many."""
+        proved = bool(fault.proof or fault.blocks)
+        same = [each for each in self.faults if each.by == fault.by and bool(each.proof or each.blocks) == proved]
+        known = any((each.kind, each.height) == (fault.kind, fault.height) for each in same)
+        if not known and len(same) < (MAX_PROVED if proved else MAX_SUSPECTED):
             self.faults.append(fault)
             self.chain.store.add_fault(encode(fault))

@@ -1,7 +1,7 @@
 """A gate's own copy of whom to trust: it goes on when the network is cut, for a bounded time, and never back to an older one.
 
-The copy is signed by the gate's own authority, so that it may lie on a disk or be handed on by anybody. It holds keys and digests of
-lists; a status list itself has its own, much shorter time (Token Status List, `ttl`).
+The copy is signed by the gate's own authority, so that it may lie on a disk or be handed on by anybody. It holds keys and
+digests of lists; a status list itself has its own, much shorter time (Token Status List, `ttl`).
 """
 
 from __future__ import annotations
