@@ -9,7 +9,7 @@ The form for the network is an SD-JWT VC; the form for a picture is a CWT (RFC 8
 
     {1: iss, 4: exp, 8: {1: key}, 11: vct, 65535: {"status_list": {"idx", "uri"}}, -65537: {label: claim}}
 
-1, 4, 8: RFC 8392 and 8747; 11: SD-CWT; 65535: Token Status List; -65537: private use.
+1, 4, 8: RFC 8392 and 8747; 65535: Token Status List; -65537: private use; 11 for `vct` is by this profile.
 """
 
 from __future__ import annotations
