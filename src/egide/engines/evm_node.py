@@ -126,7 +126,7 @@ class EvmNode:
             answer = _answers.decode(reply.body)
         except Unreachable:
             raise _unavailable("the node does not answer") from None
-        except (msgspec.MsgspecError, RecursionError):
+        except (ValueError, RecursionError):  # also UnicodeDecodeError, which msgspec lets through
             raise _unavailable("the node's answer makes no sense") from None
         if not reply.whole or answer.id != number:
             raise _unavailable("the node's answer makes no sense")

@@ -124,3 +124,8 @@ def test_words_at_two_places_are_no_clash_and_prove_nothing() -> None:
         assert not clash(vote, said(word))
         assert not proves(Fault("equivocation", vote.by, 1, (vote, said(word))), CHAIN, member(0).key)
     assert not clash(vote, Signed(vote.by, b"noise", vote.signature))
+
+
+def test_a_word_that_is_no_utf_8_is_a_wire_error_too() -> None:
+    with pytest.raises(WireError):
+        decode_fault(b"\x95\xa1\x80\xc4\x00\x00\x90\x90")

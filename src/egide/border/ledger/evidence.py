@@ -52,7 +52,7 @@ def decode_fault(data: bytes) -> Fault:
     """A fault from a store or from another authority. Raises `WireError`."""
     try:
         return _faults.decode(data)
-    except (msgspec.MsgspecError, RecursionError):
+    except (ValueError, RecursionError):  # also UnicodeDecodeError, which msgspec lets through
         raise WireError("malformed") from None
 
 

@@ -142,7 +142,7 @@ def decode_signed(data: bytes) -> Signed:
         raise WireError("long")
     try:
         return _signed.decode(data)
-    except (msgspec.MsgspecError, RecursionError):
+    except (ValueError, RecursionError):  # also UnicodeDecodeError, which msgspec lets through
         raise WireError("malformed") from None
 
 
@@ -150,7 +150,7 @@ def decode_message(body: bytes) -> Message:
     """What is inside an envelope. Raises `WireError`."""
     try:
         found: Message = _message.decode(body)
-    except (msgspec.MsgspecError, RecursionError):
+    except (ValueError, RecursionError):  # also UnicodeDecodeError, which msgspec lets through
         raise WireError("malformed") from None
     if len(body) > MAX_BODY and not isinstance(found, Blocks):
         raise WireError("long")
@@ -161,7 +161,7 @@ def decode_certified(data: bytes) -> Certified:
     """A block from a store. Raises `WireError`."""
     try:
         return _certified.decode(data)
-    except (msgspec.MsgspecError, RecursionError):
+    except (ValueError, RecursionError):  # also UnicodeDecodeError, which msgspec lets through
         raise WireError("malformed") from None
 
 
