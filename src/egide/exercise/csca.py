@@ -127,10 +127,14 @@ class Authority:
         country: str | None = None,
         types: Sequence[str] = (),
         usage: bool = True,
+        unknown: bool = False,
         explicit: bool = False,
         key: Key | None = None,
     ) -> Signer:
-        """A document signer (DSC), valid from and to some days away; `usage` False: its key may not sign data."""
+        """A document signer (DSC), valid from and to some days away; `usage` False: its key may not sign data.
+
+        `unknown` adds a critical extension that nobody knows; `explicit` spells the curve out.
+        """
         key = key or Key(kind or self.key.kind)
         builder = self._certificate(key, _name(country or self.country, "Document Signer"), days)
         builder = builder.add_extension(_usage(digital_signature=usage, crl_sign=not usage), critical=True)
@@ -139,6 +143,9 @@ class Authority:
             value = tlv.encode(tlv.SEQUENCE, _integer(0), listed)
             extension = x509.UnrecognizedExtension(ObjectIdentifier(DOCUMENT_TYPES), value)
             builder = builder.add_extension(extension, critical=False)
+        if unknown:
+            extension = x509.UnrecognizedExtension(ObjectIdentifier("2.23.136.1.1.6.99"), b"\5\0")
+            builder = builder.add_extension(extension, critical=True)
         certificate = self._signed(builder, self.key)
         return Signer(key, self._spelt_out(certificate, key) if explicit else certificate)
 

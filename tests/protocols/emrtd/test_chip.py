@@ -20,7 +20,7 @@ from egide.protocols.emrtd.curves import BRAINPOOL_256, BY_PARAMETER
 from egide.protocols.emrtd.errors import EmrtdError
 from egide.protocols.emrtd.keys import of_can, of_zone
 from egide.protocols.emrtd.passive import authenticate
-from egide.protocols.emrtd.reader import Terminal
+from egide.protocols.emrtd.reader import MAX_COMMANDS, Terminal
 from egide.protocols.emrtd.secure import Channel
 from egide.protocols.mrz import Mrz
 from tests.protocols.emrtd.conftest import JPEG, NOW, Utopia
@@ -266,6 +266,22 @@ def test_a_chip_that_never_ends_a_file_is_left(whole: dict[str, bytes]) -> None:
     with pytest.raises(EmrtdError) as caught:
         Terminal(empty.transmit).read(of_zone(ERIKA), ("DG1",))
     assert caught.value.why == "chip"
+
+
+def test_a_chip_that_gives_a_byte_at_a_time_is_left() -> None:
+    said: list[bytes] = []
+
+    def transmit(command: bytes) -> bytes:
+        """EF.CardAccess of 60,000 bytes, one after the other."""
+        said.append(command)
+        if command[1] == apdu.SELECT:
+            return b"\x90\x00"
+        return (b"\x31\x82\xea\x60\0\0\0\0" if len(said) == 2 else b"\0") + b"\x90\x00"
+
+    with pytest.raises(EmrtdError) as caught:
+        Terminal(transmit).read(of_zone(ERIKA))
+    assert caught.value.why == "chip"
+    assert len(said) == MAX_COMMANDS
 
 
 def test_passwords_are_not_shown() -> None:

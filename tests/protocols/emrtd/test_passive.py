@@ -40,7 +40,9 @@ def test_every_accepted_kind_of_key_is_proved(kind: Kind, trusting: Any) -> None
 
 def test_a_curve_that_is_spelt_out_is_recognised(utopia: Utopia) -> None:
     signer = utopia.authority.signer(kind="brainpoolP256r1", explicit=True)
-    assert authenticate(utopia.document(signer=signer), utopia.trust, NOW).verdict == "proved"
+    found = authenticate(utopia.document(signer=signer), utopia.trust, NOW)
+    assert found.verdict == "proved"
+    assert found.of("algorithms").why == "a curve spelt out"
 
 
 @pytest.mark.parametrize(
@@ -170,6 +172,11 @@ def test_old_ways_to_sign_are_refused(utopia: Utopia) -> None:
 def test_short_rsa_keys_are_refused(utopia: Utopia) -> None:
     signer = utopia.authority.signer(key=Key("rsa-pkcs1", bits=1024))
     found = authenticate(utopia.document(signer=signer), utopia.trust, NOW)
+    assert (found.of("security-object").state, found.of("security-object").why) == ("failed", "unsupported")
+
+
+def test_a_critical_extension_that_nobody_knows_is_refused(utopia: Utopia) -> None:
+    found = authenticate(utopia.document(signer=utopia.authority.signer(unknown=True)), utopia.trust, NOW)
     assert (found.of("security-object").state, found.of("security-object").why) == ("failed", "unsupported")
 
 

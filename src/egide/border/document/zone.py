@@ -120,10 +120,8 @@ def _turned(picture: Grey, degrees: int) -> Grey:
     wide = round(height * abs(turn[0, 1]) + width * turn[0, 0])
     high = round(height * turn[0, 0] + width * abs(turn[0, 1]))
     turn[:, 2] += np.array(((wide - width) / 2, (high - height) / 2))
-    return np.asarray(
-        cv2.warpAffine(picture, turn, (wide, high), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE),
-        dtype=np.uint8,
-    )
+    ground = float(np.median(picture))
+    return np.asarray(cv2.warpAffine(picture, turn, (wide, high), borderValue=(ground,)), dtype=np.uint8)
 
 
 def _sets(readings: Sequence[Sequence[str]]) -> Iterator[tuple[str, ...]]:

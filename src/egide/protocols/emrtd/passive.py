@@ -171,7 +171,8 @@ def _judge_signature(signed: sod.SecurityObject, answers: _Answers) -> None:
     else:
         answers.say("signature", message.verified())
     known = bool(signed.digest) and bool(message.digest) and message.algorithm is not None
-    answers.say("algorithms", known, "" if known else "of the security object")
+    spelt = message.signer is not None and message.signer.explicit
+    answers.say("algorithms", known, ("a curve spelt out" if spelt else "") if known else "of the security object")
 
 
 def _judge_signer(

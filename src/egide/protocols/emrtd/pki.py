@@ -33,6 +33,8 @@ HASHES: dict[str, type[hashes.HashAlgorithm]] = {
 }
 DOCUMENT_TYPES = "2.23.136.1.1.6.2"  # extension of part 12 §7.1.1.6
 COUNTRY = "2.5.4.6"
+# Extensions that may be critical: they are looked at, or ask nothing of us (policies: part 12 names none that must be met).
+UNDERSTOOD = frozenset({"key_usage", "basic_constraints", "extended_key_usage", "certificate_policies", DOCUMENT_TYPES})
 
 Scheme = Literal["ecdsa", "rsa-pkcs1", "rsa-pss"]
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
@@ -104,6 +106,8 @@ def certificate(der: bytes) -> Certificate:
     with reading("a certificate"):
         found = x509.Certificate.load(der, strict=True)
         body = found["tbs_certificate"]
+        if body["signature"].dump() != found["signature_algorithm"].dump():
+            raise EmrtdError("malformed", "a certificate that names two ways to sign")  # RFC 5280 §4.1.1.2
         key, explicit = public_key(body["subject_public_key_info"])
         subject = name(body["subject"])
         return Certificate(
@@ -132,6 +136,9 @@ def revocations(der: bytes) -> Crl:
         body = found["tbs_cert_list"]
         issuer = name(body["issuer"])
         said = {each["extn_id"].native: each["extn_value"].parsed for each in body["crl_extensions"]}
+        if any(each["critical"].native for each in body["crl_extensions"]):
+            # A part of a list, or a change to one (RFC 5280 §5.2.4, §5.2.5): what it leaves out would pass as not revoked.
+            raise EmrtdError("unsupported", "a revocation list that is not whole")
         until = body["next_update"]
         return Crl(
             issuer=issuer,
@@ -266,6 +273,10 @@ def _extensions(extensions: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for each in extensions:
         kind = each["extn_id"].native
+        if each["critical"].native and kind not in UNDERSTOOD:
+            raise EmrtdError(
+                "unsupported", "a certificate with a critical extension that we do not know"
+            )  # RFC 5280 §4.2
         if kind == DOCUMENT_TYPES:
             found["document_types"] = _document_types(each["extn_value"].native)
             continue

@@ -34,6 +34,7 @@ from egide.protocols.emrtd.secure import Channel
 Transmit = Callable[[bytes], bytes]  # a command to a chip, its answer
 Random = Callable[[int], bytes]
 CHUNK = 0xDF  # bytes of a file in one answer: with what secures it, no more than the short form holds
+MAX_COMMANDS = 8192  # some five files of the largest size, in parts of `CHUNK`
 NEAR = 0x7FFF  # the farthest place that READ BINARY names in its parameters
 WANTED = ("COM", "SOD", "DG1", "DG2", "DG14")
 NO_FILE, SHORTER = 0x6A82, 0x6282  # no such file; the file ended before what was asked for
@@ -72,6 +73,7 @@ class Terminal:
         self._transmit = transmit
         self._random = random
         self._channel: Channel | None = None
+        self._said = 0
 
     def read(self, password: Password, wanted: Sequence[str] = WANTED) -> Read:
         """See `ChipReader`."""
@@ -92,7 +94,8 @@ class Terminal:
         return Read(files=files, opened=opened, offered=offered)
 
     def _card_access(self) -> tuple[access.PaceInfo, ...]:
-        data = self._file(lds.CARD_ACCESS)
+        """What EF.CardAccess offers; nothing where the chip has none, in whatever words it says so."""
+        data = self._file(lds.CARD_ACCESS, optional=True)
         return () if data is None else access.card_access(data)
 
     def _bac(self, password: Password) -> None:
@@ -122,10 +125,10 @@ class Terminal:
         command = Command(GENERAL, data=data, expected=256, cla=0 if last else CHAINED)
         return tlv.first(tlv.only(self._say(command, "access" if last else "chip"), pace.DYNAMIC), wanted)
 
-    def _file(self, identifier: int) -> bytes | None:
-        """A whole file; None where the chip has none of this identifier."""
+    def _file(self, identifier: int, *, optional: bool = False) -> bytes | None:
+        """A whole file; None where the chip has none of this identifier (`optional`: or does not give it)."""
         _, status = self._exchange(Command(SELECT, 0x02, 0x0C, identifier.to_bytes(2, "big")))
-        if status == NO_FILE:
+        if status == NO_FILE or (optional and status != OK):
             return None
         if status != OK:
             raise EmrtdError("chip", f"a file that cannot be selected: {status:04X}")
@@ -159,6 +162,9 @@ class Terminal:
         return data
 
     def _exchange(self, command: Command) -> tuple[bytes, int]:
+        self._said += 1
+        if self._said > MAX_COMMANDS:
+            raise EmrtdError("chip", f"a chip that was not read after {MAX_COMMANDS} commands")
         if self._channel is None:
             return answer(self._transmit(command.encode()))
         return answer(self._channel.open(self._transmit(self._channel.protect(command))))
