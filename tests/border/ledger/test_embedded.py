@@ -101,7 +101,7 @@ def test_what_one_writes_all_read(four: Consortium) -> None:
 
 def test_an_empty_disk_that_replays_the_blocks_has_the_same_state(four: Consortium, tmp_path: Path) -> None:
     for number in range(4):
-        four.ledger(number).checkpoint(ROOT, 1)
+        four.ledger(number).checkpoint(ROOT, 2)
     assert four.settle(four.agreed)
     source = four.authorities[0].chain
     fresh = Chain(four.genesis, SqliteChainStore(tmp_path / "fresh"))
@@ -119,7 +119,7 @@ def test_an_empty_disk_that_replays_the_blocks_has_the_same_state(four: Consorti
 
 
 def test_an_altered_store_does_not_open(four: Consortium) -> None:
-    four.ledger(0).checkpoint(ROOT, 1)
+    four.ledger(0).checkpoint(ROOT, 2)
     assert four.settle(four.agreed)
     store = four.authorities[0].chain.store
     (body,) = store.blocks(1)
@@ -146,7 +146,7 @@ def test_a_refused_write_says_the_contracts_word(four: Consortium) -> None:
 def test_without_one_the_others_go_on_and_it_catches_up(four: Consortium) -> None:
     four.wire.cut.add(member(3).address)
     for number in range(12):  # more than one answer holds, and with each member's turn to propose
-        four.ledger(number % 3).checkpoint(ROOT, number + 1)
+        four.ledger(number % 3).checkpoint(ROOT, number + 2)
         four.wait(HOUR)
     assert four.authorities[3].chain.height == 0
     four.wire.cut.clear()
@@ -155,32 +155,32 @@ def test_without_one_the_others_go_on_and_it_catches_up(four: Consortium) -> Non
 
 
 def test_two_of_four_decide_nothing_until_a_third_is_back(four: Consortium) -> None:
-    four.ledger(0).checkpoint(ROOT, 1)
+    four.ledger(0).checkpoint(ROOT, 2)
     four.wire.cut |= {member(2).address, member(3).address}
     with pytest.raises(Unavailable):
-        four.ledger(0).erasure_root(ROOT, 1)
+        four.ledger(0).erasure_root(ROOT, 2)
     assert four.authorities[0].chain.height == four.authorities[1].chain.height == 1
     four.wire.cut.clear()
     assert four.settle(lambda: four.agreed() and four.authorities[2].chain.height == 2)
 
 
 def test_a_restart_goes_on_where_the_disk_ends(four: Consortium) -> None:
-    four.ledger(0).checkpoint(ROOT, 1)
+    four.ledger(0).checkpoint(ROOT, 2)
     assert four.settle(four.agreed)
     for number in range(4):
         four.start(number)
-    four.ledger(1).checkpoint(ROOT, 1)
+    four.ledger(1).checkpoint(ROOT, 2)
     assert four.settle(lambda: four.agreed() and four.authorities[0].chain.height == 2)
 
 
 def test_a_member_of_an_older_backup_is_brought_forward_and_unsays_nothing(four: Consortium, tmp_path: Path) -> None:
-    four.ledger(0).checkpoint(ROOT, 1)
+    four.ledger(0).checkpoint(ROOT, 2)
     assert four.settle(four.agreed)
     four.stop(2)
     four.backup(2, tmp_path / "backup")
     four.start(2)
     for number in (0, 1, 3):
-        four.ledger(number).erasure_root(ROOT, 1)
+        four.ledger(number).erasure_root(ROOT, 2)
     assert four.settle(four.agreed)
     four.stop(2)
     four.restore(2, tmp_path / "backup")
@@ -188,7 +188,7 @@ def test_a_member_of_an_older_backup_is_brought_forward_and_unsays_nothing(four:
     assert restored.chain.height == 1
     assert not restored.joined
     assert four.settle(four.agreed)
-    four.ledger(2).erasure_root(ROOT, 1)
+    four.ledger(2).erasure_root(ROOT, 2)
     assert four.settle(four.agreed)
     assert restored.chain.height == 5
     assert all(four.faults(number) == set() for number in range(4))
@@ -197,7 +197,7 @@ def test_a_member_of_an_older_backup_is_brought_forward_and_unsays_nothing(four:
 def test_a_restored_member_learns_its_last_votes_from_the_others(four: Consortium, tmp_path: Path) -> None:
     """Its precommit is not on its disk any more: it neither votes again at or below its place, nor against its lock."""
     who, chain = proposer(four), four.authorities[0].chain
-    block = made_block(four, signed_call(four, 0, 1, "put_checkpoint", ROOT, 1))
+    block = made_block(four, signed_call(four, 0, 1, "put_checkpoint", ROOT, 2))
     lost = Vote(1, 3, PRECOMMIT, block_hash(block.header))
     sent = sign(lost, chain.name, member(who).address, signing_key(who))
     restored = four.start(who)
@@ -205,7 +205,7 @@ def test_a_restored_member_learns_its_last_votes_from_the_others(four: Consortiu
         four.forge(number, Welcome(0, (sent,)), who)
     assert restored.joined
     assert restored._floor == (1, 3)
-    restored.call("put_erasure", ROOT, 1, now=four.now)
+    restored.call("put_erasure", ROOT, 2, now=four.now)
     assert restored._said == [sent]
     assert restored.consensus._locked == block_hash(block.header)
 
@@ -219,16 +219,16 @@ def test_a_claim_to_be_ahead_that_shows_nothing_is_dropped_and_named(four: Conso
 
 
 LIES = {
-    "wrong-state": lambda four: made_block(four, signed_call(four, 0, 2, "put_erasure", ROOT, 1), state=b"x" * 32),
-    "invalid-call": lambda four: made_block(four, signed_call(four, 0, 2, "put_checkpoint", ROOT, 1)),
-    "replayed-call": lambda four: made_block(four, signed_call(four, 0, 1, "put_checkpoint", ROOT, 1)),
-    "bad-block": lambda four: made_block(four, signed_call(four, 0, 2, "put_erasure", ROOT, 1), at=START + 10 * DAY),
+    "wrong-state": lambda four: made_block(four, signed_call(four, 0, 2, "put_erasure", ROOT, 2), state=b"x" * 32),
+    "invalid-call": lambda four: made_block(four, signed_call(four, 0, 2, "put_checkpoint", ROOT, 2)),
+    "replayed-call": lambda four: made_block(four, signed_call(four, 0, 1, "put_checkpoint", ROOT, 2)),
+    "bad-block": lambda four: made_block(four, signed_call(four, 0, 2, "put_erasure", ROOT, 2), at=START + 10 * DAY),
 }
 
 
 @pytest.mark.parametrize("kind", LIES)
 def test_a_proposer_who_lies_is_named_with_proof_and_the_next_one_proposes(four: Consortium, kind: str) -> None:
-    four.ledger(0).checkpoint(ROOT, 1)
+    four.ledger(0).checkpoint(ROOT, 2)
     assert four.settle(four.agreed)
     liar = proposer(four)
     lie = Proposal(2, 0, -1, LIES[kind](four))
@@ -252,7 +252,7 @@ def test_a_proposer_who_lies_is_named_with_proof_and_the_next_one_proposes(four:
 
 def test_a_call_that_its_member_did_not_sign_is_not_decided(four: Consortium) -> None:
     liar = proposer(four)
-    call = signed_call(four, 0, 1, "put_checkpoint", ROOT, 1)
+    call = signed_call(four, 0, 1, "put_checkpoint", ROOT, 2)
     forged = Signed(member(1).address, call.body, call.signature)
     four.forge(liar, Proposal(1, 0, -1, made_block(four, forged, state=ROOT)), others(liar)[0])
     assert four.faults(others(liar)[0]) == {("invalid-call", liar)}
@@ -264,7 +264,7 @@ def test_two_words_at_one_place_are_an_equivocation_that_anybody_can_check(four:
         four.forge(3, Vote(1, 0, PREVOTE, block), 0)
     liar = proposer(four)
     hearer = others(liar)[0]
-    for size in (1, 2):
+    for size in (2, 3):
         block = made_block(four, signed_call(four, 0, 1, "put_checkpoint", ROOT, size))
         four.forge(liar, Proposal(1, 0, -1, block), hearer)
     assert ("equivocation", 3) in four.faults(0)
@@ -286,7 +286,7 @@ def test_the_same_word_twice_is_no_equivocation(four: Consortium) -> None:
 def test_a_fork_names_who_signed_both_blocks(four: Consortium) -> None:
     """Three of four lied: nothing can be decided rightly any more, but it is seen, and by whom."""
     one, other = (
-        decide(four, made_block(four, signed_call(four, 0, 1, "put_checkpoint", ROOT, size))) for size in (1, 2)
+        decide(four, made_block(four, signed_call(four, 0, 1, "put_checkpoint", ROOT, size))) for size in (2, 3)
     )
     four.forge(1, Blocks((one,)), 0)
     four.forge(1, Blocks((other,)), 0)
@@ -297,7 +297,7 @@ def test_a_fork_names_who_signed_both_blocks(four: Consortium) -> None:
 
 
 def test_a_block_with_too_few_signatures_is_not_taken(four: Consortium) -> None:
-    decided = decide(four, made_block(four, signed_call(four, 0, 1, "put_checkpoint", ROOT, 1)))
+    decided = decide(four, made_block(four, signed_call(four, 0, 1, "put_checkpoint", ROOT, 2)))
     twice = (decided.votes[0], decided.votes[0], decided.votes[1])
     for votes in ((), decided.votes[:2], twice, (*decided.votes[:2], (member(3).address, decided.votes[0][1]))):
         with pytest.raises(BadBlock):
@@ -317,7 +317,7 @@ def test_what_is_signed_by_nobody_known_or_for_another_chain_counts_for_nothing(
 
 
 def test_a_call_made_once_is_not_made_again(four: Consortium) -> None:
-    four.ledger(0).checkpoint(ROOT, 1)
+    four.ledger(0).checkpoint(ROOT, 2)
     assert four.settle(four.agreed)
     again = four.authorities[0].chain.decided(1, 1)[0].block.calls[0]
     with pytest.raises(LedgerRefused) as found:
@@ -332,7 +332,7 @@ def test_a_new_member_signs_from_the_next_block_on(four: Consortium) -> None:
     assert len(four.ledger(0).members()) == 5
     four.start(4)
     assert four.settle(four.agreed)
-    four.ledger(4).checkpoint(ROOT, 1)
+    four.ledger(4).checkpoint(ROOT, 2)
     assert four.settle(four.agreed)
     assert four.ledger(0).last_checkpoint(member(4).address) is not None
 
@@ -340,7 +340,7 @@ def test_a_new_member_signs_from_the_next_block_on(four: Consortium) -> None:
 def test_one_authority_alone_is_a_chain_too(tmp_path: Path) -> None:
     alone = Consortium(tmp_path, 1)
     for size in range(1, 5):
-        alone.ledger(0).checkpoint(ROOT, size)
+        alone.ledger(0).checkpoint(ROOT, size + 1)
         alone.wait(HOUR)
     assert alone.authorities[0].chain.height == 4
     alone.close()
@@ -372,7 +372,7 @@ def test_words_that_are_lost_or_late_lead_to_no_two_truths(seed: int, tmp_path: 
     for size in range(1, 4):
         who = chance.randrange(4)
         assert four.settle(lambda who=who: four.authorities[who].chain.height == four.highest())
-        four.authorities[who].call("put_checkpoint", ROOT, size, now=four.now)
+        four.authorities[who].call("put_checkpoint", ROOT, size + 1, now=four.now)
         assert four.settle(lambda size=size: four.highest() == size)
         if chance.random() < 0.5:
             four.start(chance.randrange(4))

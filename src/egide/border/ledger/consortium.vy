@@ -203,7 +203,7 @@ def put_status(kid: bytes32, digest: bytes32, sequence: uint64):
 @internal
 def _anchor(kind: uint256, root: bytes32, size: uint64):
     self._write(kind, HOUR, 2)
-    assert root != empty(bytes32), "root"
+    assert root != empty(bytes32) and size > 1, "root"  # the root of a log of one is the hash of its entry
     assert size > self.heads[msg.sender][kind].size, "rollback"
     self.heads[msg.sender][kind] = Root(root=root, size=size, at=convert(block.timestamp, uint64))
     self.roots[msg.sender][kind][size] = root

@@ -15,7 +15,7 @@ Why = Literal[
     "key",  # no point of P-256, or no key at that place
     "owner",  # the key is another member's
     "time",  # a key's time is inside out, or not now
-    "root",  # zero says nothing
+    "root",  # zero says nothing, and the root of one entry is its hash
     "rollback",  # a sequence or size that does not grow
     "shape",  # not exactly the words of a call
     "nonce",  # a call said twice, or out of order
@@ -36,7 +36,7 @@ SENTENCES: dict[str, Text] = {
     ),
     "owner": Text("Cette clé est celle d’un autre membre.", "This key is another member’s."),
     "time": Text("La durée de la clé ne convient pas.", "The key’s time does not fit."),
-    "root": Text("Une racine nulle ne dit rien.", "A root of zeros says nothing."),
+    "root": Text("Il faut la racine d’au moins deux entrées.", "It takes the root of at least two entries."),
     "rollback": Text("Le numéro doit augmenter.", "The number has to grow."),
     "shape": Text("Ce n’est pas un appel du contrat.", "This is no call of the contract."),
     "nonce": Text(

@@ -108,10 +108,10 @@ class Ledger(Protocol):
         """Says the digest of a status list that this member issues; once a minute at most."""
 
     def checkpoint(self, root: bytes, size: int) -> None:
-        """Anchors the root of this member's audit log; once an hour at most."""
+        """Anchors the root of this member's audit log of two entries or more; once an hour at most."""
 
     def erasure_root(self, root: bytes, size: int) -> None:
-        """Anchors the root of this member's erasure receipts; once an hour at most."""
+        """Anchors the root of this member's erasure receipts, two or more; once an hour at most."""
 
     def vote(self, address: bytes, key: bytes | None) -> None:
         """For a new member with this key, or (None) for one to leave; done once a quorum has voted the same."""
