@@ -2,7 +2,10 @@
 
 Each line is read twice, and more where the two differ; the readings are put together letter by letter. What the
 fields and check digits put right (`mrz.typed`) is told. Where nothing can be believed there is a word for the traveller: hold
-it flat, less glare, closer. The names of the first line have no check digit: the chip says them again, signed.
+it flat, less glare, closer.
+
+Two things no check digit tells: names, which have none, and two letters of a number that were both taken for digits. The chip
+tells: it says the names again, signed, and opens to the right number alone, for which `Reading.others` has what else it may be.
 """
 
 from __future__ import annotations
@@ -54,6 +57,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     mrz: Mrz | None
     lines: tuple[str, ...] = ()  # as they are meant; () where nothing has the form of a zone
     corrected: tuple[Correction, ...] = ()
+    others: tuple[Mrz, ...] = ()  # that may as well be meant: a chip that the first does not open is asked with these
     why: Why = ""
 
 
@@ -149,7 +153,8 @@ def _judged(lines: tuple[str, ...], today: date) -> Reading:
         dates.expiry(found.expiry, today)
     except mrz.MrzError:
         return Reading(mrz=None, lines=lines)
-    return Reading(mrz=found, lines=meant.lines, corrected=meant.corrections)
+    others = tuple(mrz.parse(each) for each in mrz.others(meant.lines))
+    return Reading(mrz=found, lines=meant.lines, corrected=meant.corrections, others=others)
 
 
 def _why(band: Band) -> Why:

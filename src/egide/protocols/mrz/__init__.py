@@ -3,6 +3,18 @@
 from egide.protocols.mrz.codec import Mrz, inspect, parse, render
 from egide.protocols.mrz.digits import check_digit
 from egide.protocols.mrz.errors import MrzError
-from egide.protocols.mrz.typed import Correction, Typed, fitted, typed
+from egide.protocols.mrz.typed import Correction, Typed, fitted, others, typed
 
-__all__ = ["Correction", "Mrz", "MrzError", "Typed", "check_digit", "fitted", "inspect", "parse", "render", "typed"]
+__all__ = [
+    "Correction",
+    "Mrz",
+    "MrzError",
+    "Typed",
+    "check_digit",
+    "fitted",
+    "inspect",
+    "others",
+    "parse",
+    "render",
+    "typed",
+]

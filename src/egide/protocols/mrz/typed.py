@@ -7,8 +7,8 @@ digit in ten holds by chance.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import combinations
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations, islice
 
 import msgspec
 
@@ -21,6 +21,8 @@ TO_LETTER = {"0": "O", "1": "I", "2": "Z", "5": "S", "6": "G", "8": "B"}
 TO_SEX = {"H": "M", "N": "M", "E": "F", "P": "F"}
 # What a camera takes for one another where both may stand. Few on purpose: each more is one more that holds by chance.
 EITHER = {"O": "0", "0": "O", "I": "1", "1": "I", "S": "5", "5": "S", "B": "8", "8": "B"}
+ALIKE = EITHER | {"Z": "2", "2": "Z"}  # what may be tried where a chip will tell
+MAX_OTHERS = 4  # a chip takes a second for each, and longer the more often it was wrong
 MAX_AMBIGUOUS = 12  # places in one zone that are tried otherwise
 MAX_CHANGED = 2  # of them at once: a check digit holds by chance once in ten
 MAX_MENDED = 4  # characters that a line may be too short or too long
@@ -60,6 +62,27 @@ def typed(lines: Sequence[str]) -> Typed:
     return Typed(fixed, _differences(given, fixed))
 
 
+def others(lines: Sequence[str], most: int = MAX_OTHERS) -> tuple[tuple[str, ...], ...]:
+    """Zones that a camera may as well have seen: the number with what is alike exchanged, every check digit holding.
+
+    A check digit does not see two changes that make up for one another, and cameras take O for 0 more than once in a number.
+    Nearest first, at most so many: to be tried on the chip, which knows. Raises `MrzError` where the lines have no known size.
+    """
+    given = tuple(lines) if len(lines) <= 3 else ()
+    layout = of(given)
+    field = None if layout is None else layout.field("number")
+    if field is None:
+        raise MrzError("format", "no number of lines and characters that a travel document has")
+    places = [(field.line, at) for at in range(field.start, field.end) if given[field.line][at] in ALIKE]
+    found = (
+        each
+        for count in range(1, len(places) + 1)
+        for each in _otherwise(given, places, count, ALIKE)
+        if not _failed(each)
+    )
+    return tuple(islice(found, most))
+
+
 def fitted(line: str, width: int) -> str | None:
     """A line that lost or won a few fillers, brought to its width where its longest run of fillers is; None: too far off."""
     missing = width - len(line)
@@ -90,18 +113,20 @@ def _decided(lines: tuple[str, ...], layout: Layout) -> tuple[str, ...]:
     if len(places) > MAX_AMBIGUOUS:
         return lines
     for count in range(1, min(MAX_CHANGED, len(places)) + 1):
-        found = [each for each in _otherwise(lines, places, count) if not _failed(each)]
+        found = [each for each in _otherwise(lines, places, count, EITHER) if not _failed(each)]
         if found:
             return found[0] if len(found) == 1 else lines
     return lines
 
 
-def _otherwise(lines: tuple[str, ...], places: Sequence[tuple[int, int]], count: int) -> Iterator[tuple[str, ...]]:
+def _otherwise(
+    lines: tuple[str, ...], places: Sequence[tuple[int, int]], count: int, alike: Mapping[str, str]
+) -> Iterator[tuple[str, ...]]:
     """The lines with so many of the places read as what they are like."""
     for chosen in combinations(places, count):
         rows = [list(line) for line in lines]
         for line, column in chosen:
-            rows[line][column] = EITHER[rows[line][column]]
+            rows[line][column] = alike[rows[line][column]]
         yield tuple("".join(row) for row in rows)
 
 
