@@ -157,6 +157,15 @@ def test_a_link_certificate_needs_the_authority_before_it(utopia: Utopia) -> Non
     assert authenticate(files(new.signer(), NOW, JPEG), trust, NOW).verdict == "proved"
 
 
+def test_a_whole_list_is_taken_in_whatever_its_order(utopia: Utopia) -> None:
+    first, second, third = utopia.authority, Authority(NOW), Authority(NOW)
+    links = [second.link(third), first.link(second)]
+    trust = Trust()
+    refused = trust.add_all([*links, utopia.signer.certificate, b"no certificate", first.certificate])
+    assert set(refused) == {utopia.signer.certificate, b"no certificate"}
+    assert len(trust) == 3
+
+
 def test_a_revocation_list_is_signed_and_never_older(utopia: Utopia) -> None:
     trust = Trust()
     with pytest.raises(EmrtdError) as caught:

@@ -7,6 +7,8 @@ A revocation list is taken only with the signature of a CSCA that is here, and n
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from egide.protocols.emrtd import pki
 from egide.protocols.emrtd.errors import EmrtdError
 
@@ -42,6 +44,27 @@ class Trust:
         if found.subject_key:
             self._by_key.setdefault(found.subject_key, []).append(found)
         return found
+
+    def add_all(self, certificates: Iterable[bytes]) -> tuple[bytes, ...]:
+        """Takes in a whole master list; what was refused comes back.
+
+        A list of all states has keys that are not accepted, and link certificates before what they link to: one that is
+        refused for want of its authority is tried again while others come in.
+        """
+        waiting = list(certificates)
+        while waiting:
+            left = [each for each in waiting if not self._took(each)]
+            if len(left) == len(waiting):
+                break
+            waiting = left
+        return tuple(waiting)
+
+    def _took(self, der: bytes) -> bool:
+        try:
+            self.add(der)
+        except EmrtdError:
+            return False
+        return True
 
     def add_revocations(self, der: bytes) -> pki.Crl:
         """Takes a revocation list in. Raises `EmrtdError`: nobody here signed it, or it is older than the one held."""
