@@ -35,14 +35,14 @@ def roc(title: str, curve: Curve) -> str:
     """Receiver operating characteristic: true matches over FMR, the latter logarithmic."""
     low = _decade(min(fmr for _, fmr, _ in curve))
     points = [(log10(max(fmr, low)), 1 - fnmr) for _, fmr, fnmr in curve]
-    floor_ = min(0.9, floor(10 * min(y for _, y in points)) / 10)
-    ticks = [floor_ + (1 - floor_) * part / 5 for part in range(6)]
+    least = min(9, floor(10 * min(y for _, y in points)))  # tenths
+    ticks = [part / 50 for part in range(45, 51)] if least == 9 else [part / 10 for part in range(least, 11)]
     return _drawn(
         (f"Caractéristique (ROC) · {title}", f"Receiver operating characteristic (ROC) · {title}"),
         "Appariements justes · 1 - FNMR",
         points,
         (log10(low), 0.0),
-        (floor_, 1.0),
+        (ticks[0], 1.0),
         [(tick, _percent(tick)) for tick in ticks],
     )
 
@@ -53,6 +53,10 @@ def _decade(value: float) -> float:
 
 def _percent(value: float) -> str:
     return f"{value * 100:.4g} %"
+
+
+def _power(power: int) -> str:
+    return "1" if power == 0 else "10" + str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def _drawn(
@@ -81,7 +85,7 @@ def _drawn(
     for power in range(round(across[0]), 1):
         at = x(power)
         parts.append(f'<path d="M{at:.1f} {TOP}V{bottom}" stroke="{FAINT}"/>')
-        parts.append(f'<text x="{at:.1f}" y="{bottom + 18}" text-anchor="middle">{_percent(10.0**power)}</text>')
+        parts.append(f'<text x="{at:.1f}" y="{bottom + 18}" text-anchor="middle">{_power(power)}</text>')
     for value, label in ticks:
         at = y(value)
         parts.append(f'<path d="M{LEFT} {at:.1f}H{right}" stroke="{FAINT}"/>')

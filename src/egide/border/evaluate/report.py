@@ -92,7 +92,7 @@ def evaluate(folder: Path, matcher: Engine, out: Path, progress: Progress, *, fr
     out.mkdir(parents=True, exist_ok=True)
     out.joinpath("report.json").write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=1))
     if faces is not None and faces.curve:
-        title = f"{matcher.model} · {frames}"
+        title = f"{matcher.model} · {frames} image{'s' if frames > 1 else ''}"
         out.joinpath("det.svg").write_text(det(title, faces.curve), encoding="utf-8")
         out.joinpath("roc.svg").write_text(roc(title, faces.curve), encoding="utf-8")
     return made
