@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import get_args, get_type_hints
 
 import msgspec
@@ -193,3 +196,21 @@ def test_the_mirrored_face_is_found_where_it_is(sface):
 def test_an_operating_point_that_admits_anyone_or_nobody_is_refused(wrong):
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({"match": 0.433, "unsure": 0.377, "frames": 3} | wrong, type=OperatingPoint)
+
+
+def test_a_child_of_the_process_that_loaded_the_engine_compares_as_its_parent():
+    """A gate loads once and forks for each control; what the child knew ends with it."""
+    program = """
+import os, sys
+from egide.border.face.compare import ONE_FRAME, compare, enrol
+from egide.border.face.engine import engine
+from egide.border.face.quality import Demands
+from tests.border.face.drawn import portrait
+sface = engine()
+made = enrol([portrait(1)], sface, bytes(16), Demands())
+child = os.fork()
+if child == 0:
+    os._exit(0 if compare(made, [portrait(1)], sface, ONE_FRAME).band == "match" else 1)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60, cwd=Path(__file__).parents[3])

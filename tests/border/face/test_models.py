@@ -12,6 +12,7 @@ import pytest
 
 from egide.border.face import models
 from egide.kernel.errors import StartupError
+from tests.border.face.drawn import portrait
 
 
 def run(model: bytes, tensor: np.ndarray) -> np.ndarray:
@@ -25,6 +26,25 @@ def test_server_and_browser_get_the_same_numbers_from_one_input():
     browser = models.browser_model()
     assert len(browser) < 10_700_000
     assert np.allclose(run(models.matcher_model(), tensor), run(browser, tensor), atol=1e-4)
+
+
+def test_the_browsers_detector_finds_the_points_that_opencv_finds(sface):
+    """Its outputs are raw: a place of a grid each, whose points are offsets in steps of that grid."""
+    image = portrait(1)
+    session = onnxruntime.InferenceSession(models.browser_detector(320), providers=["CPUExecutionProvider"])
+    names = [each.name for each in session.get_outputs()]
+    tensor = image[..., ::-1].transpose(2, 0, 1)[None].astype(np.float32)  # BGR
+    found = dict(zip(names, session.run(None, {session.get_inputs()[0].name: tensor}), strict=True))
+    best = (0.0, np.zeros((5, 2)))
+    for stride in (8, 16, 32):
+        scores = np.sqrt(found[f"cls_{stride}"] * found[f"obj_{stride}"]).ravel()
+        at = int(scores.argmax())
+        row, column = divmod(at, 320 // stride)
+        points = (found[f"kps_{stride}"][0, at].reshape(5, 2) + (column, row)) * stride
+        best = max(best, (float(scores[at]), points), key=lambda each: each[0])
+    (face,) = sface.detector.detect(image)
+    assert best[0] == pytest.approx(face.score, abs=0.01)
+    assert best[1] == pytest.approx(face.landmarks, abs=1.5)
 
 
 def test_the_carriers_code_is_never_imported():
