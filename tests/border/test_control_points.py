@@ -47,7 +47,7 @@ def test_nobody_asks_for_what_would_tie_controls_together() -> None:
         ("security", 'claims = ["flight"]', 'claims = ["journey_id"]', "unknown claim"),
         ("security", 'claims = ["flight"]', "claims = 1", "cannot be read"),
         ("security", "[lanes]", "[lanes", "cannot be read"),
-        ("security", '[lanes]', 'gallery = "all"\n[lanes]', "cannot be read"),
+        ("security", "[lanes]", 'gallery = "all"\n[lanes]', "cannot be read"),
         ("security", 'realm = "facilitation"', 'realm = "border-police"', "the document itself"),
         ("border", "document = true", "document = false", "the document itself"),
         ("border", "threshold = 0.433", "threshold = 0.2", "a threshold outside"),

@@ -78,6 +78,10 @@ class Tablet:
         found: dict[str, Any] = msgspec.json.decode(opened(text, self._key))
         return found
 
+    def open_list(self, text: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = msgspec.json.decode(opened(text, self._key))
+        return found
+
 
 def frame(data: bytes, key: dict[str, str], at_ms: int = 0) -> str:
     """A gate's frame, sealed to the room."""

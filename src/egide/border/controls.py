@@ -236,6 +236,13 @@ def _present_facts(of: Of, ctx: Ctx, given: Answer) -> Facts:
     return found | {"consent_state": "withdrawn" if revoked else "given", "document_checked": held.chip is not None}
 
 
+def _volatile(of: Of, ctx: Ctx, given: Answer) -> Facts:
+    """What another act may change meanwhile: the lanes, the gate's key."""
+    found = _present_facts(of, ctx, given)
+    asked = ctx.kernel.guard.required_facts(ctx.act.name)
+    return {name: value for name, value in found.items() if name in asked}
+
+
 async def _present(of: Of, ctx: Ctx, given: Answer) -> Effect:
     held = holding(ctx.kernel).find(of, given.control)
     async with held.busy:
@@ -360,7 +367,7 @@ def acts(of: Of) -> tuple[Act, ...]:
         )(partial(_open, of)),
         act(
             of.name("control.present"), verb="consult", groups=of.groups, input=Answer, output=Presented, **common,
-            prepare=partial(_admit, of), gather=partial(_present_facts, of), recheck=partial(_present_facts, of),
+            prepare=partial(_admit, of), gather=partial(_present_facts, of), recheck=partial(_volatile, of),
             max_bytes=MAX_PRESENTED, fr="Présenter un jeton à une porte", en="Present a token at a gate",
         )(partial(_present, of)),
         act(

@@ -95,6 +95,7 @@ def _consent_facts(ctx: Ctx, given: ConsentRef) -> Facts:
 
 
 def _facts(state: str) -> Facts:
+    """All of which the acts of an enrolment need: they are gathered again as they are."""
     return {"consent_state": state, "consent_explicit": True, "equal_way_open": True, "notice_shown": True}
 
 

@@ -43,6 +43,9 @@ class Room:
         except (OSError, ValueError, asyncio.IncompleteReadError, TimeoutError) as error:
             await _end(process)
             raise _unavailable() from error
+        except asyncio.CancelledError:  # the platform stops
+            await _end(process)
+            raise
         if not isinstance(first, Ready):
             await _end(process)
             raise _unavailable()
@@ -102,6 +105,8 @@ class Rooms:
         """Ends every room, those that wait too."""
         waiting = list(self._waiting.values())
         self._waiting.clear()
+        for task in waiting:
+            task.cancel()
         for found in await asyncio.gather(*waiting, return_exceptions=True):
             if isinstance(found, Room):
                 await found.close()
