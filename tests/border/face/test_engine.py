@@ -12,6 +12,7 @@ from egide.border.face import engine as engines
 from egide.border.face import models
 from egide.border.face.aligning import align
 from egide.border.face.engine import Face, engine
+from egide.border.face.yunet import _inside
 from egide.kernel.errors import BadInput, StartupError
 from tests.border.face.drawn import portrait
 
@@ -61,6 +62,21 @@ def test_places_are_given_in_the_picture_that_came_and_the_largest_face_first(sf
 @pytest.mark.parametrize("shape", [(1, 1), (400, 3), (3, 400), (15, 15), (16, 4000), (240, 320)])
 def test_a_picture_without_a_face_gives_none(sface, shape):
     assert sface.detector.detect(np.full((*shape, 3), 90, dtype=np.uint8)) == []
+
+
+def test_no_face_is_found_in_memory_that_nobody_filled(sface):
+    """OpenCV did, now and then, when the size changed: boxes of 10^29 px with a score of 1."""
+    for height, width in ((16, 4000), (240, 320), (16, 300), (320, 20)) * 4:
+        assert sface.detector.detect(np.full((height, width, 3), 90, dtype=np.uint8)) == []
+
+
+def test_what_lies_outside_the_picture_is_no_face():
+    row = np.array([10, 10, 40, 50, *[20] * 10, 1.0], dtype=np.float32)
+    assert _inside(row, 320, 200)
+    for at, value in ((0, -1e29), (1, 300.0), (2, 0.0), (3, -5.0), (6, np.nan), (14, np.inf)):
+        wrong = row.copy()
+        wrong[at] = value
+        assert not _inside(wrong, 320, 200)
 
 
 def test_a_face_keeps_its_numbers_when_it_is_moved_and_turned_in_the_picture(sface):

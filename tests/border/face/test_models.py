@@ -40,7 +40,7 @@ def test_the_browsers_detector_finds_the_points_that_opencv_finds(sface):
         scores = np.sqrt(found[f"cls_{stride}"] * found[f"obj_{stride}"]).ravel()
         at = int(scores.argmax())
         row, column = divmod(at, 320 // stride)
-        points = (found[f"kps_{stride}"][0, at].reshape(5, 2) + (column, row)) * stride
+        points = (found[f"kps_{stride}"][0, at].reshape(5, 2) + np.array((column, row))) * stride
         best = max(best, (float(scores[at]), points), key=lambda each: each[0])
     (face,) = sface.detector.detect(image)
     assert best[0] == pytest.approx(face.score, abs=0.01)

@@ -22,7 +22,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from egide.border.face.engine import Embedding, Engine, Face, Image
+from egide.border.face.engine import SFACE, Embedding, Engine, Face, Image
 from egide.border.face.quality import Demands, Guidance, failing, measure
 from egide.border.face.template import SECRET_BYTES, protect, read, similarity
 from egide.border.face.wiping import wipe
@@ -44,7 +44,7 @@ class Reference(msgspec.Struct, frozen=True):
 
     template: bytes | bytearray
     secret: bytes | bytearray
-    model: str = "sface-2021dec"  # that made the template
+    model: str = SFACE  # that made the template
 
 
 class OperatingPoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -89,9 +89,8 @@ def compare(reference: Reference, probes: Sequence[Image], engine: Engine, point
             made.append(engine.matcher.embed(probe, face))
         if not alike(made):
             return Comparison(None, "changed", ("alone", "still"))
-        mean = mean_of(made)
-        score = similarity(reference.template, mean, reference.secret)
-        wipe(mean)
+        made.append(mean_of(made))
+        score = similarity(reference.template, made[-1], reference.secret)
         return Comparison("match" if score >= point.match else "unsure" if score >= point.unsure else "no-match")
     finally:
         wipe(*made)
@@ -115,10 +114,8 @@ def enrol(
             made += [engine.matcher.embed(picture, face), _mirrored(picture, face, engine)]
         if not alike(made):
             return Comparison(None, "changed", ("alone", "still"))
-        mean = mean_of(made)
-        template = protect(mean, secret)
-        wipe(mean)
-        return Reference(template, secret, engine.model)
+        made.append(mean_of(made))
+        return Reference(protect(made[-1], secret), secret, engine.model)
     finally:
         wipe(*made)
 

@@ -22,6 +22,7 @@ Point = tuple[float, float]  # x, y (px), from the top left
 
 SIZE = 128  # numbers in an embedding
 GROUP = "egide.border.face"
+SFACE = "sface-2021dec"  # the model of our own engine
 BUILT_IN = (EntryPoint("sface", "egide.border.face.sface:build", GROUP),)
 
 

@@ -12,12 +12,10 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from egide.border.face.aligning import align, not_a_face
-from egide.border.face.engine import SIZE, Embedding, Engine, Face, Image
+from egide.border.face.engine import SFACE, SIZE, Embedding, Engine, Face, Image
 from egide.border.face.models import INPUT, matcher_model
 from egide.border.face.wiping import wipe
 from egide.border.face.yunet import YuNet
-
-MODEL = "sface-2021dec"
 
 
 class SFace:
@@ -46,4 +44,4 @@ class SFace:
 def build(threads: int) -> Engine:
     """YuNet and SFace. OpenCV's threads are the process's: they are set here, for the gate's process does nothing else."""
     cv2.setNumThreads(threads)
-    return Engine(model=MODEL, detector=YuNet(), matcher=SFace(threads))
+    return Engine(model=SFACE, detector=YuNet(), matcher=SFace(threads))

@@ -1,7 +1,8 @@
 """YuNet through OpenCV: faces and five landmarks (W. Wu et al., “YuNet: A Tiny Millisecond-level Face Detector”, 2023).
 
-It is a network of the size of a stamp; OpenCV's own decoder is used, for it is the reference. Two traps:
-it wants BGR where the rest of this house is RGB, and it works best on a small picture, for which large ones are reduced.
+It is a network of the size of a stamp; OpenCV's own decoder is used, for it is the reference. Three traps: it wants BGR where
+the rest of this house is RGB; it works best on a small picture, for which large ones are reduced; and when the size changes
+from picture to picture OpenCV (4.14) now and then finds faces in memory that it did not fill. So it sees one size, the rest black.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from egide.border.face.engine import Face, Image
 from egide.border.face.models import detector_model
+from egide.border.face.wiping import wipe
 
 SIDE = 320  # px of the longest side that is searched: a face at a gate is 60 px or more of it
 SURE = 0.7  # least score of a face: drawings and logos stay below, a face turned by 40° above (docs/face.md)
@@ -35,15 +38,28 @@ class YuNet:
         if min(height, width) < SMALLEST:
             return []
         scale = min(1.0, SIDE / max(height, width))
-        size = (max(SMALLEST, round(width * scale)), max(SMALLEST, round(height * scale)))
-        small = image if scale == 1.0 else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-        self._net.setInputSize(size)
-        rows: Any = self._net.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))[1]
+        wide, high = max(1, round(width * scale)), max(1, round(height * scale))
+        canvas = np.zeros((SIDE, SIDE, 3), dtype=np.uint8)
+        small = image if scale == 1.0 else cv2.resize(image, (wide, high), interpolation=cv2.INTER_AREA)
+        canvas[:high, :wide] = small[..., ::-1]
+        rows: Any = self._net.detect(canvas)[1]
+        wipe(canvas)
         if rows is None:  # OpenCV's way of saying none
             return []
-        back = np.array([width / size[0], height / size[1]] * 7, dtype=np.float64)
-        faces = [_face((row[:14] * back).tolist(), float(row[14])) for row in rows if np.isfinite(row).all()]
+        back = np.array([width / wide, height / high] * 7, dtype=np.float64)
+        faces = [_face((row[:14] * back).tolist(), float(row[14])) for row in rows if _inside(row, wide, high)]
         return sorted(faces, key=lambda face: -face.box[2] * face.box[3])
+
+
+def _inside(row: NDArray[np.float32], wide: int, high: int) -> bool:
+    """Whether the middle of a box lies in the picture, and the box is one."""
+    x, y, width, height = row[:4].tolist()
+    return (
+        bool(np.isfinite(row).all())
+        and min(width, height) > 1
+        and 0 <= x + width / 2 <= wide
+        and 0 <= y + height / 2 <= high
+    )
 
 
 def _face(row: list[float], score: float) -> Face:
