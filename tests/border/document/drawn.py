@@ -34,10 +34,14 @@ def page(
     blur: float = 0,
     noise: float = 0,
     glare: float = 0,
+    ground: float = 0,
     torn: bool = False,
     scale: float = 1,
 ) -> bytes:
-    """A JPEG of a page on a table: tilted (degrees), blurred and noisy (sigma, px and grey), under a lamp, torn, from afar."""
+    """A JPEG of a page on a table: tilted (degrees), blurred, noisy, printed upon, under a lamp, torn, from afar.
+
+    Blur in px, the rest in grey values of 255.
+    """
     picture = Image.new("L", (WIDTH, HEIGHT), PAPER)
     draw = ImageDraw.Draw(picture)
     draw.rectangle((60, 90, 360, 500), fill=PHOTO)
@@ -51,6 +55,9 @@ def page(
     if torn:
         draw.polygon([(620, HEIGHT), (760, HEIGHT - 180), (900, HEIGHT)], fill=TABLE)
     page_ = np.asarray(picture).astype(np.float32)
+    if ground:
+        down, right = np.mgrid[:HEIGHT, :WIDTH]
+        page_ = page_ + ground * np.sin((right + 30 * np.sin(down / 23)) / 3.1)
     if glare:
         down, right = np.mgrid[:HEIGHT, :WIDTH]
         page_ = page_ + glare * np.exp(-(((right - 500) / 150) ** 2 + ((down - HEIGHT + 100) / 80) ** 2))

@@ -48,7 +48,7 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (TD3, {}),
         (TD3, {"tilt": -8, "noise": 10}),
-        (TD3, {"blur": 1.8}),
+        (TD3, {"blur": 1.4, "ground": 25}),
         (TD3, {"tilt": 24}),
         (TD3, {"glare": 45}),
         (TD2, {"scale": 0.7}),

@@ -130,6 +130,14 @@ def test_a_truncated_name_ends_with_a_letter_and_keeps_a_given_name() -> None:
     assert not parse(TD3).truncated
 
 
+@pytest.mark.parametrize("width", [30, 31, 39])
+def test_a_name_of_single_letters_is_cut_too(width: int) -> None:
+    for second in ("", "B<" * 30, "CDE"):
+        field = names.joined("A<" * 40, second, width)
+        assert len(field) == width
+        assert field.startswith("A<A")
+
+
 @CASES
 @given(
     st.lists(st.text("ABCXYZ", min_size=1, max_size=20), min_size=1, max_size=8),

@@ -8,7 +8,7 @@ beside one another are the zone. Each row is turned level by its own slant and c
 from __future__ import annotations
 
 import math
-from itertools import combinations
+from itertools import combinations, product
 
 import cv2
 import msgspec
@@ -53,8 +53,7 @@ def find(picture: Grey) -> Band | None:
     small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else picture
     best: tuple[Row, ...] = ()
     for height in HEIGHTS:
-        marks = _marks(np.asarray(small, dtype=np.uint8), height)
-        for gap in GAPS:
+        for marks, gap in product(_marks(np.asarray(small, dtype=np.uint8), height), GAPS):
             found = _together(_rows(marks, height, gap))
             if sum(row.length for row in found) > sum(row.length for row in best) * 1.05:
                 best = found
@@ -75,12 +74,19 @@ def find(picture: Grey) -> Band | None:
     )
 
 
-def _marks(small: Grey, height: int) -> Grey:
-    """Dark marks no larger than a letter, white on black."""
+def _marks(small: Grey, height: int) -> list[Grey]:
+    """Dark marks no larger than a letter, white on black: all of them, and the darker half of them.
+
+    The ground of a document is itself printed, in fine pale lines: against those the second is for.
+    """
     kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (height * 3 // 2, height * 3 // 2))
     hat = cv2.morphologyEx(cv2.GaussianBlur(small, (3, 3), 0), cv2.MORPH_BLACKHAT, kernel)
-    _, marks = cv2.threshold(hat, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    return np.asarray(marks, dtype=np.uint8)
+    level, _ = cv2.threshold(hat, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    dark = hat[hat > level]
+    levels = [level]
+    if dark.size:
+        levels.append(cv2.threshold(dark, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)[0])
+    return [np.where(hat > each, 255, 0).astype(np.uint8) for each in levels]
 
 
 def _rows(marks: Grey, height: int, gap: float) -> list[Row]:

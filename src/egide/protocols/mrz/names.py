@@ -54,7 +54,7 @@ def joined(surname: str, given: str, width: int) -> str:
         _shorten(first)
     text = _text(first, second)
     while text[:width].endswith(FILLER) and len(text) > width:
-        _shorten(first if max(map(len, first)) > 1 else second)
+        _shorten(second if second and max(map(len, first)) == 1 else first)
         text = _text(first, second)
     return text[:width].ljust(width, FILLER)
 
