@@ -2,7 +2,7 @@
 
 It is a network of the size of a stamp; OpenCV's own decoder is used, for it is the reference. Three traps: it wants BGR where
 the rest of this house is RGB; it works best on a small picture, for which large ones are reduced; and when the size changes
-from picture to picture OpenCV (4.14) now and then finds faces in memory that it did not fill. So it sees one size, the rest black.
+from picture to picture OpenCV (4.14) now and then finds faces in memory that it did not fill: it gets one size, the rest black.
 """
 
 from __future__ import annotations
