@@ -114,10 +114,11 @@ class Presented(msgspec.Struct):
 
 
 class Leaving(Input):
-    """Which control; `officer`: a person is wanted, else it is over."""
+    """Which control, and why; `officer`: a person is wanted, else it is over."""
 
     control: str
     officer: bool
+    why: Literal["asked", "camera", "refused", "left"] = "asked"
 
 
 class NoInput(Input):
@@ -146,9 +147,10 @@ async def _open(of: Of, ctx: Ctx, given: Asking) -> Effect:
     held.question = question.ask(
         point.id, claims, public_of(Jwk("EC", "P-256", gate.x, gate.y)), sign, answer_key, _now(ctx)
     )
+    held.request, held.channel = _request(kernel, held, claims, sign, _now(ctx)), ctx.channel
     face = point.face if looks else None
     opened = Opened(
-        control=held.id, request=_request(kernel, held, claims, sign, _now(ctx)), picture=encoded(held.question),
+        control=held.id, request=held.request, picture=encoded(held.question),
         key=ready.key, title=point.title, purpose=point.purpose, claims=list(claims), legal_basis=_basis(held),
         equal=point.lanes.equal, face=looks, document=point.document, frames=face.frames if face else 0,
         challenge=list(ready.challenge) if face and face.challenge else [], life_s=int(CONTROL_S),
@@ -212,6 +214,7 @@ async def _admit(of: Of, ctx: Ctx, given: Answer) -> None:
         if held.admitted is None or held.admitted.why:
             found = await held.room.ask(_question(of, ctx, held, given))
             held.admitted = found if isinstance(found, Admitted) else None
+            held.why = "" if held.admitted is None else held.admitted.why
 
 
 def _question(of: Of, ctx: Ctx, held: Held, given: Answer) -> Admit:
@@ -334,6 +337,7 @@ def call_officer(kernel: Kernel, held: Held, now_us: int) -> None:
     if not held.case_at:
         held.case_at = now_us
         holding(kernel).keep(held, CASE_S)
+        holding(kernel).changed(held.of)
 
 
 def _reject(of: Of, ctx: Ctx, given: Leaving) -> Effect:
@@ -341,6 +345,7 @@ def _reject(of: Of, ctx: Ctx, given: Leaving) -> Effect:
 
     def after(_receipt: Any) -> None:
         if given.officer:
+            held.why = held.why or given.why
             call_officer(ctx.kernel, held, ctx.now_us)
         else:
             holding(ctx.kernel).end(held)

@@ -1,10 +1,12 @@
 """Enrolment, once, at a kiosk: the chip is read and proved, the face is that of its portrait, and the wallet gets its tokens.
 
     open           a consent is shown; a warm room is taken, the wallet gets an offer (OpenID4VCI 1.0, pre-authorised code)
+    join           the wallet comes with the offer's code; from now on it speaks for itself
+    document.zone  a photo of the zone goes to the room, sealed; what opens the chip comes back sealed to the kiosk's page
     document.read  the chip's files go to the room, sealed; out comes one answer for each question of passive authentication
     issue          frames, and the wallet's proofs and secrets, go to the room, sealed; tokens come out, sealed to the wallet
 
-All three are one room: what was read is compared with who stands there, and is gone with it. The issuer keeps, for each token,
+All are one room: what was read is compared with who stands there, and is gone with it. The issuer keeps, for each token,
 its place in the status list and its end, and which consent they belong to; no name, no picture, no template, no number.
 """
 
@@ -20,7 +22,7 @@ from egide.border.control_points import CLAIMS, points
 from egide.border.controls import COUNTRIES, Countries
 from egide.border.holding import ENROLMENT_S, Held, holding
 from egide.border.realm import FACILITATION
-from egide.border.room.messages import ChipRead, Compare, Compared, Issue, Issued, ReadChip
+from egide.border.room.messages import ChipRead, Compare, Compared, Issue, Issued, Looked, ReadChip, ReadZone
 from egide.border.token.profile import CONFIGURATION
 from egide.kernel.act import Act, Ctx, Effect, Facts, Input, act
 from egide.kernel.errors import BadInput, Conflict, Text
@@ -47,6 +49,28 @@ class Opened(msgspec.Struct):
     challenge: list[tuple[str, int]]
     tokens: int
     life_s: int
+
+
+class EnrolmentRef(Input):
+    """An enrolment, by the code of its offer: who has it joins it."""
+
+    enrolment: str
+
+
+class ZonePicture(Input):
+    """A picture of the document's zone, sealed to the room, and the page's key (a JWK) to which the answer is sealed."""
+
+    unkept: ClassVar[frozenset[str]] = frozenset({"picture"})
+
+    enrolment: str
+    picture: str
+    reply: dict[str, str]
+
+
+class ZoneRead(msgspec.Struct):
+    """What was read, for the page alone: the lines that open the chip hold the document's number."""
+
+    sealed: str
 
 
 class ChipGiven(Input):
@@ -102,8 +126,12 @@ def _facts(state: str) -> Facts:
 def _still(ctx: Ctx, given: Any) -> Facts:
     """A consent that was withdrawn meanwhile stops the enrolment at once."""
     going = holding(ctx.kernel).find(FACILITATION, given.enrolment)
-    row = ctx.db.execute(tables.consent.select().where(tables.consent.c.id == going.consent)).first()
+    row = _row(ctx, going)
     return _facts("given" if row is not None and row.until > ctx.now_us else "withdrawn")
+
+
+def _row(ctx: Ctx, going: Held) -> Any:
+    return ctx.db.execute(tables.consent.select().where(tables.consent.c.id == going.consent)).first()
 
 
 @act(
@@ -112,16 +140,44 @@ def _still(ctx: Ctx, given: Any) -> Facts:
     fr="Ouvrir un enrôlement", en="Open an enrolment",
 )  # fmt: skip
 async def open_(ctx: Ctx, given: ConsentRef) -> Effect:
-    going = await holding(ctx.kernel).open(FACILITATION, "face", ENROLMENT_S, consent=given.consent)
-    ready, issuer = going.room.ready, ctx.kernel.settings.origin
+    going = await holding(ctx.kernel).open(FACILITATION, "kiosk", ENROLMENT_S, consent=given.consent)
     code = PreAuthorized(code=going.id)
+    issuer = ctx.kernel.settings.origin
     offer = Offer(credential_issuer=issuer, credential_configuration_ids=(CONFIGURATION,), grants=Grants(code))
-    agreed = agreed_points(ctx, held(ctx, given))
-    opened = Opened(
-        enrolment=going.id, offer=invitation(offer), key=ready.key, nonce=ready.nonce, issuer=issuer,
-        challenge=list(ready.challenge), tokens=len(_controls(agreed)), life_s=int(ENROLMENT_S),
-    )  # fmt: skip
+    opened = _opened(ctx, going, held(ctx, given), invitation(offer))
     return Effect(opened, concerns=(owner(given.consent),))
+
+
+def _opened(ctx: Ctx, going: Held, row: Any, offer: str) -> Opened:
+    ready = going.room.ready
+    return Opened(
+        enrolment=going.id, offer=offer, key=ready.key, nonce=ready.nonce, issuer=ctx.kernel.settings.origin,
+        challenge=list(ready.challenge), tokens=len(_controls(agreed_points(ctx, row))), life_s=int(ENROLMENT_S),
+    )  # fmt: skip
+
+
+@act(
+    "border.enrol.join", verb="collect", activity=ACTIVITY, roles=["anyone"], duty=True, input=EnrolmentRef, output=Opened,
+    groups=["collection", "explicit-consent"], gather=_still, recheck=_still,
+    fr="Rejoindre un enrôlement depuis le portefeuille", en="Join an enrolment from the wallet",
+)  # fmt: skip
+def join(ctx: Ctx, given: EnrolmentRef) -> Effect:
+    """The wallet brings the code of the offer, and goes on over its own connection."""
+    going = holding(ctx.kernel).find(FACILITATION, given.enrolment)
+    return Effect(_opened(ctx, going, _row(ctx, going), ""), concerns=(owner(going.consent),))
+
+
+@act(
+    "border.document.zone", verb="collect", activity=ACTIVITY, roles=KIOSKS, duty=True, input=ZonePicture, output=ZoneRead,
+    groups=["collection", "explicit-consent"], gather=_still, recheck=_still, max_bytes=MAX_SENT,
+    fr="Lire la zone d’un document dans une photo", en="Read a document’s zone in a picture",
+)  # fmt: skip
+async def zone(ctx: Ctx, given: ZonePicture) -> Effect:
+    going = holding(ctx.kernel).find(FACILITATION, given.enrolment)
+    answer = await going.room.ask(ReadZone(given.picture, given.reply, ctx.now_us // 1_000_000))
+    if not isinstance(answer, Looked):
+        raise _again()
+    return Effect(ZoneRead(answer.sealed))
 
 
 @act(
@@ -140,7 +196,7 @@ async def read(ctx: Ctx, given: ChipGiven) -> Effect:
 
 
 @act(
-    "border.enrol.issue", verb="collect", activity=ACTIVITY, roles=KIOSKS, duty=True, input=Wanted, output=Tokens,
+    "border.enrol.issue", verb="collect", activity=ACTIVITY, roles=["anyone"], duty=True, input=Wanted, output=Tokens,
     groups=["collection", "explicit-consent"], gather=_still, recheck=_still, max_bytes=MAX_SENT,
     fr="Émettre les jetons d’un voyage", en="Issue the tokens of a journey",
 )  # fmt: skip
@@ -160,7 +216,7 @@ async def issue(ctx: Ctx, given: Wanted) -> Effect:
 
 
 async def _issued(ctx: Ctx, given: Wanted, going: Held) -> Effect:
-    row = ctx.db.execute(tables.consent.select().where(tables.consent.c.id == going.consent)).first()
+    row = _row(ctx, going)
     if row is None:
         raise _again()
     controls = _controls(agreed_points(ctx, row))
@@ -200,4 +256,4 @@ def _again() -> Conflict:
     )
 
 
-ACTS: tuple[Act, ...] = (open_, read, issue)
+ACTS: tuple[Act, ...] = (open_, join, zone, read, issue)

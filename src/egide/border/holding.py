@@ -42,6 +42,8 @@ class Held:
     attempts: int = 0
     admitted: Admitted | None = None
     chip: ChipRead | None = None
+    request: str = ""  # what the wallet with a network fetches
+    channel: Any = None  # the gate's live connection, where it has one
     why: str = ""
     case_at: int = 0  # µs; since when an officer is wanted, 0: not
     busy: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -55,6 +57,7 @@ class Holding:
         self._held: dict[str, Held] = {}
         self._ends: dict[str, asyncio.TimerHandle] = {}
         self._ending: set[asyncio.Task[None]] = set()
+        self._followers: dict[str, set[Any]] = {}  # by realm: officers' live connections
 
     async def open(self, of: Of, kind: Kind, seconds: float, **about: Any) -> Held:
         """A new one in a warm room. Raises `TooMany`, `Unavailable`."""
@@ -80,6 +83,31 @@ class Holding:
             )
         return held
 
+    def request(self, id_: str) -> str | None:
+        """The signed request of a control, for the wallet that fetches it; None where it is over."""
+        held = self._held.get(id_)
+        return held.request if held is not None and held.request else None
+
+    def answered(self, id_: str, answer: str) -> bool:
+        """Hands what a wallet posted to the gate, as a push `border.answer`; False where no gate waits for it."""
+        held = self._held.get(id_)
+        if held is None or held.channel is None or held.case_at:
+            return False
+        held.channel.push({"push": "border.answer", "control": id_, "answer": answer})
+        return True
+
+    def follow(self, of: Of, channel: Any) -> None:
+        """Tells this connection, by a push `border.cases` that says nothing more, when the list of cases changes."""
+        mine = self._followers.setdefault(of.realm, set())
+        if channel not in mine:
+            mine.add(channel)
+            channel.on_close(lambda: mine.discard(channel))
+
+    def changed(self, of: Of) -> None:
+        """The list of cases did."""
+        for channel in tuple(self._followers.get(of.realm, ())):
+            channel.push({"push": "border.cases", "realm": of.realm})
+
     def cases(self, of: Of) -> list[Held]:
         """Those for which an officer of this realm is wanted, the longest waiting first."""
         mine = [held for held in self._held.values() if held.of is of and held.case_at]
@@ -92,6 +120,8 @@ class Holding:
     def end(self, held: Held) -> None:
         """Ends it, and its room with everything in it."""
         self._held.pop(held.id, None)
+        if held.case_at:
+            self.changed(held.of)
         timer = self._ends.pop(held.id, None)
         if timer is not None:
             timer.cancel()

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
+from egide.border.control_points import points
 from egide.border.realm import BOTH, Of, lanes
 from egide.kernel.act import Act, Ctx, Effect, Input, act
+from egide.kernel.capability import Words
 from egide.kernel.errors import NotFound, Text
 from egide.kernel.randomness import draw
 
@@ -75,6 +77,28 @@ class Standing(msgspec.Struct):
     staffed: bool
     token_p95_s: int | None
     equal_p95_s: int | None
+
+
+class PointShown(msgspec.Struct):
+    """A control point as its file says: what it asks, on which basis, and the two lanes in words."""
+
+    id: str
+    title: Words
+    purpose: Words
+    realm: str
+    claims: list[str]
+    legal_basis: str
+    external_only: bool
+    face: bool
+    document: bool
+    token: Words
+    equal: Words
+
+
+class Points(msgspec.Struct):
+    """The control points of this realm."""
+
+    points: list[PointShown]
 
 
 class NoInput(Input):
@@ -176,6 +200,19 @@ def _show(of: Of, ctx: Ctx, given: PointRef) -> Effect:
     return Effect(shown)
 
 
+def _points(of: Of, _ctx: Ctx, _given: NoInput) -> Effect:
+    shown = [
+        PointShown(
+            id=point.id, title=point.title, purpose=point.purpose, realm=point.realm, claims=list(point.claims),
+            legal_basis="" if point.legal_basis is None else f"{point.legal_basis.text} {point.legal_basis.article}",
+            external_only=point.legal_basis is not None and point.legal_basis.external_only, face=point.face is not None,
+            document=point.document, token=point.lanes.token, equal=point.lanes.equal,
+        )
+        for point in points().values() if point.realm == of.realm
+    ]  # fmt: skip
+    return Effect(Points(shown))
+
+
 def acts(of: Of) -> tuple[Act, ...]:
     """The acts of this realm's lanes."""
     common: dict[str, Any] = {"activity": of.activity, "roles": ("gate", "officer", "command"), "duty": True}
@@ -197,6 +234,10 @@ def acts(of: Of) -> tuple[Act, ...]:
             of.name("lane.show"), verb="view", input=PointRef, output=Standing, **common,
             fr="Voir les deux voies d’un point", en="See the two lanes of a point",
         )(partial(_show, of)),
+        act(
+            of.name("point.list"), verb="view", activity=of.activity, roles=["anyone"], open=True, input=NoInput, output=Points,
+            fr="Lire ce que demande chaque point de contrôle", en="Read what each control point asks for",
+        )(partial(_points, of)),
     )  # fmt: skip
 
 

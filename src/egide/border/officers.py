@@ -86,7 +86,12 @@ def _list(of: Of, ctx: Ctx, _given: NoInput) -> Effect:
         Case(held.id, held.point.id if held.point is not None else "", iso(held.case_at), held.why)
         for held in holding(ctx.kernel).cases(of)
     ]
-    return Effect(Cases(waiting))
+
+    def after(_receipt: Any) -> None:
+        if ctx.channel is not None:
+            holding(ctx.kernel).follow(of, ctx.channel)
+
+    return Effect(Cases(waiting), after=after)
 
 
 def _case(of: Of, ctx: Ctx, id_: str) -> Held:
@@ -135,10 +140,14 @@ def _decide(of: Of, ctx: Ctx, given: Deciding) -> Effect:
     def apply(connection: Connection) -> None:
         count(of, connection, point, ctx.now_us, "admitted" if through else "turned")
 
+    receipt = receipt_of(of, ctx, held, "officer") if through else ""
+
     def after(_receipt: Any) -> None:
+        if held.channel is not None:
+            told = {"push": "border.decided", "control": held.id, "word": given.word, "receipt": receipt}
+            held.channel.push(told)
         holding(ctx.kernel).end(held)
 
-    receipt = receipt_of(of, ctx, held, "officer") if through else ""
     events = [passed(point, "officer", ctx.now_us)] if through else []
     return Effect(Decided(given.word, receipt), apply=apply, events=events, after=after)
 

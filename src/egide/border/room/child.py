@@ -1,6 +1,6 @@
 """The process itself: its limits and its loop. It starts with an empty environment, speaks through two pipes and logs nothing.
 
-    python -I -m egide.border.room.child token|face
+    python -I -m egide.border.room.child token|face|kiosk
 
 Once it is warm it may open nothing any more: no file, no socket (RLIMIT_NOFILE), no core dump, no byte written to a disk, no
 other process of the same user reading its memory (PR_SET_DUMPABLE). It ends when its pipe does, at the latest with the platform.

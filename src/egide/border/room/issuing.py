@@ -13,7 +13,7 @@ from secrets import token_bytes
 import msgspec
 from joserfc.jwk import ECKey
 
-from egide.border.face.compare import Comparison, enrol
+from egide.border.face.compare import Comparison, OperatingPoint, Reference, compare, enrol
 from egide.border.face.engine import Engine, Image
 from egide.border.face.quality import Demands
 from egide.border.room.messages import Issue
@@ -30,12 +30,16 @@ JOURNEY_KEY_BYTES = 32
 
 
 class Asking(msgspec.Struct, forbid_unknown_fields=True):
-    """What the wallet sealed: the key to seal the tokens to (a JWK), a proof and a secret for each token, the flight."""
+    """What the wallet sealed: the key to seal the tokens to (a JWK), a proof and a secret for each token, the flight.
+
+    `templates`: the wallet's own, computed on the device, base64url, "" for a token without a face; none: the room makes them.
+    """
 
     wallet: dict[str, str]
     proofs: tuple[str, ...]
     secrets: tuple[str, ...]
     flight: str
+    templates: tuple[str, ...] = ()
 
 
 class Made(msgspec.Struct):
@@ -63,14 +67,15 @@ def issue(
     secrets = [decoded(text) for text in asking.secrets]
     if any(len(secret) != SECRET_BYTES for secret in secrets) or len(set(secrets)) != len(secrets):
         raise WalletError("malformed", "secrets that are none, or one for two tokens")
+    templates = asking.templates or ("",) * len(secrets)
     slots = [
         Slot(
             control=control, claims=claims, holder=holder, place=place,
-            face_t=_template(pictures, made, secret) if "face_t" in claims else None,
+            face_t=_template(pictures, made, secret, given) if "face_t" in claims else None,
             doc_hash=document_hash(document.sod, secret) if "doc_hash" in claims else None,
         )
-        for (control, claims), holder, place, secret in zip(
-            message.controls, holders, message.places, secrets, strict=True
+        for (control, claims), holder, place, secret, given in zip(
+            message.controls, holders, message.places, secrets, templates, strict=True
         )
     ]  # fmt: skip
     zone = document.zone
@@ -84,7 +89,14 @@ def issue(
     return sealed(msgspec.json.encode(told), asking.wallet)
 
 
-def _template(pictures: Sequence[Image], made: Engine, secret: bytes) -> bytes:
+def _template(pictures: Sequence[Image], made: Engine, secret: bytes, given: str) -> bytes:
+    """The wallet's own, where it is of who stands here; else made here."""
+    if given:
+        template = decoded(given)
+        point = OperatingPoint(frames=len(pictures))
+        if compare(Reference(template, secret, made.model), pictures, made, point).band != "match":
+            raise WalletError("claim", "a template of somebody else")
+        return template
     found = enrol(pictures, made, secret, Demands())
     if isinstance(found, Comparison):
         raise WalletError("claim", "no face that could be measured")

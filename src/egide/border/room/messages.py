@@ -12,7 +12,7 @@ import msgspec
 MAX_MESSAGE = 24 * 1024 * 1024  # bytes; five frames of 3 MB and a chip's files, sealed
 LENGTH = 4  # bytes
 
-Kind = Literal["token", "face"]  # a room that looks at no face need not load the models
+Kind = Literal["token", "face", "kiosk"]  # models are loaded where they are needed: faces, and at the kiosk zones
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
@@ -97,6 +97,14 @@ class ChipRead(msgspec.Struct, frozen=True, tag="chip-read"):
     verdict: Literal["proved", "open", "refuted", "unreadable"]
 
 
+class ReadZone(msgspec.Struct, frozen=True, tag="zone"):
+    """Reads the machine-readable zone in a picture that is sealed to the room; seals it to the page that asks (a JWK)."""
+
+    sealed: str
+    reply: dict[str, str]
+    now: int
+
+
 class Look(msgspec.Struct, frozen=True, tag="look"):
     """Seals for one tablet (its P-256 public key, a JWK) what the officer must see."""
 
@@ -104,7 +112,7 @@ class Look(msgspec.Struct, frozen=True, tag="look"):
 
 
 class Looked(msgspec.Struct, frozen=True, tag="looked"):
-    """Ciphertext that only the tablet opens."""
+    """Ciphertext that only the tablet, or the page that asked, opens."""
 
     sealed: str
 
@@ -147,7 +155,7 @@ class Broken(msgspec.Struct, frozen=True, tag="broken"):
     why: str
 
 
-Asked = Admit | Compare | ReadChip | Look | Issue | Signed
+Asked = Admit | Compare | ReadChip | ReadZone | Look | Issue | Signed
 Told = Ready | Admitted | Compared | ChipRead | Looked | Issued | Sign | Broken
 
 _asked: msgspec.msgpack.Decoder[Asked] = msgspec.msgpack.Decoder(Asked)

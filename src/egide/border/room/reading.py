@@ -5,11 +5,16 @@ A sealed chip is a JSON object of file names ("COM", "SOD", "DG1", "DG2") and th
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import msgspec
+import numpy as np
 from joserfc.jwk import ECKey
 
-from egide.border.room.messages import ChipRead, ReadChip
-from egide.border.room.sealed import SealError, opened
+from egide.border.document.zone import ZoneReader
+from egide.border.room.messages import ChipRead, ReadChip, ReadZone
+from egide.border.room.sealed import SealError, opened, sealed
+from egide.kernel.errors import EgideError
 from egide.protocols.emrtd import lds
 from egide.protocols.emrtd.errors import EmrtdError
 from egide.protocols.emrtd.passive import authenticate
@@ -52,6 +57,31 @@ def read(message: ReadChip, private: ECKey) -> tuple[ChipRead, Document | None]:
     except EmrtdError:
         return answer, None
     return answer, Document(passive.zone, portrait, files.get("SOD", b""), passive.verdict)
+
+
+class ZoneSeen(msgspec.Struct):
+    """The lines of a zone, or in one word why there are none."""
+
+    lines: tuple[str, ...]
+    why: str
+
+
+def zones() -> ZoneReader:
+    """A reader whose model is loaded. Raises `Unavailable` where it is not installed."""
+    reader = ZoneReader()
+    reader._letters.read([np.full((48, 320), 255, dtype=np.uint8)])  # noqa: SLF001 — before the door closes
+    return reader
+
+
+def read_zone(message: ReadZone, private: ECKey, reader: ZoneReader) -> str:
+    """What was read, sealed to the page that asked: nobody between sees a document's number. Raises `SealError`."""
+    today = datetime.fromtimestamp(message.now, UTC).date()
+    try:
+        found = reader.read(opened(message.sealed, private), today)
+        seen = ZoneSeen(found.lines if found.mrz is not None else (), found.why)
+    except EgideError:
+        seen = ZoneSeen((), "unclear")
+    return sealed(msgspec.json.encode(seen), message.reply)
 
 
 def _trust(message: ReadChip) -> Trust:

@@ -26,6 +26,7 @@ from egide.border.room.messages import (
     Looked,
     ReadChip,
     Ready,
+    ReadZone,
     Sign,
     Signed,
     Told,
@@ -37,6 +38,7 @@ from egide.kernel.errors import EgideError
 from egide.protocols.wallet.errors import WalletError
 
 if TYPE_CHECKING:
+    from egide.border.document.zone import ZoneReader
     from egide.border.face.engine import Engine
     from egide.border.face.liveness import Challenge
     from egide.border.room.comparing import Frame
@@ -72,12 +74,14 @@ class Work:
         self._attempts = 0
         self._engine: Engine | None = None
         self._challenge: Challenge | None = None
-        if kind == "face":
+        self._zones: ZoneReader | None = None
+        if kind != "token":
             from egide.border.face.liveness import draw_challenge  # noqa: PLC0415 — for rooms that look at faces alone
             from egide.border.room import comparing, issuing, reading  # noqa: F401, PLC0415 — loaded before the door closes
 
             self._engine = comparing.warm()
             self._challenge = draw_challenge(token_bytes)
+            self._zones = reading.zones() if kind == "kiosk" else None
         rehearse(self._private, self.key())
 
     def key(self) -> dict[str, str]:
@@ -100,6 +104,8 @@ class Work:
                 return self._admit(message)
             case ReadChip():
                 return self._read(message)
+            case ReadZone():
+                return self._read_zone(message)
             case Compare():
                 return self._compare(message)
             case Look():
@@ -130,6 +136,16 @@ class Work:
 
         answer, self._document = reading.read(message, self._private)
         return answer
+
+    def _read_zone(self, message: ReadZone) -> Told:
+        if self._zones is None:
+            return Broken("order")
+        from egide.border.room import reading  # noqa: PLC0415 — loaded by `__init__`
+
+        try:
+            return Looked(reading.read_zone(message, self._private, self._zones))
+        except SealError:
+            return Broken("tablet")
 
     def _compare(self, message: Compare) -> Told:
         if self._engine is None or self._challenge is None or self._attempts >= ATTEMPTS:
