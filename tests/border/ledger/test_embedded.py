@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,6 +37,7 @@ from egide.border.ledger.messages import (
     verify,
 )
 from egide.border.ledger.model import Role
+from egide.border.ledger.pool import PER_MEMBER
 from egide.engines.chain_store import SqliteChainStore
 from egide.kernel.errors import StartupError, Unavailable
 from tests.border.ledger.consortium import Consortium
@@ -323,6 +325,81 @@ def test_a_call_made_once_is_not_made_again(four: Consortium) -> None:
     with pytest.raises(LedgerRefused) as found:
         four.authorities[1].pool.add(again, int(four.now))
     assert found.value.why == "nonce"
+
+
+def test_a_header_that_counts_other_calls_is_no_block(four: Consortium) -> None:
+    block = made_block(four, signed_call(four, 0, 1, "put_checkpoint", ROOT, 2))
+    wrong = Block(msgspec.structs.replace(block.header, root=calls_root(block.calls * 2)), block.calls)
+    four.authorities[0].chain.check(block, int(four.now))
+    with pytest.raises(BadBlock, match="bad-block"):
+        four.authorities[0].chain.check(wrong, int(four.now))
+
+
+def test_who_has_not_joined_says_nothing(four: Consortium) -> None:
+    who = proposer(four)
+    hearer = others(who)[0]
+    proposal = Proposal(1, 0, -1, made_block(four, signed_call(four, 0, 1, "put_checkpoint", ROOT, 2)))
+    restarted = four.start(hearer)
+    four.forge(who, proposal, hearer)
+    assert restarted._said == []
+    for number in others(hearer):
+        four.forge(number, Welcome(0, ()), hearer)
+    assert [decode_message(each.body) for each in restarted._said] == [
+        Vote(1, 0, PREVOTE, block_hash(proposal.block.header))
+    ]
+
+
+def test_who_proposes_out_of_turn_is_not_heard(four: Consortium) -> None:
+    hearer, other = others(proposer(four))[:2]
+    block = made_block(four, signed_call(four, 0, 1, "put_checkpoint", ROOT, 2))
+    four.forge(other, Proposal(1, 0, -1, block), hearer)
+    assert four.authorities[hearer]._said == []
+
+
+def test_who_is_locked_on_a_block_prevotes_no_other(four: Consortium) -> None:
+    """Round 0: a quorum prevotes a block, so that it may be decided somewhere. Round 1: another block gets no prevote."""
+    chain = four.authorities[0].chain
+    turns = [next(at for at in range(4) if member(at).address == chain.proposer(turn)) for turn in (0, 1)]
+    hearer, helper = (at for at in range(4) if at not in turns)
+    one, other = (made_block(four, signed_call(four, 0, 1, "put_checkpoint", ROOT, size)) for size in (2, 3))
+    four.forge(turns[0], Proposal(1, 0, -1, one), hearer)
+    for number in (*turns[:1], helper):
+        four.forge(number, Vote(1, 0, PREVOTE, block_hash(one.header)), hearer)
+    for number in (turns[1], helper):
+        four.forge(number, Vote(1, 1, PREVOTE, NIL), hearer)
+    four.forge(turns[1], Proposal(1, 1, -1, other), hearer)
+    assert [decode_message(each.body) for each in four.authorities[hearer]._said] == [
+        Vote(1, 0, PREVOTE, block_hash(one.header)),
+        Vote(1, 0, PRECOMMIT, block_hash(one.header)),
+        Vote(1, 1, PREVOTE, NIL),
+        Vote(1, 1, PRECOMMIT, NIL),
+    ]
+
+
+def test_a_block_beside_itself_is_no_fork(four: Consortium) -> None:
+    one = decide(four, made_block(four, signed_call(four, 0, 1, "put_checkpoint", ROOT, 2)))
+    name = four.authorities[0].chain.name
+    assert not proves(Fault("fork", member(0).address, 1, (), (one, one)), name, member(0).key)
+
+
+def test_a_waiting_call_that_can_no_longer_be_made_is_given_up(four: Consortium) -> None:
+    four.wire.cut.add(member(1).address)
+    signed = four.authorities[1].call("add_key", *point(1), Role.ISSUER, START, START + DAY, now=four.now)
+    four.ledger(2).add_key(*point(1), Role.ISSUER, START, START + DAY)
+    four.wire.cut.clear()
+    assert four.settle(four.agreed)
+    assert not four.authorities[1].waits(signed)
+    assert not four.authorities[1].chain.made(signed)
+
+
+def test_no_member_fills_the_pool(four: Consortium) -> None:
+    pool = four.authorities[0].pool
+    four.wire.cut |= {member(at).address for at in range(4)}
+    for nonce in range(1, PER_MEMBER + 1):
+        assert pool.add(signed_call(four, 1, nonce, "put_checkpoint", ROOT, nonce + 1), int(four.now))
+    with pytest.raises(LedgerRefused) as found:
+        pool.add(signed_call(four, 1, PER_MEMBER + 1, "put_checkpoint", ROOT, 2), int(four.now))
+    assert found.value.why == "full"
 
 
 def test_a_new_member_signs_from_the_next_block_on(four: Consortium) -> None:
