@@ -19,6 +19,7 @@ from egide.protocols.vapid import decoded, encoded
 from egide.protocols.wallet.tokens import Jwk
 from tests.border.airport import Airport
 from tests.border.traveller import Tablet, frame
+from tests.world import Terminal
 
 pytestmark = pytest.mark.anyio
 
@@ -135,6 +136,34 @@ async def test_the_officer_looks_with_the_document_in_hand_or_not_at_all(airport
     look = {"case": opened["control"], "tablet": Tablet().jwk, "document_in_hand": False}
     with pytest.raises(Exception, match="document in your hand"):
         await airport.act("officer", "border.officer.look", **look)
+
+
+async def test_the_gate_and_the_officer_hear_what_concerns_them_over_their_own_connections(airport: Airport) -> None:
+    gate, tablet = (Terminal(airport.person("officer")) for _ in range(2))
+    await airport.act("officer", "border.officer.list", tablet)
+    given = {"point": "security", "gate": airport.gates["facilitation"], "external": False}
+    opened = await airport.act("officer", "border.control.open", gate, **given)
+    going = holding.holding(airport.kernel)
+    assert going.request(opened["control"]) == opened["request"]
+    assert going.answered(opened["control"], "response=…")
+    assert gate.pushed[-1] == {"push": "border.answer", "control": opened["control"], "answer": "response=…"}
+    assert not going.answered("another", "response=…")
+    await airport.act("officer", "border.control.reject", control=opened["control"], officer=True, why="camera")
+    assert tablet.pushed == [{"push": "border.cases", "realm": "facilitation"}], "a nudge, and nothing of the case"
+    assert (await airport.act("officer", "border.officer.list"))["cases"][0]["why"] == "camera"
+    assert not going.answered(opened["control"], "too late")
+    decision = {"case": opened["control"], "word": "to-the-desk", "reason": "asked-for-a-person"}
+    await airport.act("officer", "border.officer.decide", **decision)
+    assert gate.pushed[-1]["word"] == "to-the-desk"
+    assert len(tablet.pushed) == 2
+
+
+async def test_everybody_can_read_what_a_point_asks(airport: Airport) -> None:
+    shown = {each["id"]: each for each in (await airport.ask("border.point.list"))["points"]}
+    assert set(shown) == {"bag-drop", "security", "boarding"}
+    assert shown["boarding"]["legal_basis"] == "eu/carriers 26(1)(b)"
+    (border,) = (await airport.ask("border.police.point.list"))["points"]
+    assert border["document"]
 
 
 async def test_a_machine_decides_nothing(airport: Airport) -> None:

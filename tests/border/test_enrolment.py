@@ -13,10 +13,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from egide.border import control_points
 from egide.border.controls import Countries
+from egide.border.face.compare import Reference, enrol
+from egide.border.face.engine import engine
+from egide.border.face.quality import Demands
 from egide.border.room.sealed import sealed
 from egide.border.token.profile import Issued
 from egide.exercise import travel_document
 from egide.exercise.csca import Authority
+from egide.kernel.errors import BadInput
 from egide.protocols.openid4vci import key_proof
 from egide.protocols.sdjwt.signing import local
 from egide.protocols.vapid import decoded, encoded
@@ -48,6 +52,13 @@ def still(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(control_points, "points", lambda: calm)
 
 
+def own_template(person: int, secret: bytes) -> str:
+    """What the wallet computes on the device."""
+    made = enrol([portrait(person)], engine(), secret, Demands())
+    assert isinstance(made, Reference)
+    return encoded(bytes(made.template))
+
+
 class Kiosk:
     """A kiosk with a chip reader and a camera, and a wallet before it."""
 
@@ -74,16 +85,20 @@ class Kiosk:
         found: dict[str, Any] = await self.airport.act("officer", "border.document.read", **given)
         return found
 
-    async def issue(self, opened: dict[str, Any], person: int) -> tuple[dict[str, Any], dict[str, Token]]:
-        """The answer, and the wallet's tokens."""
+    async def issue(
+        self, opened: dict[str, Any], person: int, templates_of: int | None = None
+    ) -> tuple[dict[str, Any], dict[str, Token]]:
+        """The answer, and the wallet's tokens; `templates_of`: of whom the wallet brings templates of its own."""
         held = [(ec.generate_private_key(ec.SECP256R1()), token_bytes(16)) for _ in range(opened["tokens"])]
         wallet = Tablet()
         proofs = [
             key_proof(opened["issuer"], opened["nonce"], key.public_key(), local(key), self.now) for key, _ in held
         ]
-        asked = {
+        asked: dict[str, Any] = {
             "wallet": wallet.jwk, "proofs": proofs, "secrets": [encoded(secret) for _, secret in held], "flight": "EG 271"
         }  # fmt: skip
+        if templates_of is not None:
+            asked["templates"] = [own_template(templates_of, secret) for _, secret in held]
         given = {
             "enrolment": opened["enrolment"], "sealed": sealed(msgspec.json.encode(asked), opened["key"]),
             "frames": frames(person, opened["key"]),
@@ -133,6 +148,25 @@ async def test_from_the_passport_to_the_gate(airport: Airport, still: None) -> N
         given = {"frames": frames(SELF, gate["key"]), "chip": kiosk.chip(gate["key"], files)}
         passed = await airport.present("border", tokens["border"], gate, **given)
         assert (passed["result"], passed["why"]) == expected
+
+
+async def test_the_wallet_joins_by_the_offers_code_and_brings_templates_of_its_own_face_alone(airport: Airport) -> None:
+    kiosk = Kiosk(airport)
+    _consent, opened = await kiosk.open()
+    joined = await airport.ask("border.enrol.join", enrolment=opened["enrolment"])
+    assert joined == opened | {"offer": ""}
+    page = Tablet()
+    given = {"enrolment": opened["enrolment"], "picture": sealed(picture(SELF), opened["key"]), "reply": page.jwk}
+    zone = await airport.act("officer", "border.document.zone", **given)
+    assert page.open(zone["sealed"])["lines"] == []
+    assert page.open(zone["sealed"])["why"] != ""
+    await kiosk.read(opened, kiosk.passport())
+    with pytest.raises(BadInput, match="claim"):
+        await kiosk.issue(opened, SELF, templates_of=OTHER)
+    _answer, tokens = await kiosk.issue(opened, SELF, templates_of=SELF)
+    boarding = tokens["boarding"]
+    disclosed = [decoded(each).decode() for each in boarding.issued.credential.split("~")[1:-1]]
+    assert any(own_template(SELF, boarding.secret) in each for each in disclosed)
 
 
 async def test_a_document_that_nobody_signed_gives_no_token(airport: Airport) -> None:
