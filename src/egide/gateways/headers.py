@@ -15,10 +15,13 @@ PAGES = {
     "/pass": "pass.html",
     "/pass/enrol": "pass-enrol.html",
     "/kiosk": "kiosk.html",
+    "/border": "border.html",
+    "/border/gate": "gate.html",
+    "/border/tablet": "tablet.html",
 }
 # Service workers; their scopes are /terminal, /field and /pass.
 WORKERS = ("/terminal-worker.js", "/field-worker.js", "/pass-worker.js")
-CAMERAS = ("/pass", "/pass/enrol", "/kiosk")  # pages that look through the device's camera
+CAMERAS = ("/pass", "/pass/enrol", "/kiosk", "/border/gate")  # pages that look through the device's camera
 _MAPPED = ("/operations", "/desk", "/terminal")  # pages with a map: MapLibre's worker, blobs for its sprites
 
 

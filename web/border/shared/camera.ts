@@ -1,25 +1,25 @@
 /**
- * A camera that a page looks through: started, lost, come back, let go. Frames are taken from the picture on the screen, so
- * what a person sees of themselves is what is looked at.
+ * A camera that a page looks through: started, lost, let go. What is shown to a person and what is looked at are one stream.
  */
-export const WIDTH = 640;
-export const HEIGHT = 480;
+const WIDTH = 1280;
+const HEIGHT = 720;
+/** Pixels of the longer side of a frame that is sent: a face needs no more, a code is read from the whole. */
+const SENT = 640;
 const QUALITY = 0.85;
-
-export type Trouble = 'refused' | 'none' | 'lost';
 
 export class Camera {
   /** Called once when a camera that ran is gone (unplugged, taken away). */
   onlost: (() => void) | null = null;
   #stream: MediaStream | null = null;
+  #video = Object.assign(document.createElement('video'), { muted: true, playsInline: true });
   #canvas = document.createElement('canvas');
 
   get running(): boolean {
     return this.#stream?.active ?? false;
   }
 
-  /** Starts it and shows it in `video`. @throws Trouble as the error's message. */
-  async start(video: HTMLVideoElement, facing: 'user' | 'environment' = 'user'): Promise<void> {
+  /** Starts it; gives what a `<video>` can show. @throws Error `none` where there is no camera, `refused` where it may not be used. */
+  async start(facing: 'user' | 'environment' = 'user'): Promise<MediaStream> {
     this.stop();
     let stream: MediaStream;
     try {
@@ -34,14 +34,16 @@ export class Camera {
     }
     this.#stream = stream;
     for (const track of stream.getVideoTracks()) track.addEventListener('ended', () => this.#gone(stream), { once: true });
-    video.srcObject = stream;
-    await video.play();
+    this.#video.srcObject = stream;
+    await this.#video.play();
+    return stream;
   }
 
-  /** Lets the camera go: its light goes out. */
+  /** Lets the camera go: its light goes out, and the last picture with it. */
   stop(): void {
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
     this.#stream = null;
+    this.#video.srcObject = null;
     this.#canvas.width = 0;
   }
 
@@ -51,24 +53,26 @@ export class Camera {
     this.onlost?.();
   }
 
-  /** What `video` shows now, to read from; null until there is a picture. */
-  pixels(video: HTMLVideoElement): ImageData | null {
-    return this.#draw(video)?.getImageData(0, 0, this.#canvas.width, this.#canvas.height) ?? null;
+  /** What it sees now, to read from; null until there is a picture. */
+  pixels(): ImageData | null {
+    return this.#draw(1)?.getImageData(0, 0, this.#canvas.width, this.#canvas.height) ?? null;
   }
 
-  /** The same as a JPEG; null until there is a picture. */
-  async jpeg(video: HTMLVideoElement): Promise<Uint8Array<ArrayBuffer> | null> {
-    if (!this.#draw(video)) return null;
+  /** The same as a JPEG, small enough to send; null until there is a picture. */
+  async jpeg(): Promise<Uint8Array<ArrayBuffer> | null> {
+    const scale = Math.min(1, SENT / Math.max(this.#video.videoWidth, this.#video.videoHeight));
+    if (!this.#draw(scale)) return null;
     const blob = await new Promise<Blob | null>((done) => this.#canvas.toBlob(done, 'image/jpeg', QUALITY));
     return blob ? new Uint8Array(await blob.arrayBuffer()) : null;
   }
 
-  #draw(video: HTMLVideoElement): CanvasRenderingContext2D | null {
-    const { videoWidth: width, videoHeight: height } = video;
-    if (!this.#stream || width === 0 || video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return null;
+  #draw(scale: number): CanvasRenderingContext2D | null {
+    const width = Math.round(this.#video.videoWidth * scale);
+    const height = Math.round(this.#video.videoHeight * scale);
+    if (!this.#stream || !width || this.#video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return null;
     if (this.#canvas.width !== width || this.#canvas.height !== height) Object.assign(this.#canvas, { width, height });
     const context = this.#canvas.getContext('2d', { willReadFrequently: true });
-    context?.drawImage(video, 0, 0);
+    context?.drawImage(this.#video, 0, 0, width, height);
     return context;
   }
 }
