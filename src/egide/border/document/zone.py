@@ -34,7 +34,8 @@ MAX_BYTES = 8 << 20  # a telephone's picture has 2 to 5 MB
 MAX_PIXELS = 16_000_000  # 4,600 × 3,500
 FORMATS = ("JPEG", "PNG", "WEBP")  # what a camera page or a scanner sends
 WIDTHS = {2: (44, 36), 3: (30,)}  # letters of a line, by the number of lines
-SMALL = 14.0  # px that a letter must be high to be told from another
+LEAST = 8.0  # px of a letter below which nothing is believed: with 6, names came out wrong while every digit held (measured)
+SMALL = 14.0  # px below which to come closer is the best advice
 SLANTED = 15.0  # degrees beyond which nothing was understood because of it
 SPREAD = 2.0  # degrees by which two lines differ when the page is bent
 BURNT = 0.04  # of the zone
@@ -87,6 +88,8 @@ class ZoneReader:
 
     def _read_band(self, band: Band, today: date) -> Reading:
         """Two readings of each line; where they differ, or no digit holds, a third, and all of them together."""
+        if band.height < LEAST:
+            return Reading(mrz=None, why="closer")
         plain, evened = self._letters.read(list(band.lines)), self._letters.read([_evened(each) for each in band.lines])
         if plain == evened:
             for lines in _sets([[text] for text in plain]):
@@ -152,6 +155,9 @@ def _judged(lines: tuple[str, ...], today: date) -> Reading:
         dates.birth(found.birth, today)
         dates.expiry(found.expiry, today)
     except mrz.MrzError:
+        return Reading(mrz=None, lines=lines)
+    if found.truncated and not found.given:
+        # No filler between names, none at their end: what was taken for letters is fillers.
         return Reading(mrz=None, lines=lines)
     others = tuple(mrz.parse(each) for each in mrz.others(meant.lines))
     return Reading(mrz=found, lines=meant.lines, corrected=meant.corrections, others=others)
