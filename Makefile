@@ -97,6 +97,7 @@ bench: setup-bench ## Measure, beside the peers (ARGS="--quick")
 	@$(BIN)/egide bench operations $(ARGS)
 	@$(BIN)/egide bench engines $(ARGS)
 	@$(BIN)/egide bench services $(ARGS)
+	@$(BIN)/egide bench border $(ARGS)
 
 clean: ## Remove what was installed and built; data in var/ stays
 	rm -rf $(VENV) src/egide/static web/node_modules dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

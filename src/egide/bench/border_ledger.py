@@ -169,6 +169,7 @@ def _anvil(count: int) -> float | None:
     with _running(program) as address:
         key = ec.derive_private_key(1000, ec.SECP256K1())
         _, member = _member(0)
+        _ask(address, "anvil_setBalance", "0x" + account_of(key.public_key()).hex(), hex(10**20))
         node = EvmNode(address, ANVIL_CHAIN, key)
         contract = node.deploy(creation((Member(account_of(key.public_key()), member.key),)))
         ledger = EvmLedger(EvmNode(address, ANVIL_CHAIN, key, contract))
