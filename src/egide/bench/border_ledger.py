@@ -73,29 +73,32 @@ def blocks(bench: Bench) -> None:
     """What one of thirteen authorities does for a block: proposal tried, votes verified, calls made, block on the disk."""
     keys = [_member(number) for number in range(MAX_MEMBERS)]
     chain = _chain(bench.folder / "chain", keys)
-    few, many, seen, walls = [], [], [], []
+    few: list[float] = []
+    many: list[float] = []
+    seen: list[float] = []
+    walls: list[float] = []
     size = 0
     for number in range(6 if bench.quick else 20):
         at = NOW + (number + 1) * 2 * HOUR
-        waiting = [each for who in range(MAX_MEMBERS) for each in _writes(chain, keys, who, number, at)]
+        waiting = [call for who in range(MAX_MEMBERS) for call in _writes(chain, keys, who, number, at)]
         for kept, into in ((waiting[:1], few), (waiting[1:], many)):
             before = process_time()
-            for each in kept:
-                chain.call_of(each)  # its signature is verified when it comes, long before the block
+            for signed in kept:
+                chain.call_of(signed)  # its signature is verified when it comes, long before the block
             seen.append((process_time() - before) * 1000 / len(kept))
             spent, wall = _block(chain, keys, kept, at)
             into.append(spent)
             walls.append(wall)
             size = len(kept)
-    each = (median(many) - median(few)) / (size - 1)
-    value = median(few) + each * (FULL - 1)
+    step = (median(many) - median(few)) / (size - 1)
+    value = median(few) + step * (FULL - 1)
     bench.add(
         row("block_ms", value, "CPU ms", "lower", target=5),
         row("block_with_signatures_ms", value + FULL * median(seen), "CPU ms", "lower"),
     )
     bench.note(
         f"block_ms: of {FULL} calls, from blocks of 1 ({median(few):.2f} ms) and of {size} ({median(many):.2f} ms): the contract lets thirteen "
-        f"members make no more at one time. Each call is made twice (tried, then kept): {each * 1000:.0f} µs; {quorum(MAX_MEMBERS)} votes; "
+        f"members make no more at one time. Each call is made twice (tried, then kept): {step * 1000:.0f} µs; {quorum(MAX_MEMBERS)} votes; "
         f"by the wall {median(walls):.1f} ms, the disk's flush in it. With the calls' own signatures, checked as they come: {median(seen) * 1000:.0f} µs each."
     )
 

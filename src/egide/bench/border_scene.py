@@ -130,12 +130,16 @@ def drawn(seed: int, width: int = 640, height: int = 480, scale: float = 1.6) ->
     draw = np.random.default_rng(seed)
     skin = np.array((205.0, 150.0, 120.0))
     shade, hair = skin * 0.75, np.array((50.0, 35.0, 25.0))
-    canvas = np.full((height, width, 3), (150, 165, 180), dtype=np.float32)
-    ys, xs = np.mgrid[0:height, 0:width].astype(np.float32)
+    canvas: NDArray[np.float64] = np.full((height, width, 3), (150.0, 165.0, 180.0))
+    ys, xs = np.mgrid[0:height, 0:width].astype(np.float64)
     middle = np.array((width / 2, height / 2)) + draw.uniform(-4, 4, 2)  # nobody stands quite still
     white, iris, lips = np.array((240.0, 240.0, 240.0)), np.array((60.0, 40.0, 30.0)), np.array((170.0, 70.0, 70.0))
     # x, y, half width and half height (px before `scale`), colour: from the back to the front
-    blobs = [(0, -30, 72, 80, hair), (0, 110, 35, 45, shade), (0, 0, 60, 80, skin)]
+    blobs: list[tuple[float, float, float, float, NDArray[np.float64]]] = [
+        (0, -30, 72, 80, hair),
+        (0, 110, 35, 45, shade),
+        (0, 0, 60, 80, skin),
+    ]
     for side in (-1, 1):
         blobs += [(side * 25, -18, 15, 9, shade), (side * 25, -17, 11, 5.5, white), (side * 25, -17, 5, 5, iris)]
         blobs += [(side * 25, -34, 15, 3.5, hair), (side * 7, 22, 4, 3, shade * 0.6)]
@@ -145,6 +149,6 @@ def drawn(seed: int, width: int = 640, height: int = 480, scale: float = 1.6) ->
             (ys - middle[1] - y * scale) / (high * scale)
         ) ** 2
         share = 1 / (1 + np.exp(np.minimum((inside - 1) / 0.08, 50)))
-        canvas = canvas * (1 - share[..., None]) + np.asarray(colour, dtype=np.float32) * share[..., None]
+        canvas = canvas * (1 - share[..., None]) + colour * share[..., None]
     canvas = canvas + draw.normal(0, 3, canvas.shape)  # a camera's noise
-    return np.clip(canvas, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(canvas, 0, 255), dtype=np.uint8)

@@ -100,11 +100,11 @@ def _taken(page_: NDArray[np.uint8], dice: Random) -> NDArray[np.uint8]:
     """As a hand takes it: on a table, tilted, not quite sharp, in bad light."""
     side = int(np.hypot(*PAGE))
     turn = cv2.getRotationMatrix2D((PAGE[0] / 2, PAGE[1] / 2), dice.uniform(-TILT, TILT), 1.0)
-    turn[:, 2] += ((side - PAGE[0]) / 2, (side - PAGE[1]) / 2)
+    turn[:, 2] += np.array(((side - PAGE[0]) / 2, (side - PAGE[1]) / 2))
     seen = cv2.warpAffine(page_, turn, (side, side), borderValue=TABLE)
-    seen = cv2.GaussianBlur(seen, (0, 0), dice.uniform(0.3, BLUR))
-    noise = np.random.default_rng(dice.randrange(1 << 32)).normal(0, dice.uniform(0, NOISE), seen.shape)
-    return np.clip(seen + noise, 0, 255).astype(np.uint8)
+    blurred = cv2.GaussianBlur(seen, (0, 0), dice.uniform(0.3, BLUR))
+    noise = np.random.default_rng(dice.randrange(1 << 32)).normal(0, dice.uniform(0, NOISE), blurred.shape)
+    return np.asarray(np.clip(blurred + noise, 0, 255), dtype=np.uint8)
 
 
 def _document(dice: Random) -> mrz.Mrz:
