@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from egide.border.ledger.authority import Authority
 from egide.border.ledger.chain import BadBlock, Chain
 from egide.border.ledger.contract import calldata
+from egide.border.ledger.embedded import EmbeddedLedger
 from egide.border.ledger.errors import LedgerRefused
 from egide.border.ledger.evidence import Fault, decode_fault, proves
 from egide.border.ledger.messages import (
@@ -390,6 +392,20 @@ def test_a_waiting_call_that_can_no_longer_be_made_is_given_up(four: Consortium)
     assert four.settle(four.agreed)
     assert not four.authorities[1].waits(signed)
     assert not four.authorities[1].chain.made(signed)
+
+
+def test_a_write_that_was_given_up_is_refused_and_not_said_to_wait(four: Consortium) -> None:
+    four.wire.cut.add(member(1).address)
+    four.ledger(2).add_key(*point(1), Role.ISSUER, START, START + DAY)
+
+    def heal(done: Callable[[], bool]) -> bool:
+        four.wire.cut.clear()
+        return four.settle(done)
+
+    lonely = EmbeddedLedger(four.authorities[1], lambda: four.now, heal)
+    with pytest.raises(LedgerRefused) as found:
+        lonely.add_key(*point(1), Role.ISSUER, START, START + DAY)
+    assert found.value.why == "nonce"
 
 
 def test_no_member_fills_the_pool(four: Consortium) -> None:
