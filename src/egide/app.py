@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from egide import administration, investigation, operations, oversight, services
+from egide import administration, border, investigation, operations, oversight, services
 from egide.gateways import http
 from egide.kernel import jobs
 from egide.kernel.capability import Capability
@@ -45,6 +45,7 @@ def capabilities(settings: Settings) -> tuple[Capability, ...]:
         oversight.capability(),
         services.capability(),
         investigation.capability(),
+        border.capability(),
     )
     return (*ours, *_plugins(settings))
 

@@ -143,6 +143,10 @@ async def test_who_may_ask_without_a_session(world: World) -> None:
         "oversight.ledger.proof", "oversight.roots.show", "operations.map.show",
         "operations.map.pieces", "operations.terminal.state",  # for a terminal whose session is over: a drawn number in, a word out
         "operations.alert.send", "operations.alert.say", "operations.alert.follow",  # a resident in distress has no account
+        "border.consent.give", "border.consent.withdraw", "border.journey.close", "border.erasure.prove",  # a traveller has none either
+        "border.trust.list", "border.police.trust.list", "border.status.list",
+        "border.point.list", "border.police.point.list", "border.enrol.join", "border.enrol.issue",  # a wallet, by the offer’s code
+        "border.search.refuse",  # whoever asks for what is never done is refused by article
     }  # fmt: skip
     assert residents <= free
 

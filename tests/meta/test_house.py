@@ -96,6 +96,9 @@ def test_the_open_class_is_short_and_known() -> None:
         "services.wallet.look",  # for the gateway alone: how a request stands, never who answered it; its page asks every few seconds
         "services.device.state",  # the same of a device that works without network
         "services.chat.news",  # yes or no to who holds the secret: a window that asks every few seconds reads nothing
+        "border.trust.list", "border.police.trust.list",  # public keys of gates and issuers
+        "border.point.list", "border.police.point.list",  # what each control point asks, as its file says
+        "border.status.list",  # one bit for each token, the same for whoever asks: asking after one would tell which
     }  # fmt: skip
 
 

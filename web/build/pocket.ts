@@ -1,6 +1,6 @@
 /**
- * Makes `/terminal` installable: its manifest and icons, and a service worker that knows by name and SHA-256 every file the
- * page is made of.
+ * Makes `/terminal` and `/pass` installable: their manifests and icons, and service workers that know by name and SHA-256 every
+ * file the page is made of.
  *
  * Why our own: the worker is a hundred lines, and the list of files is this build's own knowledge.
  * Source: W3C Service Workers; W3C Web Application Manifest.
@@ -11,10 +11,38 @@ import { resolve } from 'node:path';
 import { build, type Plugin, type Rollup } from 'vite';
 import { icon } from './icon.ts';
 
-const PAGE = 'terminal.html';
-const WORKER = 'terminal-worker.js';
-/** What the page asks for beside what the bundle says: its address, and the icon in its header. */
-const ADDRESS = '/terminal';
+/** A page that is installed: its HTML, its address (asked for beside what the bundle says), its worker's source and name. */
+interface Installed {
+  page: string;
+  address: string;
+  source: string;
+  worker: string;
+  manifest: { name: string; short_name: string; description: string };
+}
+
+const TERMINAL: Installed = {
+  page: 'terminal.html',
+  address: '/terminal',
+  source: 'terminal/worker.ts',
+  worker: 'terminal-worker.js',
+  manifest: {
+    name: 'Égide — terminal',
+    short_name: 'Égide',
+    description: 'La carte, la mission et les notes, aussi sans réseau. / Map, mission and notes, also without network.',
+  },
+};
+
+const PASS: Installed = {
+  page: 'pass.html',
+  address: '/pass',
+  source: 'border/wallet/worker.ts',
+  worker: 'pass-worker.js',
+  manifest: {
+    name: 'Égide — mon passage',
+    short_name: 'Mon passage',
+    description: 'Mes jetons de passage, aussi sans réseau. / My passage tokens, also without network.',
+  },
+};
 
 type Bundle = Rollup.OutputBundle;
 type Metadata = { importedCss?: Set<string>; importedAssets?: Set<string> };
@@ -27,23 +55,21 @@ function named(name: string, type: string, source: Buffer | string): { fileName:
   return { fileName: `assets/${name}-${digest(source, 'hex').slice(0, 8)}.${type}`, source };
 }
 
-function dressing() {
+function dressing({ page, address, manifest: words }: Installed) {
   const icons = [192, 512].map((size) => ({ size, purpose: 'any', file: named(`icon-${size}`, 'png', icon(size, false)) }));
   icons.push({ size: 512, purpose: 'maskable', file: named('icon-maskable', 'png', icon(512, true)) });
   const manifest = {
-    id: ADDRESS,
-    name: 'Égide — terminal',
-    short_name: 'Égide',
-    description: 'La carte, la mission et les notes, aussi sans réseau. / Map, mission and notes, also without network.',
+    id: address,
+    ...words,
     lang: 'fr',
-    start_url: ADDRESS,
-    scope: ADDRESS,
+    start_url: address,
+    scope: address,
     display: 'standalone',
     background_color: '#0d1215',
     theme_color: '#0b4f58',
     icons: icons.map(({ size, purpose, file }) => ({ src: `/${file.fileName}`, sizes: `${size}x${size}`, type: 'image/png', purpose })),
   };
-  return { manifest: named('terminal', 'webmanifest', JSON.stringify(manifest)), icons: icons.map((one) => one.file) };
+  return { manifest: named(page.replace('.html', ''), 'webmanifest', JSON.stringify(manifest)), icons: icons.map((one) => one.file) };
 }
 
 /** Every built file that the page may ask for, whatever it is used for. `entry`: its HTML, or the script of a page that the server writes. */
@@ -68,11 +94,11 @@ function reachable(bundle: Bundle, entry: string): Set<string> {
 }
 
 /** The built file's address and SHA-256; the page's own by the address under which it is asked for. */
-function listed(bundle: Bundle, entry: string): [string, string][] {
+function listed(bundle: Bundle, entry: string, address = ''): [string, string][] {
   return [...reachable(bundle, entry)].sort().map((name): [string, string] => {
     const item = bundle[name];
     const content = item?.type === 'chunk' ? item.code : (item?.source ?? '');
-    return [name === PAGE ? ADDRESS : `/${name}`, digest(content, 'base64')];
+    return [name === entry ? address : `/${name}`, digest(content, 'base64')];
   });
 }
 
@@ -98,15 +124,24 @@ async function worker(root: string, source: string, fileName: string, shell: [st
 }
 
 export function pocket(root: string): Plugin {
-  const { manifest, icons } = dressing();
+  return installable(root, TERMINAL);
+}
+
+export function pass(root: string): Plugin {
+  return installable(root, PASS);
+}
+
+function installable(root: string, one: Installed): Plugin {
+  const { page: html, source, worker: fileName } = one;
+  const { manifest, icons } = dressing(one);
   return {
-    name: 'egide-pocket',
+    name: `egide-installable-${html}`,
     apply: 'build',
     enforce: 'post',
     transformIndexHtml: {
       order: 'post',
       handler: (_html, { path }) =>
-        path !== `/${PAGE}`
+        path !== `/${html}`
           ? []
           : [
               { tag: 'link', attrs: { rel: 'manifest', href: `/${manifest.fileName}` }, injectTo: 'head' },
@@ -117,10 +152,10 @@ export function pocket(root: string): Plugin {
     generateBundle: {
       order: 'post',
       async handler(_options, bundle) {
-        if (!bundle[PAGE]) return;
+        if (!bundle[html]) return;
         for (const file of [manifest, ...icons]) this.emitFile({ type: 'asset', ...file });
-        const shell = [...listed(bundle, PAGE), favicon(root)];
-        this.emitFile({ type: 'asset', fileName: WORKER, source: await worker(root, 'terminal/worker.ts', WORKER, shell) });
+        const shell = [...listed(bundle, html, one.address), favicon(root)];
+        this.emitFile({ type: 'asset', fileName, source: await worker(root, source, fileName, shell) });
       },
     },
   };

@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def run(capability: str, *, quick: bool, json_file: Path | None) -> int:
-    """Measures a capability ("kernel", "operations", "engines", "services"), prints the table, writes the rows; the exit status.
+    """Measures a capability (table.NAMES), prints the table, writes the rows; the exit status.
 
     0: measured (whether or not a target is met: figures inform, tests judge); 1: a measure failed; 2: unknown capability.
     """

@@ -14,7 +14,7 @@ from rich.table import Table
 from egide.bench.measure import Bench, BenchError, Row
 
 Measure = Callable[[Bench], None]
-NAMES = ("kernel", "operations", "engines", "services")
+NAMES = ("kernel", "operations", "engines", "services", "border")
 WIDTH = 160  # columns where there is no terminal to ask
 
 
@@ -32,6 +32,10 @@ def measures(capability: str) -> tuple[Measure, ...]:
         from egide.bench.services import MEASURES as SERVICES
 
         return SERVICES
+    if capability == "border":
+        from egide.bench.border import MEASURES as BORDER
+
+        return BORDER
     from egide.bench.operations import MEASURES as OPERATIONS
 
     return OPERATIONS

@@ -44,6 +44,10 @@ app.add_typer(law_app, name="law")
 app.add_typer(witness_app, name="witness")
 source_app = typer.Typer(help="Source vidéo : examen. / Video source: examination.", no_args_is_help=True)
 app.add_typer(source_app, name="source")
+border_app = typer.Typer(
+    help="Frontière : évaluation, listes maîtresses. / Border: evaluation, master lists.", no_args_is_help=True
+)
+app.add_typer(border_app, name="border")
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
@@ -338,6 +342,35 @@ def source_check(
     from egide.gateways.source_check import check  # noqa: PLC0415
 
     raise typer.Exit(check(url, seconds, as_json, console, errors))
+
+
+@border_app.command("evaluate")
+def border_evaluate(
+    pairs: Annotated[Path, typer.Argument(help="Un sous-dossier par personne / one sub-folder for each person")],
+    out: Annotated[Path, typer.Option("--out", help="Dossier du rapport / the report’s folder")] = Path("evaluation"),
+    frames: Annotated[
+        list[int] | None, typer.Option("--frames", min=1, max=8, help="Images par essai / frames a probe, 1")
+    ] = None,
+    engine: Annotated[str, typer.Option("--engine", help="Moteur de visage / face engine")] = "sface",
+) -> None:
+    """Mesure un moteur de visage sur vos propres images (ISO/IEC 19795, 30107-3). / Measure a face engine on a set of yours."""
+    from egide.gateways.border_cli import evaluate  # noqa: PLC0415
+
+    raise typer.Exit(evaluate(pairs, out, frames or [1], engine, console))
+
+
+@border_app.command("master-list")
+def border_master_list(
+    file: Annotated[Path, typer.Argument(help="Liste maîtresse (.ml) ou annuaire LDIF / master list or LDIF")],
+    anchor: Annotated[
+        list[Path], typer.Option("--anchor", help="Certificat obtenu par ailleurs / certificate had by another way")
+    ],
+    data: DataOption = None,
+) -> None:
+    """Reprend les autorités de passeport d’une liste signée. / Take in passport authorities from a signed list."""
+    from egide.gateways.border_cli import master_list  # noqa: PLC0415
+
+    raise typer.Exit(master_list(file, anchor, load(data), console))
 
 
 def call(settings: Settings, name: str, given: dict[str, Any]) -> dict[str, Any]:

@@ -12,8 +12,16 @@ PAGES = {
     "/devices": "devices.html",
     "/administration": "administration.html",
     "/terminal": "terminal.html",
+    "/pass": "pass.html",
+    "/pass/enrol": "pass-enrol.html",
+    "/kiosk": "kiosk.html",
+    "/border": "border.html",
+    "/border/gate": "gate.html",
+    "/border/tablet": "tablet.html",
 }
-WORKERS = ("/terminal-worker.js", "/field-worker.js")  # service workers; their scopes are /terminal and /field
+# Service workers; their scopes are /terminal, /field and /pass.
+WORKERS = ("/terminal-worker.js", "/field-worker.js", "/pass-worker.js")
+CAMERAS = ("/pass", "/pass/enrol", "/kiosk", "/border/gate")  # pages that look through the device's camera
 _MAPPED = ("/operations", "/desk", "/terminal")  # pages with a map: MapLibre's worker, blobs for its sprites
 
 
@@ -38,6 +46,8 @@ def csp(path: str) -> str:
     if maps:
         rules["worker-src"] = "'self'"
         rules["media-src"] = "blob:"  # a picture as fMP4, handed to the player by the page itself
+    elif path == "/pass/enrol":  # the only page that computes a face, by onnxruntime-web
+        rules["script-src"] = "'self' 'wasm-unsafe-eval'"
     elif path == "/files":
         rules["media-src"] = "'self'"  # the recording of a hearing
     return "; ".join(f"{name} {value}" for name, value in rules.items())
@@ -79,6 +89,14 @@ def for_hearings(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]
             if name == b"permissions-policy"
             else value,
         )
+        for name, value in headers
+    ]
+
+
+def for_cameras(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The same for a page that reads codes or looks at a face: the camera, and no microphone."""
+    return [
+        (name, value.replace(b"camera=()", b"camera=(self)") if name == b"permissions-policy" else value)
         for name, value in headers
     ]
 

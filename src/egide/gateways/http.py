@@ -28,6 +28,7 @@ from egide.gateways import (
     document_page,
     field_views,
     hearing_words,
+    pass_pages,
     receipt_page,
     recordings,
     roots,
@@ -38,17 +39,20 @@ from egide.gateways.counter_pages import CounterPages
 from egide.gateways.field_pages import FieldPages
 from egide.gateways.file_pages import FilePages
 from egide.gateways.headers import (
+    CAMERAS,
     PAGES,
     WORKERS,
     common,
     csp,
     for_alerts,
+    for_cameras,
     for_forms,
     for_hearings,
     for_the_field,
     worker_csp,
 )
 from egide.gateways.hearing_pages import HearingPages
+from egide.gateways.kiosk_reader import Reader
 from egide.gateways.live import Live
 from egide.gateways.metrics import Page
 from egide.gateways.neighbours import Neighbours
@@ -220,7 +224,7 @@ class Headed:
         self._field = field = for_the_field(self._common)
         self._of_path = {
             alert_page.PATH: for_alerts(self._common), chat_words.PATH: for_forms(self._common), "/terminal": field, "/operations": field,
-            hearing_words.PATH: for_forms(for_hearings(self._common)), "/files": for_hearings(self._common), field_views.PATH: field,
+            **dict.fromkeys(CAMERAS, for_cameras(self._common)), hearing_words.PATH: for_forms(for_hearings(self._common)), "/files": for_hearings(self._common), field_views.PATH: field,
         }  # fmt: skip
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -397,6 +401,8 @@ def build(kernel: Kernel, operator_token: str) -> Callable[[Scope, Receive, Send
         *FilePages(kernel).routes(),
         *CounterPages(kernel, services).routes(),
         *FieldPages().routes(),
+        *pass_pages.routes(),
+        *Reader(kernel).routes(),
         *services.routes(),
         Route("/metrics", metrics),
         WebSocketRoute("/live", live.endpoint),

@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.x509.verification import ExtensionPolicy, PolicyBuilder, Store, VerificationError
-from joserfc.jwk import ECKey
 
 from egide.protocols.wallet.errors import WalletError
 from egide.protocols.wallet.tokens import ALGORITHMS, MAX_CHAIN, Key
@@ -52,4 +51,4 @@ def _key(certificate: x509.Certificate) -> Key:
     curve = CURVES.get(public.curve.name) if isinstance(public, EllipticCurvePublicKey) else None
     if curve is None or not isinstance(public, EllipticCurvePublicKey):
         raise WalletError("algorithm", "a certificate with a key that signs nothing here")
-    return Key("", ALGORITHMS[curve], ECKey.import_key(public))
+    return Key("", ALGORITHMS[curve], public)

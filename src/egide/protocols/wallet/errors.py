@@ -27,6 +27,9 @@ Why = Literal[
     "claim",  # what was asked for is not in it
     "revoked",
     "status",  # whether it is revoked could not be learnt
+    "stale",  # the status list is too old to say, and no newer one could be had
+    "replayed",  # a single-use token that was used here before
+    "verifier",  # who asks is nobody whom the wallet trusts
     "encryption",
     "state",
     "denied",  # the person said no

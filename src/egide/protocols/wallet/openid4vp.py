@@ -4,9 +4,9 @@
     token = request_object(request, key, chain, now)                 # what the wallet fetches (RFC 9101)
     text = answer(body, request, private)                            # what it posts; encrypted to a key of this request alone
 
-Asked for: family name, given name, date of birth, of one credential of the kinds the operator trusts; nothing else. The answer
-comes by `direct_post.jwt`: a JWE to a key that was drawn for this request (ECDH-ES), or by `direct_post` where the operator
-says so.
+Asked for: the claims of the request (by itself family name, given name, date of birth) of one credential of the kinds the
+operator trusts; nothing else. The answer comes by `direct_post.jwt`: a JWE to a key that was drawn for this request (ECDH-ES),
+or by `direct_post` where the operator says so.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from egide.protocols.wallet.errors import WalletError
 from egide.protocols.wallet.sdjwt import MAX_AGE_S
 from egide.protocols.wallet.tokens import ALGORITHMS, MAX_TOKEN, parsed
 
-QUERY = "pid"  # the name of our one question, by which the answer comes
+QUERY = "pid"  # the name of our one question, by which the answer comes, where the request names no other
 FORMAT = "dc+sd-jwt"
 CLAIMS = ("family_name", "given_name", "birthdate")  # of a PID as SD-JWT VC (Commission, PID rulebook)
 REQUEST_TYPE = "oauth-authz-req+jwt"  # RFC 9101 §10.8
@@ -58,6 +58,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     vct: tuple[str, ...]
     mode: Mode = "direct_post.jwt"
     encryption: dict[str, Any] | None = None  # the public key that the answer is encrypted to, as a JWK
+    claims: tuple[str, ...] = CLAIMS  # of the credential, asked for and nothing else
+    query: str = QUERY
 
 
 def client_id(prefix: str, certificate: x509.Certificate, host: str) -> str:
@@ -74,13 +76,13 @@ def client_id(prefix: str, certificate: x509.Certificate, host: str) -> str:
     return f"x509_san_dns:{host}"
 
 
-def dcql(vct: Sequence[str]) -> dict[str, Any]:
-    """The question (§6): one credential of these kinds, three of its claims."""
+def dcql(vct: Sequence[str], claims: Sequence[str] = CLAIMS, query: str = QUERY) -> dict[str, Any]:
+    """The question (§6): one credential of these kinds, these of its claims."""
     asked = {
-        "id": QUERY,
+        "id": query,
         "format": FORMAT,
         "meta": {"vct_values": list(vct)},
-        "claims": [{"path": [name]} for name in CLAIMS],
+        "claims": [{"path": [name]} for name in claims],
     }
     return {"credentials": [asked]}
 
@@ -98,9 +100,9 @@ def metadata(request: Request) -> dict[str, Any]:
     return told
 
 
-def request_object(request: Request, key: ECKey, certificates: Sequence[x509.Certificate], now: int) -> str:
-    """The request, signed by the key of our access certificate; `now` in s since 1970."""
-    claims = {
+def request_claims(request: Request, now: int) -> dict[str, Any]:
+    """What a request object says; `now` in s since 1970."""
+    return {
         "iss": request.client,
         "aud": SELF_ISSUED,
         "iat": now,
@@ -111,13 +113,17 @@ def request_object(request: Request, key: ECKey, certificates: Sequence[x509.Cer
         "response_uri": request.response_uri,
         "nonce": request.nonce,
         "state": request.state,
-        "dcql_query": dcql(request.vct),
+        "dcql_query": dcql(request.vct, request.claims, request.query),
         "client_metadata": metadata(request),
     }
+
+
+def request_object(request: Request, key: ECKey, certificates: Sequence[x509.Certificate], now: int) -> str:
+    """The request, signed by the key of our access certificate; `now` in s since 1970."""
     algorithm = ALGORITHMS[key.curve_name]
     x5c = [b64encode(each.public_bytes(Encoding.DER)).decode() for each in certificates]
     head = {"alg": algorithm, "typ": REQUEST_TYPE, "x5c": x5c}
-    return jws.serialize_compact(head, msgspec.json.encode(claims), key, algorithms=[algorithm])
+    return jws.serialize_compact(head, msgspec.json.encode(request_claims(request, now)), key, algorithms=[algorithm])
 
 
 def invitation(base: str, client: str, request_uri: str) -> str:
@@ -136,13 +142,33 @@ def public_jwk(private: ECKey) -> dict[str, Any]:
     return {**private.as_dict(private=False), "kid": private.thumbprint(), "use": "enc", "alg": WRAPPING}
 
 
-class _Answer(msgspec.Struct, frozen=True):
+class _Answer(msgspec.Struct, frozen=True, rename={"secret": "egide_secret"}):
     vp_token: dict[str, list[str]]
     state: str = ""
+    secret: str = ""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What a wallet posted: one presentation, and what only its holder could add (border/token/), "" where nothing was.
+
+    The secret is taken from an encrypted answer alone.
+    """
+
+    presentation: str
+    secret: str = ""
+
+    def __repr__(self) -> str:
+        """Nothing of the answer: it is a person's."""
+        return "Answer(…)"
 
 
 def answer(body: bytes, request: Request, private: ECKey | None) -> str:
     """The one presentation in what a wallet posted. Raises `WalletError`."""
+    return answered(body, request, private).presentation
+
+
+def answered(body: bytes, request: Request, private: ECKey | None) -> Answer:
+    """The one presentation in what a wallet posted, and its secret. Raises `WalletError`."""
     if len(body) > MAX_ANSWER:
         raise WalletError("too-large", f"an answer of more than {MAX_ANSWER} bytes")
     try:
@@ -166,9 +192,9 @@ def answer(body: bytes, request: Request, private: ECKey | None) -> str:
         inner = {"vp_token": msgspec.Raw(told.get("vp_token", "null").encode()), "state": told.get("state", "")}
         found = parsed(msgspec.json.encode(inner), _Answer, "the answer")
     _same(found.state, request.state)
-    if found.vp_token.keys() != {QUERY} or len(found.vp_token[QUERY]) != 1:
+    if found.vp_token.keys() != {request.query} or len(found.vp_token[request.query]) != 1:
         raise WalletError("malformed", "an answer with another number of presentations than one")
-    return found.vp_token[QUERY][0]
+    return Answer(found.vp_token[request.query][0], found.secret)
 
 
 def _same(given: str, state: str) -> None:

@@ -60,6 +60,9 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
     issuer: Issuer
     vct: str
     claims: dict[str, Any]
+    holder: Jwk  # the key it was issued to
+    until: float  # `exp`, s since 1970
+    beyond: tuple[str, ...] = ()  # names of what was disclosed and not asked for; the values are dropped
     status: Reference | None = None
 
 
@@ -120,8 +123,9 @@ def verified(text: str, issuers: Sequence[Issuer], asked: Asked, now: int) -> Cr
     if told.status is not None and reference is None and issuer.status:
         raise WalletError("status", "a credential whose status is told in a way that we do not have")
     return Credential(
-        issuer=issuer, vct=told.vct, claims={name: claims[name] for name in asked.claims}, status=reference
-    )
+        issuer=issuer, vct=told.vct, claims={name: claims[name] for name in asked.claims}, holder=told.cnf.jwk, until=told.exp,
+        beyond=tuple(sorted(claims.keys() - body.keys() - set(asked.claims))), status=reference,
+    )  # fmt: skip
 
 
 def _issued(token: str, issuers: Sequence[Issuer], now: int) -> tuple[dict[str, Any], Issuer, _Payload]:

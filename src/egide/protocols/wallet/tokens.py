@@ -1,4 +1,4 @@
-"""Signed tokens of wallets and issuers (JWS, RFC 7515) and the keys that verify them. joserfc does the cryptography.
+"""Signed tokens of wallets and issuers (JWS, RFC 7515) and the keys that verify them, over the library `cryptography`.
 
 What is decided here is what attacks aim at (RFC 8725): the type must be the one expected, the algorithm is the one of the key's
 own curve and never the token's choice alone, “none” and HMAC are in no list, and no extension is taken (`crit`).
@@ -6,12 +6,22 @@ own curve and never the token's choice alone, “none” and HMAC are in no list
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from binascii import a2b_base64
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
-from joserfc import jws
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    ECDSA,
+    SECP256R1,
+    SECP384R1,
+    SECP521R1,
+    EllipticCurve,
+    EllipticCurvePublicKey,
+    EllipticCurvePublicNumbers,
+)
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
 
 from egide.protocols.vapid import decoded
 from egide.protocols.wallet.errors import WalletError
@@ -24,6 +34,22 @@ MAX_LIST = (
 MAX_CHAIN = 4  # certificates in `x5c`
 MAX_KEYS = 64  # of a key set
 ALGORITHMS = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}  # RFC 7518 §3.4
+
+
+class Scheme(NamedTuple):
+    """How an algorithm signs: ECDSA with a hash, and how many bytes r and s have each."""
+
+    ecdsa: ECDSA
+    half: int
+
+
+CURVES: dict[str, EllipticCurve] = {"P-256": SECP256R1(), "P-384": SECP384R1(), "P-521": SECP521R1()}
+SCHEMES = {
+    "ES256": Scheme(ECDSA(SHA256()), 32),
+    "ES384": Scheme(ECDSA(SHA384()), 48),
+    "ES512": Scheme(ECDSA(SHA512()), 66),
+}
+BASE64URL = bytes.maketrans(b"-_+/", b"+/!!")  # its letters to base64’s, and those that only base64 has to none
 
 Second = Annotated[float, msgspec.Meta(ge=0, le=1 << 40)]  # RFC 7519 §2, NumericDate: may have a fraction
 
@@ -54,16 +80,11 @@ class Key(msgspec.Struct, frozen=True):
 
     kid: str
     algorithm: str
-    public: ECKey
+    public: EllipticCurvePublicKey
 
 
 class _Jwks(msgspec.Struct, frozen=True):
     keys: list[msgspec.Raw]
-
-
-class _Registry(jws.JWSRegistry):
-    max_header_length = MAX_HEADER
-    max_payload_length = MAX_LIST  # `header` has looked before
 
 
 def header(token: str, typ: str, limit: int = MAX_TOKEN) -> Header:
@@ -88,11 +109,25 @@ def payload(token: str, said: Header, key: Key) -> bytes:
     """What the key signed. Raises `WalletError` (algorithm, signature)."""
     if said.alg != key.algorithm:
         raise WalletError("algorithm", "signed by an algorithm that is not the key’s")
-    registry = _Registry(algorithms=[key.algorithm], strict_check_header=False)
+    scheme = SCHEMES[key.algorithm]
+    signed, _, signature = token.rpartition(".")
     try:
-        return jws.deserialize_compact(token.encode(), key.public, registry=registry).payload
-    except (JoseError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raw, body = strictly(signature), strictly(signed.partition(".")[2])
+        if len(raw) != 2 * scheme.half:
+            raise WalletError("signature", "a signature of another length than the key’s")
+        r, s = (int.from_bytes(raw[at : at + scheme.half], "big") for at in (0, scheme.half))
+        key.public.verify(encode_dss_signature(r, s), signed.encode("ascii"), scheme.ecdsa)
+    except InvalidSignature as error:
         raise WalletError("signature", "the signature is not the key’s") from error
+    return body
+
+
+def strictly(text: str) -> bytes:
+    """Base64url without padding and without any other letter (RFC 7515 §2). Raises `WalletError` (signature)."""
+    try:
+        return a2b_base64(text.encode("ascii").translate(BASE64URL) + b"=" * (-len(text) % 4), strict_mode=True)
+    except ValueError as error:
+        raise WalletError("signature", "a signed token that cannot be read") from error
 
 
 def key_of(jwk: Jwk) -> Key:
@@ -101,9 +136,11 @@ def key_of(jwk: Jwk) -> Key:
     if jwk.kty != "EC" or algorithm is None or jwk.use not in ("", "sig"):
         raise WalletError("algorithm", "a key of a kind that signs nothing here")
     try:
-        public = ECKey.import_key({"kty": "EC", "crv": jwk.crv, "x": jwk.x, "y": jwk.y})
-        public.public_key.public_numbers()  # a point that is not on the curve is found now
-    except (JoseError, ValueError, TypeError, KeyError) as error:
+        x, y = (int.from_bytes(decoded(each), "big") for each in (jwk.x, jwk.y))
+        public = EllipticCurvePublicNumbers(
+            x, y, CURVES[jwk.crv]
+        ).public_key()  # finds a point that is not on the curve
+    except ValueError as error:
         raise WalletError("malformed", "a key that is none") from error
     return Key(jwk.kid, algorithm, public)
 

@@ -1,0 +1,245 @@
+"""A whole control: the picture of the wallet's answer read, the token admitted and the face compared in a room of its own.
+
+The machine's time is CPU time, of this process and of the room's together, for a gate's core is its own and this machine is
+shared; what people take is drawn (border_people.py). A room serves one control and ends, so its start is counted where cores are
+(`gates_per_core`) and not where a traveller waits, for a warm one waits (room/parent.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from base64 import urlsafe_b64encode
+from pathlib import Path
+from secrets import token_bytes
+from statistics import mean, median
+from time import monotonic, process_time
+
+import msgspec
+import numpy as np
+from joserfc.jwk import ECKey
+from numpy.typing import NDArray
+
+from egide.bench.border_people import People, Seconds
+from egide.bench.border_scene import NOW, Airport, Token, drawn, jpeg
+from egide.bench.measure import Bench, BenchError, cpu_s, median_of, percentile, row
+from egide.border.face.compare import THREE_FRAMES, Reference, enrol
+from egide.border.face.engine import engine
+from egide.border.face.liveness import draw_challenge
+from egide.border.room import comparing
+from egide.border.room.messages import Admitted, Asked, ChipRead, Compare, Compared, ReadChip, Told
+from egide.border.room.parent import Room
+from egide.border.room.sealed import WRAPPING, sealed
+from egide.border.token import qr
+from egide.exercise.csca import Authority
+from egide.exercise.travel_document import files
+from egide.protocols.sdjwt.signing import public_of
+from egide.protocols.wallet.tokens import Jwk
+
+SECRET = bytes(range(16))
+PERSON = 1  # seed of the face that is drawn
+FRAMES = 3
+RATE = 10  # frames a second that a gate sends during the challenge
+CHALLENGE_S = 5  # s of them: until the second movement is done, in most
+CONTROLS = 30
+TRAVELLERS = 20_000
+SCALE = 4  # pixels of the camera's picture for a module of the code
+
+
+class Spent(msgspec.Struct):
+    """CPU seconds of one control, in its parts; `wall` in s."""
+
+    start: float = 0.0  # of the room, until it is warm
+    picture: float = 0.0  # the code read
+    chip: float = 0.0
+    admit: float = 0.0
+    compare: float = 0.0
+    wall: float = 0.0
+
+    @property
+    def decision(self) -> float:
+        """From the code to the word."""
+        return self.picture + self.chip + self.admit + self.compare
+
+
+class Gate:
+    """What a gate and its travellers have at hand."""
+
+    def __init__(self) -> None:
+        self.airport = Airport()
+        made = enrol([drawn(PERSON)], engine(), SECRET, THREE_FRAMES.demands)
+        if not isinstance(made, Reference):
+            raise BenchError(f"the drawn face is no face: {made.why}, {made.guidance}")
+        self.reference = made
+        self.frames = [jpeg(drawn(PERSON + number)) for number in range(FRAMES)]
+        self.country = Authority(NOW)
+        self.chip = files(self.country.signer(types=("P",)), NOW, jpeg(drawn(PERSON, 413, 531, 1.3)))
+
+    def token(self) -> Token:
+        """A new token of the drawn person."""
+        return self.airport.token(bytes(self.reference.template), SECRET)
+
+    async def control(self, *, document: bool = False) -> Spent:
+        """One, in a room of its own."""
+        spent = Spent()
+        room = await Room.start("face")
+        pid = room._process.pid  # noqa: SLF001 — its CPU time is what is measured
+        try:
+            spent.start = used_s(pid)
+            key = room.ready.key
+            asked, question = self.airport.question(public_of(Jwk("EC", "P-256", key["x"], key["y"])))
+            seen = photographed(qr.pixels(self.token().picture(question), "answer", SCALE))
+            frames = tuple(sealed(bytes(4) + each, key) for each in self.frames)
+            chip = self._sealed_chip(key)
+            began = monotonic()
+            before = process_time()
+            answer = qr.read(seen, "answer")
+            spent.picture = process_time() - before
+            if document:
+                read = ReadChip(chip, (self.country.certificate,), (self.country.revocations([]),), NOW)
+                spent.chip = await _timed(room, pid, read, ChipRead)
+            spent.admit = await _timed(room, pid, self.airport.admit(answer or b"", asked), Admitted)
+            wanted = Compare(frames, THREE_FRAMES.match, FRAMES, challenge=False)
+            spent.compare = await _timed(room, pid, wanted, Compared)
+            spent.wall = monotonic() - began
+        finally:
+            await room.close()
+        return spent
+
+    def _sealed_chip(self, key: dict[str, str]) -> str:
+        told = {name: urlsafe_b64encode(data).rstrip(b"=").decode() for name, data in self.chip.items()}
+        return sealed(msgspec.json.encode(told), key)
+
+
+def photographed(code: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The code in a camera's picture of 1280×720 or more, grey and noisy around it."""
+    height, width = max(720, code.shape[0] + 80), max(1280, code.shape[1] + 80)
+    picture = np.full((height, width), 120, dtype=np.uint8)
+    top, left = (height - code.shape[0]) // 2, (width - code.shape[1]) // 2
+    picture[top : top + code.shape[0], left : left + code.shape[1]] = code
+    noise = np.random.default_rng(1).normal(0, 6, picture.shape)
+    return np.clip(picture + noise, 0, 255).astype(np.uint8)
+
+
+def used_s(pid: int) -> float:
+    """CPU seconds of a process, to the microsecond (proc(5), `schedstat`: /proc/PID/stat counts in steps of 10 ms)."""
+    found = [path.read_text("ascii").split() for path in Path(f"/proc/{pid}/task").glob("*/schedstat")]
+    return sum(int(words[0]) for words in found if words) / 1e9 if found else cpu_s(pid)
+
+
+async def _timed(room: Room, pid: int, message: Asked, kind: type[Told]) -> float:
+    """CPU seconds of both sides; `BenchError` where the answer is another than a traveller who may pass gets."""
+    before = process_time() + used_s(pid)
+    answer = await room.ask(message)
+    spent = process_time() + used_s(pid) - before
+    good = {Admitted: "why", Compared: "band", ChipRead: "verdict"}
+    said = getattr(answer, good[kind], None) if isinstance(answer, kind) else type(answer).__name__
+    if said not in {"", "match", "proved"}:
+        raise BenchError(f"a control that should have passed ended with {said}: {answer}")
+    return spent
+
+
+def controls(bench: Bench) -> None:
+    """The machine's part, then what a traveller sees, then how many gates one core serves."""
+    gate, count = Gate(), 4 if bench.quick else CONTROLS
+
+    def run(words: str, times: int, *, document: bool = False) -> list[Spent]:
+        found = []
+        for number in range(times):
+            bench.say(f"{words} {number + 1}/{times}")
+            found.append(asyncio.run(gate.control(document=document)))
+        return found
+
+    plain, border = run("control", count), run("border", max(2, count // 3), document=True)
+    bench.say("challenge")
+    moving = challenge_s(gate)
+    machine = [each.decision * 1000 for each in plain]
+    bench.add(
+        row("control_machine_p95_ms", percentile(machine, 0.95), "CPU ms", "lower", target=250),
+        row("border_machine_p95_ms", percentile([each.decision * 1000 for each in border], 0.95), "CPU ms", "lower"),
+        row("challenge_ms", moving * 1000, "CPU ms", "lower"),
+        row("room_start_ms", median(each.start * 1000 for each in plain), "CPU ms", "lower"),
+    )
+    parts = ", ".join(
+        f"{name} {median(getattr(each, name) * 1000 for each in plain):.1f}" for name in ("picture", "admit", "compare")
+    )
+    bench.note(
+        f"control_machine: {count} controls, each in a room of its own; CPU ms, median: {parts}. By the wall on this machine "
+        f"{median(each.wall for each in plain) * 1000:.0f} ms. Frames: JPEG of 640×480, {len(gate.frames[0]) / 1000:.0f} kB, sealed one by one. "
+        "border_machine: the chip's files are judged too, and its portrait is the reference."
+    )
+    bench.note(
+        f"challenge_ms: {RATE * CHALLENGE_S} frames of a challenge, {RATE} a second, opened and looked at once they have come; where a gate asks "
+        "for movements this comes before the comparison. In this process, by the room's own functions."
+    )
+    _travellers(bench, plain, border, moving)
+    _gates(bench, plain, moving)
+
+
+def challenge_s(gate: Gate) -> float:
+    """CPU seconds for the frames of a challenge, which the drawn face does not follow."""
+    key = ECKey.generate_key("P-256", {"use": "enc", "alg": WRAPPING})
+    public = {name: str(value) for name, value in key.as_dict(private=False).items()}
+    shown = [
+        sealed((number * 1000 // RATE).to_bytes(4, "big") + gate.frames[number % FRAMES], public)
+        for number in range(RATE * CHALLENGE_S)
+    ]
+    made, asked = comparing.warm(), Compare((), THREE_FRAMES.match, FRAMES, challenge=True)
+    reference = gate.reference
+
+    def work() -> float:
+        before = process_time()
+        answer = comparing.look(asked, comparing.frames(shown, key), reference, draw_challenge(token_bytes), made)
+        if answer.why not in {"still", "other"}:
+            raise BenchError(f"the frames of the challenge ended with {answer.why}")
+        return process_time() - before
+
+    work()
+    return median_of(work)
+
+
+def _travellers(bench: Bench, plain: list[Spent], border: list[Spent], moving: float) -> None:
+    people = People(TRAVELLERS)
+    offered, challenged, put = people.offer(), people.challenge(), people.offer()
+    token = offered + mean(each.picture + each.admit for each in plain)
+    face = offered + challenged + moving + mean(each.decision for each in plain)
+    chip = put + people.chip()
+    after = moving + mean(each.decision for each in border)
+    crossing = offered + chip + challenged + after
+    beside = offered + np.maximum(chip, challenged) + after
+    bench.add(
+        row("control_p95_s", _p95(face), "s", "lower", target=5, peer="objective of the DHS rally", peer_value=5),
+        row("control_token_p95_s", _p95(token), "s", "lower", target=5),
+        row("border_p95_s", _p95(crossing), "s", "lower", target=8),
+        row("border_beside_p95_s", _p95(beside), "s", "lower"),
+    )
+    bench.note(
+        f"control_p95_s: boarding, with a face and a challenge: {mean(offered):.2f} s to show the phone, {mean(challenged):.2f} s for two movements, "
+        f"the machine's at one core; median {median(face):.1f} s. control_token: bag drop and security, without a face; median {median(token):.1f} s."
+    )
+    bench.note(
+        f"border_p95_s: phone, then document and chip ({mean(chip):.1f} s), then challenge, one after the other, median {median(crossing):.1f} s; "
+        "border_beside: the challenge while the chip is read. Distributions, sources and assumptions: bench/border_people.py."
+    )
+
+
+def _gates(bench: Bench, plain: list[Spent], moving: float) -> None:
+    """Gates that one core serves when each has always somebody: the time of a traveller over the core's time for one."""
+    people = People(TRAVELLERS)
+    each = float(np.mean(people.offer() + people.challenge()))
+    work = mean(spent.decision for spent in plain) + moving
+    start = mean(spent.start for spent in plain)
+    bench.add(
+        row("gates_per_core", each / (work + start), "gates", "higher", target=8),
+        row("gates_per_core_without_starts", each / work, "gates", "higher"),
+    )
+    bench.note(
+        f"gates_per_core: gates of the hardest kind (face and challenge), a traveller every {each:.1f} s at each; one takes {work:.2f} CPU s, and "
+        f"{start:.2f} for the start of its room."
+    )
+
+
+def _p95(values: Seconds) -> float:
+    return float(np.percentile(values, 95))
+
+
+MEASURES = (controls,)

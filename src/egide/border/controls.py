@@ -1,0 +1,385 @@
+"""A control: the gate asks, the traveller's wallet answers, a room looks, and a word comes out.
+
+    open      the law is asked, a warm room is taken; the gate shows its signed request and its picture
+    present   the sealed answer and frames go to the room. First the token alone; then the law, which knows whether it was
+              revoked; then the face, where a text asks for it at this point
+    reject    the traveller or the gate wants a person, or walks away
+
+    pass      the gate opens; a receipt that only the wallet keeps
+    unsure    once more, with a word of guidance
+    refused   the token does not count; the equal lane is beside it. At the border no machine says this: the officer is called
+    officer   after two tries, or where nothing could be known (a status list too old): a human decides (officers.py)
+
+Nothing of it is kept but one more in a count.
+
+Sources: GDPR 5(1)(c), 9, 22; EDPB Opinion 11/2024; Schengen Borders Code 8, 8a, 14(2).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import msgspec
+from sqlalchemy import delete, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from egide.border import keys, statuses
+from egide.border.control_points import Point
+from egide.border.holding import CASE_S, CONTROL_S, Held, holding
+from egide.border.realm import BOTH, Of, control_facts, count
+from egide.border.room.messages import Admit, Admitted, ChipRead, Compare, Compared, IssuerKey, ReadChip
+from egide.border.token import question
+from egide.border.token.profile import QUERY, VCT
+from egide.kernel.act import Act, Ctx, Effect, Facts, Input, act
+from egide.kernel.capability import Words
+from egide.kernel.errors import BadInput, Conflict, Text
+from egide.protocols.sdjwt.signing import Signer, compact, public_of
+from egide.protocols.vapid import decoded, encoded
+from egide.protocols.wallet.openid4vp import REQUEST_TYPE, SELF_ISSUED, Request, dcql, metadata
+from egide.protocols.wallet.tokens import Jwk
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from egide.kernel.door import Kernel
+
+GATES = ("gate", "officer")  # roles: a gate's own account, or the officer who holds it
+TRIES = 2  # then the officer
+MAX_PRESENTED = 20 * 1024 * 1024  # bytes: a sealed answer, six seconds of frames, a chip's files
+OFFICER_AT_ONCE = frozenset({"stale", "status", "document"})  # nothing is known against the traveller
+COUNTRIES = "border-countries"  # among the kernel's things: the States' certificates (`Countries`)
+RECEIPT_TYPE = "egide-border-receipt+jwt"
+
+Result = Literal["pass", "unsure", "refused", "officer"]
+
+
+class Countries(msgspec.Struct, frozen=True):
+    """The certificates of the States' passport authorities and their revocation lists (DER), from a verified master list."""
+
+    csca: tuple[bytes, ...] = ()
+    crls: tuple[bytes, ...] = ()
+
+
+class Asking(Input):
+    """Which gate asks, at which point; `external`: the journey leaves the Schengen area."""
+
+    point: str
+    gate: str  # kid
+    external: bool
+
+
+class Opened(msgspec.Struct):
+    """What the gate shows and needs: the request for a wallet with a network, the picture for one without, the key for frames.
+
+    `face`: whether frames are asked for, how many; `challenge`: movements and when they are asked for (ms). `life_s`: s.
+    """  # fmt: skip
+
+    control: str
+    request: str
+    picture: str  # base64url
+    key: dict[str, str]
+    title: Words
+    purpose: Words
+    claims: list[str]
+    legal_basis: str
+    equal: Words
+    face: bool
+    document: bool
+    frames: int
+    challenge: list[tuple[str, int]]
+    life_s: int
+
+
+class Answer(Input):
+    """What came, sealed to the room: the wallet's answer, the gate's frames, the chip's files. None is kept, not even sealed."""
+
+    unkept: ClassVar[frozenset[str]] = frozenset({"answer", "frames", "chip"})
+
+    control: str
+    answer: str
+    offline: bool = False  # the answer is what the wallet's picture held, in base64url
+    frames: list[str] = []
+    chip: str = ""
+
+
+class Presented(msgspec.Struct):
+    """The word, in one more why, what would help; `receipt`: for the wallet alone, "" where nobody passed."""
+
+    result: Result
+    why: str
+    guidance: list[str]
+    receipt: str
+    tries_left: int
+
+
+class Leaving(Input):
+    """Which control, and why; `officer`: a person is wanted, else it is over."""
+
+    control: str
+    officer: bool
+    why: Literal["asked", "camera", "refused", "left"] = "asked"
+
+
+class NoInput(Input):
+    """Nothing to say."""
+
+
+# -- open ------------------------------------------------------------------------------------------------------------------
+
+
+def _open_facts(of: Of, ctx: Ctx, given: Asking) -> Facts:
+    point = of.point(ctx.kernel, given.point)
+    return control_facts(of, ctx, point, external=given.external, registered=keys.registered(of, ctx, given.gate))
+
+
+async def _open(of: Of, ctx: Ctx, given: Asking) -> Effect:
+    kernel, point = ctx.kernel, of.point(ctx.kernel, given.point)
+    looks, client = point.looks(external=given.external), f"{of.realm}:{given.gate}"
+    held = await holding(kernel).open(
+        of, "face" if looks or point.document else "token", CONTROL_S, point=point, external=given.external, kid=given.gate,
+        client=client,
+    )  # fmt: skip
+    ready, sign = held.room.ready, keys.signer(of, kernel, ctx.db, given.gate)
+    claims = point.asked(external=given.external)
+    answer_key = public_of(Jwk("EC", "P-256", ready.key["x"], ready.key["y"]))
+    gate = keys.public(of, ctx.db, given.gate)
+    held.question = question.ask(
+        point.id, claims, public_of(Jwk("EC", "P-256", gate.x, gate.y)), sign, answer_key, _now(ctx)
+    )
+    held.request, held.channel = _request(kernel, held, claims, sign, _now(ctx)), ctx.channel
+    face = point.face if looks else None
+    opened = Opened(
+        control=held.id, request=held.request, picture=encoded(held.question),
+        key=ready.key, title=point.title, purpose=point.purpose, claims=list(claims), legal_basis=_basis(held),
+        equal=point.lanes.equal, face=looks, document=point.document, frames=face.frames if face else 0,
+        challenge=list(ready.challenge) if face and face.challenge else [], life_s=int(CONTROL_S),
+    )  # fmt: skip
+    return Effect(opened)
+
+
+def _now(ctx: Ctx) -> int:
+    return ctx.now_us // 1_000_000
+
+
+def response_uri(kernel: Kernel, held: Held) -> str:
+    """Where the wallet posts its answer: the gateway hands it to the gate's connection."""
+    return f"{kernel.settings.origin}/border/answers/{held.id}"
+
+
+def _basis(held: Held) -> str:
+    basis = held.point.legal_basis if held.point is not None else None
+    if basis is None or (basis.external_only and not held.external):
+        return ""
+    return f"{basis.text} {basis.article}"
+
+
+def _request(kernel: Kernel, held: Held, claims: tuple[str, ...], sign: Signer, now: int) -> str:
+    """The signed request (OpenID4VP 1.0): who asks, for what, on which basis, and that nothing is kept."""
+    point, ready = _of_point(held), held.room.ready
+    request = Request(
+        client=held.client, name=point.title.en, response_uri=response_uri(kernel, held), nonce=ready.nonce, state=ready.state,
+        vct=(VCT,), claims=claims, query=QUERY, encryption=ready.key,
+    )  # fmt: skip
+    body = {
+        "iss": held.client, "aud": SELF_ISSUED, "iat": now, "exp": now + int(CONTROL_S), "response_type": "vp_token",
+        "response_mode": request.mode, "client_id": held.client, "response_uri": request.response_uri, "nonce": ready.nonce,
+        "state": ready.state, "dcql_query": dcql(request.vct, claims, QUERY), "client_metadata": metadata(request),
+        "egide_border": {
+            "point": point.id, "purpose": {"fr": point.purpose.fr, "en": point.purpose.en}, "legal_basis": _basis(held),
+            "retention_s": point.retention_s, "realm": held.of.realm,
+        },
+    }  # fmt: skip
+    return compact({"typ": REQUEST_TYPE, "kid": held.kid}, body, sign)
+
+
+def _of_point(held: Held) -> Point:
+    assert held.point is not None  # noqa: S101 — `_open` gives one, for the type checker
+    return held.point
+
+
+# -- present ---------------------------------------------------------------------------------------------------------------
+
+
+async def _admit(of: Of, ctx: Ctx, given: Answer) -> None:
+    """Before the law is asked: is the token one that counts, and the document the State's? No face is looked at here."""
+    held = holding(ctx.kernel).find(of, given.control)
+    if held.case_at or held.busy.locked():
+        raise _busy()
+    async with held.busy:
+        if given.chip and held.chip is None and _of_point(held).document:
+            countries: Countries = ctx.kernel.things.get(COUNTRIES, Countries())
+            answer = await held.room.ask(ReadChip(given.chip, countries.csca, countries.crls, _now(ctx)))
+            held.chip = answer if isinstance(answer, ChipRead) else None
+        if held.admitted is None or held.admitted.why:
+            found = await held.room.ask(_question(of, ctx, held, given))
+            held.admitted = found if isinstance(found, Admitted) else None
+            held.why = "" if held.admitted is None else held.admitted.why
+
+
+def _question(of: Of, ctx: Ctx, held: Held, given: Answer) -> Admit:
+    try:
+        answer = decoded(given.answer) if given.offline else given.answer.encode("ascii")
+    except ValueError as error:
+        raise BadInput(Text("Cette réponse n’est pas lisible.", "This answer cannot be read.")) from error
+    gate = keys.public(of, ctx.db, held.kid)
+    return Admit(
+        answer=answer, realm=of.realm, client=held.client, gate=IssuerKey(gate.kid, gate.x, gate.y),
+        response_uri=response_uri(ctx.kernel, held), question=held.question if given.offline else b"",
+        claims=_of_point(held).asked(external=held.external), issuers=keys.issuers(ctx), lists=statuses.for_rooms(ctx),
+        grace_s=statuses.GRACE_S, now=_now(ctx),
+    )  # fmt: skip
+
+
+def _present_facts(of: Of, ctx: Ctx, given: Answer) -> Facts:
+    held = holding(ctx.kernel).find(of, given.control)
+    registered = keys.registered(of, ctx, held.kid)
+    found = control_facts(of, ctx, _of_point(held), external=held.external, registered=registered)
+    revoked = held.admitted is not None and held.admitted.why == "revoked"
+    return found | {"consent_state": "withdrawn" if revoked else "given", "document_checked": held.chip is not None}
+
+
+def _volatile(of: Of, ctx: Ctx, given: Answer) -> Facts:
+    """What another act may change meanwhile: the lanes, the gate's key."""
+    found = _present_facts(of, ctx, given)
+    asked = ctx.kernel.guard.required_facts(ctx.act.name)
+    return {name: value for name, value in found.items() if name in asked}
+
+
+async def _present(of: Of, ctx: Ctx, given: Answer) -> Effect:
+    held = holding(ctx.kernel).find(of, given.control)
+    async with held.busy:
+        result, why, guidance = await _judged(of, ctx, held, given)
+    if result == "pass":
+        return _passed(of, ctx, held)
+    held.attempts += 1
+    held.why = why
+    wanted = result == "officer" or held.attempts >= TRIES or (of.realm == "border-police" and result == "refused")
+    result = "officer" if wanted else result
+    point = _of_point(held).id
+
+    def apply(connection: Connection) -> None:
+        count(of, connection, point, ctx.now_us, result)
+
+    def after(_receipt: Any) -> None:
+        if wanted:
+            call_officer(ctx.kernel, held, ctx.now_us)
+
+    presented = Presented(result, why, list(guidance), "", max(0, TRIES - held.attempts) if not wanted else 0)
+    events = [("border.officer.wanted", {"point": point})] if wanted else []
+    return Effect(presented, apply=apply, events=events, after=after)
+
+
+async def _judged(of: Of, ctx: Ctx, held: Held, given: Answer) -> tuple[Result, str, tuple[str, ...]]:
+    """(result, why, guidance) of what lies in the room."""
+    point, admitted = _of_point(held), held.admitted
+    if admitted is None or admitted.why:
+        why = admitted.why if admitted is not None else "unreadable"
+        return ("officer" if why in OFFICER_AT_ONCE else "refused"), why, ()
+    if held.chip is not None and held.chip.verdict != "proved":
+        return "officer", "chip", ()
+    spent = of.tables.spent
+    if ctx.db.execute(select(spent.c.mark).where(spent.c.mark == admitted.mark)).first() is not None:
+        return "refused", "replayed", ()
+    if not point.looks(external=held.external) or point.face is None:
+        return "pass", "", ()
+    face = point.face
+    answer = await held.room.ask(Compare(tuple(given.frames), face.threshold, face.frames, face.challenge))
+    if not isinstance(answer, Compared):
+        return "officer", "unreadable", ()
+    if answer.band == "match":
+        return "pass", "", ()
+    return "unsure", answer.why or answer.band, answer.guidance
+
+
+def _passed(of: Of, ctx: Ctx, held: Held) -> Effect:
+    point, admitted = _of_point(held), held.admitted
+    assert admitted is not None  # noqa: S101 — `_judged` passes nobody else, for the type checker
+    row = {"mark": admitted.mark, "until": admitted.until * 1_000_000}
+    stream = "face" if point.looks(external=held.external) else "token"
+
+    def apply(connection: Connection) -> None:
+        spent = of.tables.spent
+        connection.execute(delete(spent).where(spent.c.until <= ctx.now_us))
+        try:
+            with connection.begin_nested():
+                connection.execute(insert(spent), row)
+        except IntegrityError as error:
+            raise Conflict(Text("Ce jeton vient de servir.", "This token was used a moment ago.")) from error
+        count(of, connection, point.id, ctx.now_us, "pass")
+
+    def after(_receipt: Any) -> None:
+        holding(ctx.kernel).end(held)
+
+    receipt = receipt_of(of, ctx, held, "pass")
+    return Effect(
+        Presented("pass", "", [], receipt, 0), apply=apply, events=[passed(point.id, stream, ctx.now_us)], after=after
+    )  # fmt: skip
+
+
+def passed(point: str, stream: str, now_us: int) -> tuple[str, dict[str, Any]]:
+    """The event of a passage: point, class of stream, second; nothing else."""
+    return "gate.passed", {"point": point, "stream": stream, "second": now_us // 1_000_000}
+
+
+def receipt_of(of: Of, ctx: Ctx, held: Held, outcome: str) -> str:
+    """What the wallet keeps and nobody else: that this gate let somebody through, then; bound to the control by its nonce."""
+    sign = keys.signer(of, ctx.kernel, ctx.db, held.kid)
+    body = {"point": _of_point(held).id, "at": _now(ctx), "outcome": outcome, "nonce": held.room.ready.nonce}
+    return compact({"typ": RECEIPT_TYPE, "kid": held.kid}, body, sign)
+
+
+# -- reject ----------------------------------------------------------------------------------------------------------------
+
+
+def call_officer(kernel: Kernel, held: Held, now_us: int) -> None:
+    """An officer is wanted: the room stays for the minutes of the case."""
+    if not held.case_at:
+        held.case_at = now_us
+        holding(kernel).keep(held, CASE_S)
+        holding(kernel).changed(held.of)
+
+
+def _reject(of: Of, ctx: Ctx, given: Leaving) -> Effect:
+    held = holding(ctx.kernel).find(of, given.control)
+
+    def after(_receipt: Any) -> None:
+        if given.officer:
+            held.why = held.why or given.why
+            call_officer(ctx.kernel, held, ctx.now_us)
+        else:
+            holding(ctx.kernel).end(held)
+
+    events = [("border.officer.wanted", {"point": _of_point(held).id})] if given.officer else []
+    return Effect(NoInput(), events=events, after=after)
+
+
+def _busy() -> Conflict:
+    return Conflict(
+        Text("Ce contrôle attend un agent, ou est en cours.", "This control waits for an officer, or is going on."),
+        Text("Attendez un instant.", "Wait a moment."),
+    )
+
+
+def acts(of: Of) -> tuple[Act, ...]:
+    """The acts of this realm's gates."""
+    common: dict[str, Any] = {"activity": of.activity, "roles": GATES, "duty": True}
+    return (
+        act(
+            of.name("control.open"), verb="collect", groups=(*of.groups, "collection"), input=Asking, output=Opened, **common,
+            gather=lambda ctx, given: {**_open_facts(of, ctx, given), "notice_shown": True},
+            fr="Ouvrir un contrôle à une porte", en="Open a control at a gate",
+        )(partial(_open, of)),
+        act(
+            of.name("control.present"), verb="consult", groups=of.groups, input=Answer, output=Presented, **common,
+            prepare=partial(_admit, of), gather=partial(_present_facts, of), recheck=partial(_volatile, of),
+            max_bytes=MAX_PRESENTED, fr="Présenter un jeton à une porte", en="Present a token at a gate",
+        )(partial(_present, of)),
+        act(
+            of.name("control.reject"), verb="administer", input=Leaving, output=NoInput, **common,
+            fr="Demander une personne, ou quitter la porte", en="Ask for a person, or leave the gate",
+        )(partial(_reject, of)),
+    )  # fmt: skip
+
+
+ACTS: tuple[Act, ...] = tuple(each for of in BOTH for each in acts(of))

@@ -1,0 +1,208 @@
+"""Proof of erasure: a receipt that only the wallet keeps, its hash in a tree of many, and that tree's root where all can see it.
+
+    receipt   signed by the issuer: these status indexes are revoked, the consent and every link are gone      → the wallet
+    leaf      SHA-256(0x00 ‖ receipt), RFC 9162                                                                 → one row, no name
+    root      of all leaves of the hour, filled up with leaves of nothing to at least `LEAST`                   → the ledgers
+
+One traveller's hash never leaves the house: with one erasure in the hour the root would be that hash (EDPB 02/2025 §§48-54), so a
+tree is never smaller than `LEAST`. A receipt holds 16 random bytes: nobody finds it by trying indexes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from secrets import token_bytes
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+from sqlalchemy import delete, insert, select, update
+
+from egide.border import tables
+from egide.border.keys import CONSORTIUM, Consortium, current_issuer, signer
+from egide.border.realm import FACILITATION
+from egide.border.statuses import uri
+from egide.kernel import merkle
+from egide.kernel.act import Act, Ctx, Effect, Input, act
+from egide.kernel.clock import iso
+from egide.kernel.errors import NotFound, Text
+from egide.kernel.identity import new_id
+from egide.kernel.randomness import draw
+from egide.protocols.sdjwt.signing import compact, public_of
+from egide.protocols.vapid import encoded
+from egide.protocols.wallet.errors import WalletError
+from egide.protocols.wallet.sdjwt import Issuer
+from egide.protocols.wallet.statuslist import opened
+from egide.protocols.wallet.tokens import Jwk, Key, header, key_of, parsed, payload
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from egide.kernel.door import Kernel
+
+TYPE = "egide-border-erasure+jwt"
+LEAST = 64  # leaves of a tree
+NONCE_BYTES = 16
+KEPT_US = 30 * 86_400_000_000  # µs that a leaf can be proved; then the receipt stands by its signature alone
+Reason = Literal["departure", "withdrawn"]
+
+
+class Erased(msgspec.Struct, frozen=True):
+    """What a receipt says. `at` in s since 1970; `statuses`: revoked places in the list at `uri`."""
+
+    at: int
+    reason: Reason
+    statuses: tuple[int, ...]
+    uri: str
+    nonce: str
+
+
+class LeafRef(Input):
+    """The hash of a receipt (64 hex digits), which its holder computes."""
+
+    leaf: str
+
+
+class Proof(msgspec.Struct):
+    """That a leaf is in a tree whose root all can see: RFC 9162 §2.1.3, hashes in hex; `anchored`: where, "" until then."""
+
+    leaf: str
+    index: int
+    size: int
+    path: list[str]
+    root: str
+    at: str
+    anchored: str
+
+
+class Anchored(msgspec.Struct):
+    """How many erasures went into a root, and the root; "" where there was none."""
+
+    erasures: int
+    root: str
+
+
+class NoInput(Input):
+    """Nothing to say."""
+
+
+def receipt(ctx: Ctx, reason: Reason, places: tuple[int, ...]) -> str:
+    """A signed receipt. Raises `NotFound` where there is no issuer's key."""
+    kid = current_issuer(ctx.db, ctx.now_us)
+    body = Erased(ctx.now_us // 1_000_000, reason, places, uri(ctx.kernel), encoded(token_bytes(NONCE_BYTES)))
+    head = {"typ": TYPE, "kid": kid}
+    return compact(head, msgspec.to_builtins(body), signer(FACILITATION, ctx.kernel, ctx.db, kid))
+
+
+def leaf_of(text: str) -> bytes:
+    """The leaf of a receipt, 32 bytes."""
+    return merkle.leaf_hash(text.encode("ascii"))
+
+
+def leaf_row(text: str, now_us: int) -> tuple[Any, dict[str, Any]]:
+    """What the house keeps of a receipt."""
+    return tables.leaf, {"hash": leaf_of(text).hex(), "at": now_us, "batch": None, "place": None}
+
+
+def verify(text: str, proof: Proof, issuer: Jwk, status_list: str, now: int) -> Erased:
+    """What the wallet checks, without asking anybody: signature, place in the tree, and every token revoked.
+
+    `issuer`: the key on the trust list; `status_list` as it is served; `now` in s since 1970. Raises `WalletError`,
+    `merkle.ProofError`.
+    """
+    key = _named(issuer)
+    told: Erased = parsed(payload(text, header(text, TYPE), key), Erased, "the receipt")
+    merkle.verify_inclusion(
+        proof.index, proof.size, leaf_of(text), [bytes.fromhex(each) for each in proof.path], bytes.fromhex(proof.root)
+    )
+    by = Issuer(name="", vct=(), level=0, keys=(key,))
+    found = opened(status_list, told.uri, by, now)
+    if not all(found.value(place) for place in told.statuses):
+        raise WalletError("status", "a token that was said to be revoked still counts")
+    return told
+
+
+def _named(issuer: Jwk) -> Key:
+    public_of(issuer)  # P-256, or nothing
+    return key_of(issuer)
+
+
+@act(
+    "border.erasure.anchor", verb="anchor", activity=tables.FACILITATION, roles=["system"], system=True, duty=True, input=NoInput,
+    output=Anchored, fr="Ancrer les effacements de l’heure", en="Anchor the erasures of the hour",
+)  # fmt: skip
+def anchor(ctx: Ctx, _given: NoInput) -> Effect:
+    """One root for all erasures since the last; the ledger of the platform has it with this act, the consortium's afterwards."""
+    leaf, batch = tables.leaf, tables.batch
+    found = [row.hash for row in ctx.db.execute(select(leaf.c.hash).where(leaf.c.batch.is_(None))).all()]
+    if not found:
+        return Effect(Anchored(0, ""), apply=lambda connection: _forget_old(connection, ctx.now_us))
+    # Drawn leaves of nothing among the others: nobody can count travellers, or find one alone.
+    every = sorted([*found, *(draw(32).hex() for _ in range(max(0, LEAST - len(found))))])
+    frontier = merkle.Frontier()
+    frontier.extend([bytes.fromhex(each) for each in every])
+    root, id_ = frontier.root().hex(), new_id()
+    padding = set(every) - set(found)
+
+    def apply(connection: Connection) -> None:
+        row = {"id": id_, "at": ctx.now_us, "size": len(every), "root": root, "anchored": ""}
+        connection.execute(insert(batch), row)
+        for place, each in enumerate(every):
+            if each in padding:
+                connection.execute(
+                    insert(leaf), {"hash": each, "at": ctx.now_us, "batch": id_, "place": place}
+                )  # fmt: skip
+            else:
+                connection.execute(update(leaf).where(leaf.c.hash == each).values(batch=id_, place=place))
+        _forget_old(connection, ctx.now_us)
+
+    async def after(_receipt: Any) -> None:
+        consortium: Consortium | None = ctx.kernel.things.get(CONSORTIUM)
+        if consortium is not None:
+            await asyncio.to_thread(_write_out, ctx.kernel, consortium, id_, root)
+
+    return Effect(Anchored(len(found), root), apply=apply, after=after)
+
+
+def _write_out(kernel: Kernel, consortium: Consortium, id_: str, root: str) -> None:
+    where, batch = consortium.erasure_root(bytes.fromhex(root)), tables.batch
+    with kernel.store.side() as connection:  # where a root stands elsewhere is nobody’s data
+        connection.execute(update(batch).where(batch.c.id == id_).values(anchored=where))
+
+
+def _forget_old(connection: Connection, now_us: int) -> None:
+    for table in (tables.leaf, tables.batch):
+        connection.execute(delete(table).where(table.c.at <= now_us - KEPT_US))
+
+
+@act(
+    "border.erasure.prove", verb="consult", activity=tables.FACILITATION, roles=["anyone"], duty=True, input=LeafRef, output=Proof,
+    fr="Obtenir la preuve d’un effacement", en="Obtain the proof of an erasure",
+)  # fmt: skip
+def prove(ctx: Ctx, given: LeafRef) -> Effect:
+    """For who holds the receipt: its hash says nothing to anybody else."""
+    leaf, batch = tables.leaf, tables.batch
+    mine = ctx.db.execute(select(leaf).where(leaf.c.hash == given.leaf)).first()
+    row = (
+        None
+        if mine is None or mine.batch is None
+        else ctx.db.execute(select(batch).where(batch.c.id == mine.batch)).first()
+    )
+    if mine is None or row is None:
+        raise NotFound(
+            Text("Cette preuve n’est pas encore ancrée, ou ne l’est plus.", "This proof is not anchored yet, or no longer."),
+            Text("Revenez dans l’heure : les preuves sont ancrées ensemble.", "Come back within the hour: proofs are anchored together."),
+        )  # fmt: skip
+    hashes = ctx.db.execute(select(leaf.c.hash).where(leaf.c.batch == row.id).order_by(leaf.c.place)).all()
+    every = [bytes.fromhex(each.hash) for each in hashes]
+    path = merkle.inclusion_path(mine.place, len(every), lambda height, index: _node(every, height, index))
+    proof = Proof(
+        given.leaf, mine.place, row.size, [each.hex() for each in path], row.root, iso(row.at), row.anchored
+    )  # fmt: skip
+    return Effect(proof)
+
+
+def _node(leaves: list[bytes], height: int, index: int) -> bytes:
+    return merkle.perfect_root(leaves[index << height : (index + 1) << height])
+
+
+ACTS: tuple[Act, ...] = (anchor, prove)

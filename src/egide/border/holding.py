@@ -1,0 +1,143 @@
+"""The controls and enrolments that are going on: in memory, each with its room, for a minute or two; nowhere else.
+
+A control belongs to the process that opened it: a gate holds one live connection, so its questions come to the same one. What
+ends, ends its room: by its outcome, by its time, or with the platform.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from egide.border.control_points import Point
+from egide.border.realm import Of
+from egide.border.room.messages import Admitted, ChipRead, Kind
+from egide.border.room.parent import Room, Rooms
+from egide.kernel.errors import NotFound, Text
+from egide.kernel.identity import new_secret
+
+if TYPE_CHECKING:
+    from egide.kernel.door import Kernel
+
+THING = "border-held"  # among the kernel's things
+CONTROL_S = 120.0  # s that a control may take: to read the picture, agree, look at the camera, twice
+CASE_S = 300.0  # s that an officer has for a doubtful passage (law pack: edpb-11-2024.case_life)
+ENROLMENT_S = 900.0  # s to finish an enrolment (law pack: edpb-11-2024.enrolment_life)
+
+
+@dataclass(slots=True)
+class Held:
+    """One control, or one enrolment (`consent`), and the room in which it is."""
+
+    id: str
+    of: Of
+    room: Room
+    point: Point | None = None
+    external: bool = True  # the journey leaves the area
+    kid: str = ""  # the gate's key
+    client: str = ""
+    question: bytes = b""  # for a wallet without network
+    consent: str = ""
+    attempts: int = 0
+    admitted: Admitted | None = None
+    chip: ChipRead | None = None
+    request: str = ""  # what the wallet with a network fetches
+    channel: Any = None  # the gate's live connection, where it has one
+    why: str = ""
+    case_at: int = 0  # µs; since when an officer is wanted, 0: not
+    busy: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Holding:
+    """What goes on in this process."""
+
+    def __init__(self) -> None:
+        self.rooms = Rooms()
+        self._held: dict[str, Held] = {}
+        self._ends: dict[str, asyncio.TimerHandle] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+        self._followers: dict[str, set[Any]] = {}  # by realm: officers' live connections
+
+    async def open(self, of: Of, kind: Kind, seconds: float, **about: Any) -> Held:
+        """A new one in a warm room. Raises `TooMany`, `Unavailable`."""
+        room = await self.rooms.take(kind)
+        held = Held(id=new_secret(), of=of, room=room, **about)
+        self._held[held.id] = held
+        self.keep(held, seconds)
+        return held
+
+    def keep(self, held: Held, seconds: float) -> None:
+        """Lets it live so long from now."""
+        if held.id in self._ends:
+            self._ends.pop(held.id).cancel()
+        self._ends[held.id] = asyncio.get_running_loop().call_later(seconds, self.end, held)
+
+    def find(self, of: Of, id_: str) -> Held:
+        """One of this realm. Raises `NotFound`: over, or of somebody else."""
+        held = self._held.get(id_)
+        if held is None or held.of is not of or held.room.closed:
+            raise NotFound(
+                Text("Ce contrôle est terminé.", "This control is over."),
+                Text("Recommencez, ou prenez la voie égale.", "Start again, or take the equal lane."),
+            )
+        return held
+
+    def request(self, id_: str) -> str | None:
+        """The signed request of a control, for the wallet that fetches it; None where it is over."""
+        held = self._held.get(id_)
+        return held.request if held is not None and held.request else None
+
+    def answered(self, id_: str, answer: str) -> bool:
+        """Hands what a wallet posted to the gate, as a push `border.answer`; False where no gate waits for it."""
+        held = self._held.get(id_)
+        if held is None or held.channel is None or held.case_at:
+            return False
+        held.channel.push({"push": "border.answer", "control": id_, "answer": answer})
+        return True
+
+    def follow(self, of: Of, channel: Any) -> None:
+        """Tells this connection, by a push `border.cases` that says nothing more, when the list of cases changes."""
+        mine = self._followers.setdefault(of.realm, set())
+        if channel not in mine:
+            mine.add(channel)
+            channel.on_close(lambda: mine.discard(channel))
+
+    def changed(self, of: Of) -> None:
+        """The list of cases did."""
+        for channel in tuple(self._followers.get(of.realm, ())):
+            channel.push({"push": "border.cases", "realm": of.realm})
+
+    def cases(self, of: Of) -> list[Held]:
+        """Those for which an officer of this realm is wanted, the longest waiting first."""
+        mine = [held for held in self._held.values() if held.of is of and held.case_at]
+        return sorted(mine, key=lambda held: held.case_at)
+
+    def of_consent(self, consent: str) -> list[Held]:
+        """The enrolments under way for a consent."""
+        return [held for held in self._held.values() if held.consent and held.consent == consent]
+
+    def end(self, held: Held) -> None:
+        """Ends it, and its room with everything in it."""
+        self._held.pop(held.id, None)
+        if held.case_at:
+            self.changed(held.of)
+        timer = self._ends.pop(held.id, None)
+        if timer is not None:
+            timer.cancel()
+        task = asyncio.get_running_loop().create_task(held.room.close())
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    async def close(self) -> None:
+        """Ends all."""
+        for held in tuple(self._held.values()):
+            self.end(held)
+        await asyncio.gather(*self._ending)
+        await self.rooms.close()
+
+
+def holding(kernel: Kernel) -> Holding:
+    """What goes on in this process."""
+    found: Holding = kernel.things[THING]
+    return found

@@ -1,0 +1,180 @@
+"""Authorities of several machines joined by TCP: each calls each, and sends frames of four bytes of length and a signed envelope.
+
+Why no TLS: nothing that authorities say is secret, and every word is signed for this chain (messages.py); who is on the path can
+only lose words, which the consensus expects. Operators who want the path closed put WireGuard or IPsec below. A broken link is
+given up after two seconds and called again; what waits meanwhile is bounded, and the oldest goes first.
+
+One loop in a thread of its own; whoever else touches the authority holds `guard` meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+from egide.border.ledger.authority import Authority
+from egide.border.ledger.contract import MAX_MEMBERS
+from egide.border.ledger.messages import MAX_MESSAGE, WireError, decode_signed
+
+Place = tuple[str, int]  # host, port
+
+QUEUE = 256  # messages that wait for one link
+MAX_LINKS = 4 * MAX_MEMBERS  # calls taken at once, from whomever
+TICK_S = 0.1  # s between two looks at the clock
+RETRY_S = 0.25  # s until a link is called again
+LINK_S = 2.0  # s without an acknowledgement after which a link is broken
+IDLE_S = 10.0  # s without a word after which a caller is let go: authorities speak every second (authority.AGAIN_S)
+SETTLE_S = 10.0  # s that a write waits for the others' signatures
+UNKNOWN = bytes(20)  # the link of who has not said a name
+
+
+class TcpTransport:
+    """`Transport` (authority.py) over TCP, and the loop that runs an authority: `start`, `stop`."""
+
+    def __init__(self, listen: Place, peers: Mapping[bytes, Place]) -> None:
+        self.guard = threading.Condition()
+        self._listen, self._peers = listen, dict(peers)
+        self._queues: dict[bytes, deque[bytes]] = {each: deque(maxlen=QUEUE) for each in peers}
+        self._filled: dict[bytes, asyncio.Event] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._main: asyncio.Task[None] | None = None
+        self._thread: threading.Thread | None = None
+        self._links = 0
+
+    def send(self, to: bytes, data: bytes) -> None:
+        """Queues a message; to a member that has no place here, nothing."""
+        queue = self._queues.get(to)
+        if queue is None:
+            return
+        queue.append(data)
+        if self._loop is not None and to in self._filled:
+            with suppress(RuntimeError):  # the loop has just ended
+                self._loop.call_soon_threadsafe(self._filled[to].set)
+
+    def start(self, authority: Authority, clock: Callable[[], float]) -> None:
+        """Runs the authority until `stop`. Raises OSError where the place cannot be listened at."""
+        ready: list[OSError | None] = []
+        up = threading.Event()
+
+        def run() -> None:
+            with suppress(asyncio.CancelledError):
+                asyncio.run(self._run(authority, clock, ready, up))
+
+        self._thread = threading.Thread(target=run, name="consortium", daemon=True)
+        self._thread.start()
+        up.wait()
+        if ready[0] is not None:
+            raise ready[0]
+
+    def stop(self) -> None:
+        """Ends the loop and hangs up."""
+        if self._loop is not None and self._main is not None:
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._main.cancel)
+        if self._thread is not None:
+            self._thread.join()
+
+    def settle(self, done: Callable[[], bool]) -> bool:
+        """Waits until it is so, at most SETTLE_S; for `EmbeddedLedger`."""
+        with self.guard:
+            return self.guard.wait_for(done, SETTLE_S)
+
+    async def _run(
+        self, authority: Authority, clock: Callable[[], float], ready: list[OSError | None], up: threading.Event
+    ) -> None:
+        self._loop, self._main = asyncio.get_running_loop(), asyncio.current_task()
+        self._filled = {each: asyncio.Event() for each in self._peers}
+
+        async def taken(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await self._hear(authority, clock, reader, writer)
+
+        try:
+            server = await asyncio.start_server(taken, *self._listen, limit=MAX_MESSAGE)
+        except OSError as error:
+            ready.append(error)
+            up.set()
+            return
+        ready.append(None)
+        up.set()
+        async with server, asyncio.TaskGroup() as tasks:
+            for member, place in self._peers.items():
+                tasks.create_task(self._speak(member, place))
+            while True:
+                with self.guard:
+                    authority.tick(clock())
+                    self.guard.notify_all()
+                await asyncio.sleep(TICK_S)
+
+    async def _speak(self, member: bytes, place: Place) -> None:
+        """Calls one member, and again; sends what waits for it."""
+        queue, filled = self._queues[member], self._filled[member]
+        while True:
+            writer = None
+            try:
+                async with asyncio.timeout(LINK_S):
+                    _, writer = await asyncio.open_connection(*place)
+                _impatient(writer)
+                while True:
+                    while queue:
+                        data = queue.popleft()
+                        writer.write(len(data).to_bytes(4) + data)
+                    async with asyncio.timeout(LINK_S):
+                        await writer.drain()
+                    filled.clear()
+                    if not queue:
+                        await filled.wait()
+            except (OSError, TimeoutError):
+                await asyncio.sleep(RETRY_S)
+            finally:
+                if writer is not None:
+                    writer.transport.abort()
+
+    async def _hear(
+        self,
+        authority: Authority,
+        clock: Callable[[], float],
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        """Takes frames of one caller until it hangs up, is silent too long, or sends what is no frame."""
+        if self._links >= MAX_LINKS:
+            writer.transport.abort()
+            return
+        self._links += 1
+        link = UNKNOWN
+        try:
+            while True:
+                async with asyncio.timeout(IDLE_S):
+                    length = int.from_bytes(await reader.readexactly(4))
+                    if length > MAX_MESSAGE:
+                        return
+                    data = await reader.readexactly(length)
+                if link == UNKNOWN:
+                    link = _author(data)
+                with self.guard:
+                    authority.receive(data, link, clock())
+                    self.guard.notify_all()
+        except (OSError, TimeoutError, asyncio.IncompleteReadError):
+            return
+        finally:
+            self._links -= 1
+            writer.transport.abort()
+
+
+def _author(data: bytes) -> bytes:
+    """Who the first word of a link says to be by: a name for faults without proof, no more."""
+    try:
+        return decode_signed(data).by
+    except WireError:
+        return UNKNOWN
+
+
+def _impatient(writer: asyncio.StreamWriter) -> None:
+    """What is not acknowledged for LINK_S breaks the link (Linux, TCP_USER_TIMEOUT, RFC 5482)."""
+    raw = writer.get_extra_info("socket")
+    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(LINK_S * 1000))

@@ -1,0 +1,100 @@
+"""The travel document: the chip's files, opened and judged (passive authentication); they stay in the room.
+
+A sealed chip is a JSON object of file names ("COM", "SOD", "DG1", "DG2") and their bytes in base64url.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+import numpy as np
+from joserfc.jwk import ECKey
+
+from egide.border.document.zone import ZoneReader
+from egide.border.room.messages import ChipRead, ReadChip, ReadZone
+from egide.border.room.sealed import SealError, opened, sealed
+from egide.kernel.errors import EgideError
+from egide.protocols.emrtd import lds
+from egide.protocols.emrtd.errors import EmrtdError
+from egide.protocols.emrtd.passive import authenticate
+from egide.protocols.emrtd.trust import Trust
+from egide.protocols.mrz import Mrz
+from egide.protocols.vapid import decoded
+
+MAX_FILES = 20  # EF.COM, EF.SOD, sixteen data groups, and room to spare
+
+
+class Document(msgspec.Struct):
+    """What the chip said and its state signed."""
+
+    zone: Mrz
+    portrait: bytes  # JPEG or JPEG 2000
+    sod: bytes
+    verdict: str
+
+    def __repr__(self) -> str:
+        """Nothing of it: it is a person's."""
+        return "Document(…)"
+
+
+def read(message: ReadChip, private: ECKey) -> tuple[ChipRead, Document | None]:
+    """The findings; and the document, where it could be read at all."""
+    try:
+        told = msgspec.json.decode(opened(message.sealed, private), type=dict[str, str])
+        if len(told) > MAX_FILES:
+            return ChipRead((), "unreadable"), None
+        files = {name: decoded(text) for name, text in told.items()}
+    except (SealError, ValueError, RecursionError):
+        return ChipRead((), "unreadable"), None
+    passive = authenticate(files, _trust(message), message.now)
+    findings = tuple((each.question, each.state) for each in passive.findings)
+    answer = ChipRead(findings, passive.verdict)
+    if passive.zone is None:
+        return answer, None
+    try:
+        portrait = lds.portrait(files.get("DG2", b"")).image
+    except EmrtdError:
+        return answer, None
+    return answer, Document(passive.zone, portrait, files.get("SOD", b""), passive.verdict)
+
+
+class ZoneSeen(msgspec.Struct):
+    """The lines of a zone, or in one word why there are none."""
+
+    lines: tuple[str, ...]
+    why: str
+
+
+def zones() -> ZoneReader:
+    """A reader whose model is loaded. Raises `Unavailable` where it is not installed."""
+    reader = ZoneReader()
+    reader._letters.read([np.full((48, 320), 255, dtype=np.uint8)])  # noqa: SLF001 — before the door closes
+    return reader
+
+
+def read_zone(message: ReadZone, private: ECKey, reader: ZoneReader) -> str:
+    """What was read, sealed to the page that asked: nobody between sees a document's number. Raises `SealError`."""
+    today = datetime.fromtimestamp(message.now, UTC).date()
+    try:
+        found = reader.read(opened(message.sealed, private), today)
+        seen = ZoneSeen(found.lines if found.mrz is not None else (), found.why)
+    except EgideError:
+        seen = ZoneSeen((), "unclear")
+    return sealed(msgspec.json.encode(seen), message.reply)
+
+
+def _trust(message: ReadChip) -> Trust:
+    """The countries' authorities that hold; one that does not proves no document."""
+    trust = Trust()
+    for der in message.csca:
+        try:
+            trust.add(der)
+        except EmrtdError:
+            continue
+    for der in message.crls:
+        try:
+            trust.add_revocations(der)
+        except EmrtdError:
+            continue
+    return trust

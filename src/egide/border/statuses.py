@@ -1,0 +1,131 @@
+"""The issuer's status list: one bit for each token there ever was, signed anew each minute, and at once when one is revoked.
+
+A place in the list names nobody: what tied it to a consent goes with the consent, and the bit stays until the token's own end.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from sqlalchemy import Connection, bindparam, delete, select, update
+
+from egide.border import tables
+from egide.border.keys import NoInput, current_issuer, signer
+from egide.border.realm import FACILITATION
+from egide.border.room.messages import StatusToken
+from egide.kernel.act import Act, Change, Ctx, Effect, act
+from egide.kernel.errors import Text, Unavailable
+from egide.protocols.sdjwt.statuslist import StatusList, draw_places
+from egide.protocols.wallet.errors import WalletError
+
+if TYPE_CHECKING:
+    from egide.kernel.door import Kernel
+
+SIZE = 1 << 20  # places: a busy airport's tokens of a month; 131 kB, 3 kB packed while few are revoked
+TTL_S = 60  # s after which a gate asks again
+LIFE_S = 86_400  # s after which nobody believes the list
+GRACE_S = 1800  # s past the ttl in which a gate goes on without a newer one; then the officer's lane
+THING = "border-statuses"  # among the kernel's things
+REVOKED = "border.revoked"  # the event that makes every process sign anew
+PATH = "/border/statuses/1"
+
+_table, _link = tables.status, tables.issued
+_REVOKED = select(_table.c.idx).where(_table.c.revoked, _table.c.until > bindparam("now"))
+_TAKEN = select(_table.c.idx).where(_table.c.idx == bindparam("idx"))
+_OF = select(_link.c.idx).where(_link.c.consent == bindparam("of"))
+_REVOKE = update(_table).where(_table.c.idx.in_(_OF)).values(revoked=True)
+_UNLINK = delete(_link).where(_link.c.consent == bindparam("of"))
+
+
+class SignedList(msgspec.Struct):
+    """The list as everyone may fetch it, and by which key."""
+
+    uri: str
+    issuer: str
+    token: str
+
+
+class Statuses:
+    """The signed list of this process; a revocation told by any process makes it stale."""
+
+    def __init__(self) -> None:
+        self._made: SignedList | None = None
+        self._at = 0
+
+    def forget(self) -> None:
+        """The next who asks gets a list signed then."""
+        self._made = None
+
+    def current(self, kernel: Kernel, db: Connection, now_us: int) -> SignedList:
+        """The list, at most half its `ttl` old. Raises `NotFound` where there is no issuer's key."""
+        now = now_us // 1_000_000
+        if self._made is None or not 0 <= now - self._at < TTL_S // 2:
+            kid = current_issuer(db, now_us)
+            found = StatusList(1, SIZE)
+            for (idx,) in db.execute(_REVOKED, {"now": now_us}):
+                found.set(idx)
+            token = found.token(
+                uri(kernel), signer(FACILITATION, kernel, db, kid), now, ttl=TTL_S, life=LIFE_S, kid=kid
+            )
+            self._made, self._at = SignedList(uri(kernel), kid, token), now
+        return self._made
+
+
+def uri(kernel: Kernel) -> str:
+    """Where the list is served, and what tokens say of it."""
+    return kernel.settings.origin + PATH
+
+
+def statuses(kernel: Kernel) -> Statuses:
+    """The process's signed list."""
+    found: Statuses = kernel.things.setdefault(THING, Statuses())
+    return found
+
+
+def for_rooms(ctx: Ctx) -> tuple[StatusToken, ...]:
+    """The lists that a room is given: ours, and those that the operator's gates fetched elsewhere (`border-lists`)."""
+    others: tuple[StatusToken, ...] = ctx.kernel.things.get("border-lists", ())
+    if others:
+        return others
+    made = statuses(ctx.kernel).current(ctx.kernel, ctx.db, ctx.now_us)
+    return (StatusToken(made.uri, made.issuer, made.token),)
+
+
+def draw(ctx: Ctx, count: int) -> tuple[int, ...]:
+    """So many free places. Raises `Unavailable` where the list is full."""
+    try:
+        return draw_places(count, SIZE, lambda idx: ctx.db.execute(_TAKEN, {"idx": idx}).first() is not None)
+    except WalletError as error:
+        raise Unavailable(Text("La liste des statuts est pleine.", "The status list is full.")) from error
+
+
+def given(consent: str, places: tuple[int, ...], until_us: int) -> list[tuple[Any, dict[str, Any]]]:
+    """The rows of tokens that were issued."""
+    rows: list[tuple[Any, dict[str, Any]]] = []
+    for idx in places:
+        rows.append((_table, {"idx": idx, "until": until_us, "revoked": False}))
+        rows.append((_link, {"idx": idx, "consent": consent}))
+    return rows
+
+
+def places_of(db: Connection, consent: str) -> tuple[int, ...]:
+    """The places of a consent's tokens."""
+    return tuple(sorted(idx for (idx,) in db.execute(_OF, {"of": consent})))
+
+
+def revoking(consent: str) -> tuple[Change, ...]:
+    """Every token of a consent revoked, and the link gone."""
+    return Change(_REVOKE, {"of": consent}), Change(_UNLINK, {"of": consent})
+
+
+@act(
+    "border.status.list", verb="view", activity=tables.FACILITATION, roles=["anyone"], open=True, input=NoInput,
+    output=SignedList, fr="Lire la liste des statuts", en="Read the status list",
+)  # fmt: skip
+def list_(ctx: Ctx, _given: NoInput) -> Effect:
+    """The same for everyone: who asks after one token tells nobody which."""
+    return Effect(statuses(ctx.kernel).current(ctx.kernel, ctx.db, ctx.now_us))
+
+
+ACTS: tuple[Act, ...] = (list_,)

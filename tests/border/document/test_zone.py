@@ -1,0 +1,140 @@
+"""The zone out of a picture: read however the page is held, or else one word that helps; never read wrong in silence."""
+
+from __future__ import annotations
+
+import os
+import socket
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from egide.border.document import band
+from egide.border.document.zone import LEAST, MAX_BYTES, Reading, ZoneReader, _judged, _sets, _why
+from egide.kernel.errors import BadInput, TooLarge
+from tests.border.document.drawn import encoded, page
+
+CASES = settings(
+    max_examples=int(os.environ.get("EGIDE_FUZZ", "50")), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+TODAY = date(2026, 11, 27)
+TD3 = ("P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<", "L898902C36UTO7408122F1204159ZE184226B<<<<<10")
+TD1 = ("I<UTOD231458907<<<<<<<<<<<<<<<", "7408122F1204159UTO<<<<<<<<<<<6", "ERIKSSON<<ANNA<MARIA<<<<<<<<<<")
+TD2 = ("I<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<", "D231458907UTO7408122F1204159<<<<<<<6")
+
+
+@pytest.fixture(scope="module")
+def reader() -> ZoneReader:
+    return ZoneReader()
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture is read, and the model loaded, without asking anybody."""
+
+    def refused(*_: Any, **__: Any) -> None:
+        raise AssertionError("something was fetched")
+
+    monkeypatch.setattr(socket.socket, "connect", refused)
+    monkeypatch.setattr(socket, "getaddrinfo", refused)
+
+
+@pytest.mark.parametrize(
+    ("lines", "how"),
+    [
+        (TD3, {}),
+        (TD3, {"tilt": -8, "noise": 10}),
+        (TD3, {"blur": 1.4, "ground": 25}),
+        (TD3, {"tilt": 24}),
+        (TD3, {"glare": 45}),
+        (TD2, {"scale": 0.7}),
+        (TD1, {"tilt": 5}),
+        (TD1, {"tilt": 180}),
+    ],
+    ids=lambda each: " ".join(f"{key} {value}" for key, value in each.items()) if isinstance(each, dict) else "",
+)
+def test_a_page_is_read_however_it_is_held(lines: tuple[str, ...], how: dict[str, Any], reader: ZoneReader) -> None:
+    found = reader.read(page(lines, **how), TODAY)
+    assert found.lines == lines
+    assert found.mrz is not None
+    assert (found.mrz.surname, found.mrz.birth, found.why) == ("ERIKSSON", "740812", "")
+
+
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [({"glare": 500}, {"glare"}), ({"torn": True}, {"unclear"}), ({"scale": 0.22}, {"closer", "not-found"})],
+)
+def test_a_page_that_cannot_be_read_says_what_would_help(
+    how: dict[str, Any], why: set[str], reader: ZoneReader
+) -> None:
+    found = reader.read(page(TD3, **how), TODAY)
+    assert found.mrz is None
+    assert found.why in why
+
+
+def test_a_picture_without_a_zone_is_told_so(reader: ZoneReader) -> None:
+    assert reader.read(encoded(Image.new("L", (800, 600), 128)), TODAY).why == "not-found"
+    noise = np.random.default_rng(1).integers(0, 255, (300, 400), dtype=np.uint8)
+    assert reader.read(encoded(Image.fromarray(noise)), TODAY).mrz is None
+
+
+@pytest.mark.parametrize(
+    ("held", "why"),
+    [
+        ({}, "unclear"),
+        ({"spread": 4.0}, "flat"),
+        ({"slant": 16.0}, "flat"),
+        ({"height": 12.0}, "closer"),
+        ({"height": 12.0, "glare": 0.2}, "glare"),
+    ],
+)
+def test_the_advice_is_what_is_most_wrong(held: dict[str, float], why: str) -> None:
+    line = np.full((40, 900), 200, dtype=np.uint8)
+    usual: dict[str, Any] = {"slant": 1.0, "spread": 0.5, "height": 30.0, "glare": 0.0}
+    assert _why(band.Band(lines=(line, line), **(usual | held))) == why
+
+
+def test_letters_too_small_to_be_told_apart_are_not_read(reader: ZoneReader) -> None:
+    line = np.full((10, 300), 200, dtype=np.uint8)
+    small = band.Band(lines=(line, line), slant=0.0, spread=0.0, height=LEAST - 1, glare=0.0)
+    assert reader._read_band(small, TODAY) == Reading(mrz=None, why="closer")
+
+
+def test_fillers_taken_for_letters_are_not_believed() -> None:
+    """Every check digit holds: the first line of a passport has none."""
+    assert _judged(TD3, TODAY).mrz is not None
+    assert _judged((TD3[0].replace("<", "C").replace("PC", "P<", 1), TD3[1]), TODAY).mrz is None
+
+
+def test_a_row_too_many_is_left_out() -> None:
+    assert TD3 in set(_sets([["UTOPIA<<PASSPORT<<<<<<<<<<<<<<<<<<"], [TD3[0]], [TD3[1]]]))
+
+
+def test_too_many_bytes_or_pixels_are_not_looked_at(reader: ZoneReader) -> None:
+    with pytest.raises(TooLarge):
+        reader.read(bytes(MAX_BYTES + 1), TODAY)
+    with pytest.raises(TooLarge):
+        reader.read(encoded(Image.new("1", (5000, 4000)), "PNG"), TODAY)
+
+
+@CASES
+@given(
+    st.binary(max_size=200),
+    st.sampled_from([b"", b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"RIFF\0\0\0\0WEBP", b"GIF89a"]),
+)
+def test_anything_is_refused_as_no_picture(data: bytes, magic: bytes) -> None:
+    with pytest.raises(BadInput) as caught:
+        ZoneReader().read(magic + data, TODAY)
+    assert caught.value.what.fr
+
+
+@CASES
+@given(st.integers(8, 200), st.integers(8, 200), st.integers(0, 2**32))
+def test_any_picture_has_a_zone_or_none(width: int, height: int, seed: int) -> None:
+    picture = np.random.default_rng(seed).integers(0, 255, (height, width), dtype=np.uint8)
+    found = band.find(picture)
+    assert found is None or 2 <= len(found.lines) <= 3

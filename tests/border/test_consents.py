@@ -1,0 +1,166 @@
+"""Consent is given by the traveller, ends in one step, and leaves a receipt that only they have and anybody can verify."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from egide.border import clerk, erasure, keys, statuses, tables
+from egide.border.consents import AFTER_US, AHEAD_US
+from egide.border.enrolment import _controls
+from egide.border.realm import FACILITATION
+from egide.kernel import merkle
+from egide.kernel import tables as kernel_tables
+from egide.kernel.errors import BadInput, NotFound, Refused
+from egide.protocols.sdjwt.statuslist import StatusList
+from egide.protocols.wallet.errors import WalletError
+from egide.protocols.wallet.tokens import Jwk
+from tests.border.airport import Airport
+
+pytestmark = pytest.mark.anyio
+
+
+def there(airport: Airport, table: Any) -> int:
+    return int(airport.kernel.store.reader().execute(select(func.count()).select_from(table)).scalar() or 0)
+
+
+async def refused(airport: Airport, name: str, **given: Any) -> list[str]:
+    with pytest.raises(Refused) as caught:
+        await airport.ask(name, **given)
+    return [reason.rule for reason in caught.value.decision.reasons]
+
+
+async def test_consent_is_explicit_informed_and_of_who_may_give_it(airport: Airport) -> None:
+    name = "border.consent.give"
+    assert await refused(airport, name, **airport.agreement(agreed=False)) == ["GDPR-7-3-explicit", "GDPR-9-2-a"]
+    assert await refused(airport, name, **airport.agreement(points=[])) == ["GDPR-9-2-a"]
+    assert await refused(airport, name, **airport.agreement(notice=0)) == ["GDPR-13-14"]
+    assert await refused(airport, name, **airport.agreement(age="younger")) == ["LIL-45"]
+    for wrong in ({"departure": "2020-01-01T00:00:00+00:00"}, {"departure": "soon"}, {"points": ["lounge"]}):
+        with pytest.raises(BadInput):
+            await airport.ask(name, **airport.agreement(**wrong))
+    assert there(airport, tables.consent) == 0
+    given = await airport.ask(name, **airport.agreement(age="with-parent"))
+    assert there(airport, tables.consent) == 1
+    assert given["secret"] not in str(airport.kernel.store.reader().execute(select(tables.consent)).all())
+
+
+async def test_only_who_holds_the_secret_ends_it_and_everything_goes_with_it(airport: Airport) -> None:
+    wallet = await airport.traveller()
+    with pytest.raises(NotFound):
+        await airport.ask("border.consent.withdraw", consent=wallet.consent, secret="guessed")
+    assert there(airport, tables.issued) == 4
+    ended = await airport.ask("border.journey.close", consent=wallet.consent, secret=wallet.secret)
+    assert there(airport, tables.consent) == there(airport, tables.issued) == 0
+    status = airport.kernel.store.reader().execute(select(tables.status)).all()
+    assert len(status) == 4
+    assert all(row.revoked for row in status)
+    assert ended["receipt"].count(".") == 2
+    assert ended["receipt"] not in str(airport.kernel.store.reader().execute(select(tables.leaf)).all())
+    links = kernel_tables.concern
+    assert not airport.kernel.store.reader().execute(select(links).where(links.c.person.like("consent:%"))).all()
+    with pytest.raises(NotFound):
+        await airport.ask("border.journey.close", consent=wallet.consent, secret=wallet.secret)
+
+
+async def test_the_wallet_verifies_revocation_and_erasure_by_itself(airport: Airport) -> None:
+    wallet = await airport.traveller()
+    receipt = (await airport.ask("border.consent.withdraw", consent=wallet.consent, secret=wallet.secret))["receipt"]
+    leaf = erasure.leaf_of(receipt).hex()
+    with pytest.raises(NotFound):
+        await airport.ask("border.erasure.prove", leaf=leaf)
+    anchored = Written()
+    airport.kernel.things["border-consortium"] = anchored
+    await clerk.Clerk(airport.kernel).tick()
+    proof = erasure.Proof(**await airport.ask("border.erasure.prove", leaf=leaf))
+    assert anchored.roots == [bytes.fromhex(proof.root)]
+    assert proof.anchored == "block 7"
+    assert proof.size == erasure.LEAST, "one traveller's hash alone would be the root"
+    listed = await airport.ask("border.status.list")
+    (key,) = [each for each in (await airport.ask("border.trust.list"))["keys"] if each["kid"] == airport.issuer]
+    issuer, now = Jwk("EC", "P-256", key["x"], key["y"], key["kid"]), airport.clock.now_us() // 1_000_000
+    told = erasure.verify(receipt, proof, issuer, listed["token"], now)
+    assert told.reason == "withdrawn"
+    assert len(told.statuses) == 4
+    with pytest.raises(merkle.ProofError):
+        erasure.verify(
+            receipt, erasure.Proof(**{**_plain(proof), "index": proof.index ^ 1}), issuer, listed["token"], now
+        )
+    with pytest.raises((WalletError, merkle.ProofError)):
+        erasure.verify(receipt[:-4] + "AAAA", proof, issuer, listed["token"], now)
+    older = StatusList(1, statuses.SIZE).token(
+        told.uri, _signer(airport), now, ttl=60, life=600, kid=airport.issuer
+    )  # fmt: skip
+    with pytest.raises(WalletError, match="still counts"):
+        erasure.verify(receipt, proof, issuer, older, now)
+
+
+class Written:
+    """A consortium's ledger that remembers what was written."""
+
+    def __init__(self) -> None:
+        self.roots: list[bytes] = []
+
+    def trusted(self, _kid: str, _role: str, _at: int) -> object:
+        return object()
+
+    def erasure_root(self, root: bytes) -> str:
+        self.roots.append(root)
+        return "block 7"
+
+
+def _plain(proof: erasure.Proof) -> dict[str, Any]:
+    return {name: getattr(proof, name) for name in proof.__struct_fields__}
+
+
+def _signer(airport: Airport) -> Any:
+    return keys.signer(FACILITATION, airport.kernel, airport.kernel.store.reader(), airport.issuer)
+
+
+async def test_nobody_writes_where_nothing_was_erased(airport: Airport) -> None:
+    before = airport.kernel.log.size
+    await clerk.Clerk(airport.kernel).tick()
+    assert airport.kernel.log.size == before
+
+
+async def test_what_the_wallet_forgot_the_clock_erases(airport: Airport) -> None:
+    await airport.traveller()
+    airport.move(hours=30)
+    await airport.until(lambda: there(airport, tables.consent) == 0, 20)
+    assert there(airport, tables.issued) == 0
+    revoked = airport.kernel.store.reader().execute(select(tables.status.c.revoked)).all()
+    assert all(row.revoked for row in revoked)
+
+
+async def test_the_status_list_is_signed_anew_as_soon_as_one_is_revoked(airport: Airport) -> None:
+    wallet = await airport.traveller()
+    first = await airport.ask("border.status.list")
+    assert first == await airport.ask("border.status.list")
+    await airport.ask("border.consent.withdraw", consent=wallet.consent, secret=wallet.secret)
+    assert (await airport.ask("border.status.list"))["token"] != first["token"]
+
+
+async def test_an_enrolment_without_a_consent_is_refused_and_ends_with_it(airport: Airport) -> None:
+    given = {"consent": "nobody", "secret": "none"}
+    assert await airport.refused("officer", "border.enrol.open", **given) == ["GDPR-7-3-explicit"]
+    consent = await airport.ask("border.consent.give", **airport.agreement())
+    opened = await airport.act("officer", "border.enrol.open", consent=consent["id"], secret=consent["secret"])
+    assert opened["tokens"] == 6
+    assert opened["offer"].startswith("openid-credential-offer://")
+    await airport.ask("border.consent.withdraw", consent=consent["id"], secret=consent["secret"])
+    with pytest.raises(NotFound):
+        await airport.act("officer", "border.document.read", enrolment=opened["enrolment"], chip="-")
+
+
+def test_a_token_for_each_point_that_was_agreed_to_and_two_to_spare() -> None:
+    made = _controls(["security", "boarding"])
+    assert [control for control, _claims in made] == ["security", "boarding", "spare", "spare"]
+    assert made[0][1] == ("flight",)
+    assert made[2][1] == ("flight", "doc_ok", "face_t")
+
+
+def test_an_agreement_is_for_thirty_days_at_most() -> None:
+    assert timedelta(microseconds=AFTER_US + AHEAD_US) == timedelta(days=30)

@@ -1,0 +1,229 @@
+"""A control: a word comes out, a receipt for the wallet, one more in a count, and nothing else is left."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from egide.border import holding, realm, statuses, tables
+from egide.border.room.messages import StatusToken
+from egide.border.token import question
+from egide.border.token.answer import seal
+from egide.kernel import tables as kernel_tables
+from egide.kernel.errors import NotFound
+from egide.protocols.sdjwt.signing import public_of
+from egide.protocols.vapid import decoded, encoded
+from egide.protocols.wallet.tokens import Jwk
+from tests.border.airport import Airport
+from tests.border.traveller import Tablet, frame
+from tests.world import Terminal
+
+pytestmark = pytest.mark.anyio
+
+
+def rows(airport: Airport, table: Any) -> list[Any]:
+    return list(airport.kernel.store.reader().execute(select(table)).all())
+
+
+def told(airport: Airport, name: str) -> list[bytes]:
+    out = kernel_tables.outbox
+    found = airport.kernel.store.reader().execute(select(out.c.payload).where(out.c.name == name)).all()
+    return [bytes(row.payload) for row in found]
+
+
+async def test_a_token_opens_the_gate_once_and_the_wallet_alone_keeps_the_receipt(airport: Airport) -> None:
+    wallet = await airport.traveller()
+    passed = await airport.passes("security", wallet)
+    assert (passed["result"], passed["why"]) == ("pass", "")
+    assert passed["receipt"].count(".") == 2
+    counted = rows(airport, tables.facilitation.count)
+    assert [(row.point, row.outcome, row.n) for row in counted] == [("security", "pass", 1)]
+    (event,) = told(airport, "gate.passed")
+    assert set(json.loads(event)) == {"point", "stream", "second"}
+    again = await airport.passes("security", wallet)
+    assert (again["result"], again["why"], again["receipt"]) == ("refused", "replayed", "")
+
+
+async def test_the_request_says_who_asks_for_what_and_that_nothing_is_kept(airport: Airport) -> None:
+    opened = await airport.opened("boarding", external=False)
+    body = json.loads(decoded(opened["request"].split(".")[1]))
+    assert body["client_id"] == f"facilitation:{airport.gates['facilitation']}"
+    assert [each["path"] for each in body["dcql_query"]["credentials"][0]["claims"]] == [["flight"], ["doc_ok"]]
+    assert body["egide_border"]["retention_s"] == 0
+    assert body["egide_border"]["legal_basis"] == ""
+    assert not opened["face"]
+    opened = await airport.opened("boarding", external=True)
+    assert opened["face"]
+    assert opened["legal_basis"] == "eu/carriers 26(1)(b)"
+    assert opened["challenge"]
+
+
+async def test_a_wallet_without_a_network_answers_the_gates_picture(airport: Airport) -> None:
+    wallet, opened = await airport.traveller(), await airport.opened("bag-drop")
+    listed = (await airport.ask("border.trust.list"))["keys"]
+    trusted = {
+        key["kid"]: public_of(Jwk("EC", "P-256", key["x"], key["y"])) for key in listed if key["role"] == "verifier"
+    }
+    asked = question.read(decoded(opened["picture"]), trusted.get, airport.clock.now_us() // 1_000_000)
+    token = wallet.tokens["bag-drop"]
+    sealed = encoded(seal(asked, token.issued.cwt, token.secret, token.sign))
+    found = await airport.act(
+        "officer", "border.control.present", control=opened["control"], answer=sealed, offline=True
+    )
+    assert found["result"] == "pass"
+
+
+async def test_a_gate_that_is_not_on_the_trust_list_is_refused_by_article(airport: Airport) -> None:
+    await airport.act("administrator", "border.key.end", kid=airport.gates["facilitation"])
+    given = {"point": "security", "gate": airport.gates["facilitation"], "external": False}
+    assert await airport.refused("officer", "border.control.open", **given) == ["EIDAS-5b-1"]
+
+
+async def test_a_gate_that_the_consortium_removed_is_refused_whatever_our_own_table_says(airport: Airport) -> None:
+    class Removed:
+        def trusted(self, _kid: str, _role: str, _at: int) -> None:
+            return None
+
+    airport.kernel.things["border-consortium"] = Removed()
+    given = {"point": "security", "gate": airport.gates["facilitation"], "external": False}
+    assert await airport.refused("officer", "border.control.open", **given) == ["EIDAS-5b-1"]
+
+
+async def test_without_the_equal_lane_or_without_an_officer_nobody_is_controlled(airport: Airport) -> None:
+    given = {"point": "security", "gate": airport.gates["facilitation"], "external": False}
+    await airport.lanes("security", equal_open=False)
+    assert await airport.refused("officer", "border.control.open", **given) == ["GDPR-7-4"]
+    await airport.lanes("security", staffed=False)
+    assert await airport.refused("officer", "border.control.open", **given) == ["AIA-14"]
+
+
+async def test_consent_that_is_withdrawn_stops_at_once(airport: Airport) -> None:
+    wallet = await airport.traveller()
+    opened = await airport.opened("security")
+    await airport.ask("border.consent.withdraw", consent=wallet.consent, secret=wallet.secret)
+    name, answer = "border.control.present", airport.answer(wallet.tokens["security"], opened)
+    assert await airport.refused("officer", name, control=opened["control"], answer=answer) == ["GDPR-7-3-explicit"]
+
+
+async def test_two_tries_then_the_officer_who_decides_in_one_of_two_words(airport: Airport) -> None:
+    wallet, opened = await airport.traveller(), await airport.opened("security")
+    stranger = (await airport.traveller()).tokens["bag-drop"]
+    broken = {"control": opened["control"], "answer": airport.answer(stranger, opened)[:-9]}
+    first = await airport.act("officer", "border.control.present", **broken)
+    assert (first["result"], first["why"], first["tries_left"]) == ("refused", "encryption", 1)
+    second = await airport.act("officer", "border.control.present", **broken)
+    assert (second["result"], second["tries_left"]) == ("officer", 0)
+    (case,) = (await airport.act("officer", "border.officer.list"))["cases"]
+    assert (case["point"], case["why"]) == ("security", "encryption")
+    tablet = Tablet()
+    look = {"case": case["case"], "tablet": tablet.jwk, "document_in_hand": True}
+    shown = await airport.act("officer", "border.officer.look", **look)
+    assert tablet.open(shown["sealed"])["why"] == "encryption"
+    decision = {"case": case["case"], "word": "let-through", "reason": "same-person"}
+    decided = await airport.act("officer", "border.officer.decide", **decision)
+    assert decided["receipt"]
+    assert wallet.receipts == []
+    with pytest.raises(NotFound):
+        await airport.act("officer", "border.officer.decide", **decision)
+
+
+async def test_the_officer_looks_with_the_document_in_hand_or_not_at_all(airport: Airport) -> None:
+    opened = await airport.opened("security")
+    await airport.act("officer", "border.control.reject", control=opened["control"], officer=True)
+    look = {"case": opened["control"], "tablet": Tablet().jwk, "document_in_hand": False}
+    with pytest.raises(Exception, match="document in your hand"):
+        await airport.act("officer", "border.officer.look", **look)
+
+
+async def test_the_gate_and_the_officer_hear_what_concerns_them_over_their_own_connections(airport: Airport) -> None:
+    gate, tablet = (Terminal(airport.person("officer")) for _ in range(2))
+    await airport.act("officer", "border.officer.list", tablet)
+    given = {"point": "security", "gate": airport.gates["facilitation"], "external": False}
+    opened = await airport.act("officer", "border.control.open", gate, **given)
+    going = holding.holding(airport.kernel)
+    assert going.request(opened["control"]) == opened["request"]
+    assert going.answered(opened["control"], "response=…")
+    assert gate.pushed[-1] == {"push": "border.answer", "control": opened["control"], "answer": "response=…"}
+    assert not going.answered("another", "response=…")
+    await airport.act("officer", "border.control.reject", control=opened["control"], officer=True, why="camera")
+    assert tablet.pushed == [{"push": "border.cases", "realm": "facilitation"}], "a nudge, and nothing of the case"
+    assert (await airport.act("officer", "border.officer.list"))["cases"][0]["why"] == "camera"
+    assert not going.answered(opened["control"], "too late")
+    decision = {"case": opened["control"], "word": "to-the-desk", "reason": "asked-for-a-person"}
+    await airport.act("officer", "border.officer.decide", **decision)
+    assert gate.pushed[-1]["word"] == "to-the-desk"
+    assert len(tablet.pushed) == 2
+
+
+async def test_everybody_can_read_what_a_point_asks(airport: Airport) -> None:
+    shown = {each["id"]: each for each in (await airport.ask("border.point.list"))["points"]}
+    assert set(shown) == {"bag-drop", "security", "boarding"}
+    assert shown["boarding"]["legal_basis"] == "eu/carriers 26(1)(b)"
+    (border,) = (await airport.ask("border.police.point.list"))["points"]
+    assert border["document"]
+
+
+async def test_a_machine_decides_nothing(airport: Airport) -> None:
+    opened = await airport.opened("security")
+    await airport.act("officer", "border.control.reject", control=opened["control"], officer=True)
+    act = airport.kernel.acts["border.officer.decide"]
+    assert "automated_decision" in airport.kernel.guard.required_facts(act.name)
+    assert not airport.kernel.system(tables.FACILITATION).may(act, airport.clock.now_us())
+
+
+async def test_who_leaves_the_gate_leaves_nothing_behind(airport: Airport) -> None:
+    opened = await airport.opened("security")
+    held = holding.holding(airport.kernel).find(realm.FACILITATION, opened["control"])
+    await airport.act("officer", "border.control.reject", control=opened["control"], officer=False)
+    await airport.until(lambda: held.room._process.returncode is not None)
+    with pytest.raises(NotFound):
+        await airport.act("officer", "border.control.reject", control=opened["control"], officer=False)
+
+
+async def test_a_status_list_too_old_is_the_officers_and_nobody_is_refused(airport: Airport) -> None:
+    wallet = await airport.traveller()
+    listed = statuses.Statuses().current(airport.kernel, airport.kernel.store.reader(), airport.clock.now_us())
+    airport.kernel.things["border-lists"] = (StatusToken(listed.uri, listed.issuer, listed.token),)
+    airport.move(hours=2)
+    opened = await airport.opened("security")
+    presented = await airport.present("security", wallet.tokens["security"], opened)
+    assert (presented["result"], presented["why"]) == ("officer", "stale")
+
+
+async def test_at_the_border_no_machine_refuses_and_without_the_document_the_law_does(airport: Airport) -> None:
+    wallet = await airport.traveller()
+    opened = await airport.opened("border", external=True)
+    name, answer = "border.police.control.present", airport.answer(wallet.tokens["border"], opened)
+    assert await airport.refused("officer", name, control=opened["control"], answer=answer) == ["SBC-8-2"]
+    chip = frame(b"no chip", opened["key"])
+    presented = await airport.present("border", wallet.tokens["border"], opened, chip=chip)
+    assert (presented["result"], presented["why"]) == ("officer", "chip")
+    other = await airport.opened("border", external=True)
+    broken = airport.answer(wallet.tokens["border"], other)[:-9]
+    given = {"control": other["control"], "answer": broken, "chip": frame(b"none", other["key"])}
+    presented = await airport.act("officer", name, **given)
+    assert (presented["result"], presented["why"]) == ("officer", "encryption")
+    word = {"case": other["control"], "word": "to-the-desk", "reason": "cannot-tell"}
+    with pytest.raises(Exception, match="not of this control"):
+        await airport.act("officer", "border.police.officer.decide", **word)
+    await airport.act("officer", "border.police.officer.decide", **word | {"word": "second-line"})
+
+
+async def test_the_realms_do_not_meet(airport: Airport) -> None:
+    """What one realm holds of a control does not exist in the other."""
+    opened = await airport.opened("security")
+    with pytest.raises(NotFound):
+        await airport.act("officer", "border.police.control.reject", control=opened["control"], officer=True)
+    given = {"point": "border", "gate": airport.gates["border-police"], "external": True}
+    with pytest.raises(NotFound):
+        await airport.act("officer", "border.control.open", **given)
+
+
+async def test_who_may_not_is_refused(airport: Airport) -> None:
+    given = {"point": "security", "gate": airport.gates["facilitation"], "external": False}
+    assert "GDPR-29" in await airport.refused("dpo", "border.control.open", **given)
+    given |= {"point": "border", "gate": airport.gates["border-police"]}
+    assert "LED-29" in " ".join(await airport.refused("dpo", "border.police.control.open", **given))

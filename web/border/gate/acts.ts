@@ -1,0 +1,84 @@
+/** The acts of a gate, and which realm's they are: consent's (facilitation) or the law's (border police). */
+import { act, type Text } from '../../kit';
+import type { PublicKey } from '../shared/seal';
+
+export type Realm = 'facilitation' | 'border-police';
+export type Move = 'left' | 'right' | 'up' | 'down' | 'closer';
+
+const ACTS: Record<Realm, string> = { facilitation: 'border', 'border-police': 'border.police' };
+
+export function named(realm: Realm, name: string): string {
+  return `${ACTS[realm]}.${name}`;
+}
+
+/** Which gate this is. Nothing in it is about a traveller: it stands in the page's address. */
+export interface Place {
+  realm: Realm;
+  point: string;
+  /** Of the gate's key. */
+  gate: string;
+  /** The journeys that pass here leave the Schengen area. */
+  external: boolean;
+}
+
+export interface Opened {
+  control: string;
+  picture: string;
+  key: PublicKey;
+  title: Text;
+  purpose: Text;
+  claims: string[];
+  legal_basis: string;
+  equal: Text;
+  face: boolean;
+  document: boolean;
+  frames: number;
+  /** Movements and when they are asked for, ms since the first frame. */
+  challenge: [Move, number][];
+  life_s: number;
+}
+
+export interface Presented {
+  result: 'pass' | 'unsure' | 'refused' | 'officer';
+  why: string;
+  guidance: string[];
+  receipt: string;
+  tries_left: number;
+}
+
+export interface Given {
+  answer: string;
+  offline: boolean;
+  frames: string[];
+  chip: string;
+}
+
+export interface TrustedKey {
+  kid: string;
+  role: 'issuer' | 'verifier';
+  since: string;
+  until: string | null;
+}
+
+export async function opened(place: Place): Promise<Opened> {
+  const { realm, ...asking } = place;
+  return (await act<Opened>(named(realm, 'control.open'), asking)).result;
+}
+
+export async function presented(realm: Realm, control: string, given: Given): Promise<Presented> {
+  return (await act<Presented>(named(realm, 'control.present'), { control, ...given })).result;
+}
+
+/** Why a control ends here: a person is wanted, the camera is gone, the token does not count; or the traveller left. */
+export type Leaving = 'asked' | 'camera' | 'refused' | 'left';
+
+/** It is over where the traveller left; else an officer is called, and told why. */
+export async function rejected(realm: Realm, control: string, why: Leaving): Promise<void> {
+  await act(named(realm, 'control.reject'), { control, officer: why !== 'left', why });
+}
+
+/** The gates' keys of a realm that are trusted now. */
+export async function gates(realm: Realm): Promise<TrustedKey[]> {
+  const { result } = await act<{ keys: TrustedKey[] }>(named(realm, 'trust.list'));
+  return result.keys.filter((key) => key.role === 'verifier' && key.until === null);
+}

@@ -1,0 +1,222 @@
+/**
+ * One traveller at a gate, step by step; what goes wrong ends in the same calm step: an officer comes.
+ *
+ *     languages → (document) → code → (face) → checking → pass | again | officer
+ *
+ * Frames and the wallet's answer are sealed to the room of the control before they leave the page; nothing is kept here when the
+ * next traveller comes. Why an officer is wanted is said to the officer, never on this screen.
+ */
+import { base64url, fromBase64url, seal } from '../shared/seal';
+import { Camera } from '../shared/camera';
+import { scanned } from '../shared/codes';
+import { opened, presented, rejected, type Given, type Leaving, type Move, type Opened, type Place, type Presented } from './acts';
+import { chipRead } from './chip';
+
+export type Guidance = 'alone' | 'closer' | 'light' | 'turn' | 'still';
+
+export type Step =
+  | { at: 'languages' }
+  | { at: 'document'; open: Opened }
+  | { at: 'code'; open: Opened }
+  | { at: 'face'; open: Opened; move: Move | 'straight'; done: number }
+  | { at: 'checking'; open: Opened | null }
+  | { at: 'again'; open: Opened; guidance: Guidance }
+  | { at: 'pass'; receipt: string }
+  | { at: 'officer' }
+  | { at: 'closed' };
+
+/** Between two looks for the wallet's answer, and between two frames of a face. */
+const SCAN_EVERY_MS = 120;
+const FRAME_EVERY_MS = 100;
+/** After the last movement was asked for: people turn their head within a second and a half (the room waits 2.5 s at most). */
+const LAST_MOVE_MS = 1700;
+const AGAIN_MS = 1800;
+const PASS_MS = 10_000;
+const OFFICER_MS = 15_000;
+const CLOSED_MS = 8_000;
+/** A control that ends while its answer is under way is nobody's: it is left a little before. */
+const MARGIN_MS = 5_000;
+const GUIDANCE: readonly string[] = ['alone', 'closer', 'light', 'turn', 'still'] satisfies Guidance[];
+
+/** Somebody left, or the next traveller came: what was under way is nobody's. */
+class Left extends Error {}
+class NoCamera extends Error {}
+
+export class Flow {
+  step = $state<Step>({ at: 'languages' });
+  /** What the camera sees, for the traveller to see too; null while it rests. */
+  stream = $state.raw<MediaStream | null>(null);
+  #camera = new Camera();
+  #control: Opened | null = null;
+  #round = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private place: Place) {
+    this.#camera.onlost = () => {
+      this.stream = null;
+      if (this.#control) void this.officer('camera');
+    };
+  }
+
+  /** A traveller chose a language. */
+  async begin(): Promise<void> {
+    const round = ++this.#round;
+    this.step = { at: 'checking', open: null };
+    try {
+      this.#control = await opened(this.place);
+    } catch {
+      // The law says no (nobody is at the post, the equal lane is closed), or the platform is away: this gate opens for nobody.
+      if (round === this.#round) this.#rest({ at: 'closed' }, CLOSED_MS);
+      return;
+    }
+    if (round !== this.#round) return void this.#end('left');
+    try {
+      await this.#pass(round, this.#control);
+    } catch (error) {
+      if (!(error instanceof Left) && round === this.#round) await this.officer(error instanceof NoCamera ? 'camera' : 'refused');
+    }
+  }
+
+  /** A person is wanted: the traveller prefers one, or the machine is at its end. */
+  async officer(why: Leaving): Promise<void> {
+    this.#round += 1;
+    this.#rest({ at: 'officer' }, OFFICER_MS);
+    await this.#end(why);
+  }
+
+  /** The traveller walks away, or takes the other lane. */
+  async leave(): Promise<void> {
+    this.#round += 1;
+    this.#rest({ at: 'languages' }, 0);
+    await this.#end('left');
+  }
+
+  /** The page closes. */
+  close(): void {
+    this.#round += 1;
+    clearTimeout(this.#timer);
+    this.#camera.stop();
+    if (this.#control) void this.#end('left');
+  }
+
+  async #pass(round: number, open: Opened): Promise<void> {
+    const ends = performance.now() + open.life_s * 1000 - MARGIN_MS;
+    this.#timer = setTimeout(() => void this.leave(), open.life_s * 1000 - MARGIN_MS);
+    const given: Given = { answer: '', offline: true, frames: [], chip: '' };
+    if (open.document) {
+      this.#show(round, { at: 'document', open });
+      given.chip = await chipRead(open.key, () => round === this.#round && performance.now() < ends);
+    }
+    this.#show(round, { at: 'code', open });
+    await this.#look();
+    given.answer = base64url(await this.#answer(round));
+    for (;;) {
+      if (open.face) given.frames = await this.#face(round, open);
+      this.#show(round, { at: 'checking', open });
+      const result = await presented(this.place.realm, open.control, given);
+      this.#still(round);
+      if (result.result !== 'unsure') return this.#finish(result);
+      const guidance = result.guidance.find((word) => GUIDANCE.includes(word)) ?? 'still';
+      this.#show(round, { at: 'again', open, guidance: guidance as Guidance });
+      await this.#wait(round, AGAIN_MS);
+    }
+  }
+
+  #finish(result: Presented): void {
+    if (result.result === 'pass') {
+      this.#control = null;
+      this.#rest({ at: 'pass', receipt: result.receipt }, PASS_MS);
+    } else if (result.result === 'officer') {
+      this.#control = null;
+      this.#rest({ at: 'officer' }, OFFICER_MS);
+    } else {
+      void this.officer('refused');
+    }
+  }
+
+  /** The wallet's answer, as its screen shows it to the camera. */
+  async #answer(round: number): Promise<Uint8Array> {
+    for (;;) {
+      const pixels = this.#camera.pixels();
+      const found = pixels ? scanned(pixels, 'answer') : null;
+      if (found) return found;
+      await this.#wait(round, SCAN_EVERY_MS);
+    }
+  }
+
+  /** The frames of the face, each sealed to the room with the moment it was taken. */
+  async #face(round: number, open: Opened): Promise<string[]> {
+    const until = open.challenge.length > 0 ? Math.max(...open.challenge.map(([, at]) => at)) + LAST_MOVE_MS : open.frames * 400;
+    const began = performance.now();
+    const sealed: Promise<string>[] = [];
+    for (let at = 0; at <= until; at = performance.now() - began) {
+      const asked = open.challenge.filter(([, when]) => when <= at).at(-1);
+      this.#show(round, { at: 'face', open, move: asked?.[0] ?? 'straight', done: at / until });
+      const frame = await this.#frame(at);
+      if (frame) sealed.push(seal(frame, open.key));
+      await this.#wait(round, Math.max(0, FRAME_EVERY_MS - (performance.now() - began - at)));
+    }
+    return Promise.all(sealed);
+  }
+
+  async #frame(at: number): Promise<Uint8Array<ArrayBuffer> | null> {
+    const picture = await this.#camera.jpeg();
+    if (!picture) return null;
+    const frame = new Uint8Array(picture.length + 4);
+    new DataView(frame.buffer).setUint32(0, Math.round(at));
+    frame.set(picture, 4);
+    return frame;
+  }
+
+  async #look(): Promise<void> {
+    try {
+      this.stream = await this.#camera.start();
+    } catch (error) {
+      throw new NoCamera('no camera', { cause: error });
+    }
+  }
+
+  #show(round: number, step: Step): void {
+    this.#still(round);
+    this.step = step;
+  }
+
+  #still(round: number): void {
+    if (round !== this.#round) throw new Left();
+  }
+
+  async #wait(round: number, ms: number): Promise<void> {
+    await new Promise((done) => setTimeout(done, ms));
+    this.#still(round);
+  }
+
+  /** A last screen for a while, then the next traveller; the camera rests too. */
+  #rest(step: Step, ms: number): void {
+    clearTimeout(this.#timer);
+    this.#camera.stop();
+    this.stream = null;
+    this.step = step;
+    if (ms === 0) return;
+    this.#timer = setTimeout(() => {
+      this.#round += 1;
+      this.step = { at: 'languages' };
+    }, ms);
+  }
+
+  async #end(why: Leaving): Promise<void> {
+    const control = this.#control;
+    this.#control = null;
+    if (!control) return;
+    try {
+      await rejected(this.place.realm, control.control, why);
+    } catch (error) {
+      // It ended by itself meanwhile; the officer sees the screen.
+      console.info('gate:', error);
+    }
+  }
+}
+
+/** The bytes of the question in this control's picture. */
+export function question(open: Opened): Uint8Array {
+  return fromBase64url(open.picture);
+}

@@ -1,0 +1,4 @@
+import { start } from '../../kit/mount';
+import Gate from './Gate.svelte';
+
+start(Gate, 'console');

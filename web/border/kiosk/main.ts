@@ -1,0 +1,4 @@
+import { start } from '../../kit/mount';
+import Kiosk from './Kiosk.svelte';
+
+start(Kiosk, 'resident');

@@ -1,0 +1,54 @@
+/** The officer's acts, and how a tablet opens what a room sealed to it alone. */
+import { act } from '../../kit';
+import { named, type Realm } from '../gate/acts';
+import { newKey, open } from '../shared/seal';
+
+export interface Case {
+  case: string;
+  point: string;
+  since: string;
+  why: string;
+  realm: Realm;
+}
+
+export type Word = 'let-through' | 'to-the-desk' | 'second-line';
+export type Reason = 'same-person' | 'other-person' | 'cannot-tell' | 'document-doubtful' | 'camera-or-light' | 'asked-for-a-person';
+
+/** What the room shows one tablet: pictures as base64, "" where there is none; what the token said. */
+export interface Seen {
+  live: string;
+  portrait: string;
+  claims: Record<string, string>;
+  why: string;
+}
+
+const REALMS: readonly Realm[] = ['facilitation', 'border-police'];
+
+/** The passages that wait in both realms, the longest waiting first. */
+export async function cases(): Promise<Case[]> {
+  const found = await Promise.all(
+    REALMS.map(async (realm) => {
+      const { result } = await act<{ cases: Omit<Case, 'realm'>[] }>(named(realm, 'officer.list'));
+      return result.cases.map((one) => ({ ...one, realm }));
+    }),
+  );
+  return found.flat().sort((a, b) => a.since.localeCompare(b.since));
+}
+
+/** The pictures, opened here with a key that was drawn for this look and is gone with it. */
+export async function look(of: Case, document_in_hand: boolean): Promise<Seen> {
+  const own = await newKey();
+  const given = { case: of.case, tablet: own.publicKey, document_in_hand };
+  const { result } = await act<{ sealed: string }>(named(of.realm, 'officer.look'), given);
+  return JSON.parse(new TextDecoder().decode(await open(result.sealed, own))) as Seen;
+}
+
+export async function decide(of: Case, word: Word, reason: Reason): Promise<string> {
+  const { result } = await act<{ receipt: string }>(named(of.realm, 'officer.decide'), { case: of.case, word, reason });
+  return result.receipt;
+}
+
+/** The two words of a realm. */
+export function wordsOf(realm: Realm): [Word, Word] {
+  return ['let-through', realm === 'border-police' ? 'second-line' : 'to-the-desk'];
+}

@@ -1,0 +1,4 @@
+import { start } from '../../kit/mount';
+import Tablet from './Tablet.svelte';
+
+start(Tablet, 'console');

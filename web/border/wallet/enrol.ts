@@ -1,0 +1,4 @@
+import { start } from '../../kit/mount';
+import Enrol from './Enrol.svelte';
+
+start(Enrol, 'resident');

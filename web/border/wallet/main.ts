@@ -1,0 +1,4 @@
+import { start } from '../../kit/mount';
+import Wallet from './Wallet.svelte';
+
+start(Wallet, 'resident');

@@ -1,0 +1,135 @@
+/** What the wallet says: plain, calm, short. */
+import { dictionary, plural, say, type Text } from '../../kit';
+import type { Claim } from './crypto/question';
+
+export const t = dictionary({
+  title: { fr: 'Mon passage', en: 'My pass' },
+  skip: { fr: 'Aller au contenu', en: 'Skip to content' },
+  home: { fr: 'Mon passage', en: 'My pass' },
+  day: { fr: 'jour', en: 'day' },
+  night: { fr: 'nuit', en: 'night' },
+  red: { fr: 'nuit rouge', en: 'red night' },
+  theme: (is: string, next: string) => ({ fr: `Couleurs : ${is}. Passer à ${next}`, en: `Colours: ${is}. Switch to ${next}` }),
+  offline: { fr: 'Sans réseau : vous pouvez passer une porte.', en: 'No network: you can still pass a gate.' },
+  newer: { fr: 'Une version plus récente est prête.', en: 'A newer version is ready.' },
+  take: { fr: 'La prendre', en: 'Use it' },
+  unable: { fr: 'Ce navigateur ne peut rien garder', en: 'This browser cannot keep anything' },
+  unableHow: {
+    fr: 'Ouvrez cette page hors d’une fenêtre privée, ou prenez la voie sans biométrie : elle mène au même endroit.',
+    en: 'Open this page outside a private window, or take the lane without biometrics: it leads to the same place.',
+  },
+  // Home
+  none: { fr: 'Aucun voyage n’est préparé sur ce téléphone', en: 'No journey is prepared on this phone' },
+  noneHow: {
+    fr: 'Vous pouvez passer les contrôles de l’aéroport sans sortir vos papiers à chaque fois. Vos données restent sur ce téléphone.',
+    en: 'You can pass the airport’s controls without taking out your papers each time. Your data stays on this phone.',
+  },
+  prepare: { fr: 'Préparer mon passage', en: 'Prepare my pass' },
+  equalTitle: { fr: 'Sans ce téléphone, c’est pareil', en: 'Without this phone, it is the same' },
+  equal: {
+    fr: 'À chaque contrôle, une voie sans biométrie est ouverte. Même service, sans attente plus longue : l’attente y est mesurée, et une alarme sonne si elle est pire.',
+    en: 'At every control a lane without biometrics is open. Same service, no longer wait: the wait is measured there, and an alarm rings if it is worse.',
+  },
+  flight: { fr: 'Vol', en: 'Flight' },
+  departure: { fr: 'Départ', en: 'Departure' },
+  until: { fr: 'Fin des jetons', en: 'Tokens end' },
+  tokens: { fr: 'Jetons', en: 'Tokens' },
+  tokensHow: { fr: 'Chacun sert une fois, à un seul contrôle.', en: 'Each serves once, at one control.' },
+  spare: { fr: 'En réserve', en: 'Spare' },
+  ready: { fr: 'prêt', en: 'ready' },
+  shown: { fr: 'montré', en: 'shown' },
+  left: (n: number) => ({ fr: `${plural(n, 'jeton prêt', 'jetons prêts', 'fr')}`, en: `${plural(n, 'token ready', 'tokens ready', 'en')}` }),
+  atGate: { fr: 'Je suis à une porte', en: 'I am at a gate' },
+  unfinished: { fr: 'Votre accord est donné ; il reste à passer à la borne.', en: 'Your agreement is given; the kiosk is next.' },
+  goOn: { fr: 'Continuer', en: 'Go on' },
+  who: { fr: 'Qui a demandé quoi', en: 'Who asked what' },
+  stop: { fr: 'Arrêter et tout effacer', en: 'Stop and erase everything' },
+  proofs: { fr: 'Preuves d’effacement', en: 'Proofs of erasure' },
+  // Gate
+  gateTitle: { fr: 'À la porte', en: 'At the gate' },
+  scan: { fr: 'Visez le code de la porte', en: 'Point at the gate’s code' },
+  scanHow: { fr: 'Rien n’est envoyé tant que vous n’avez pas vu qui demande, et quoi.', en: 'Nothing is sent until you have seen who asks, and what.' },
+  camera: { fr: 'Ce que voit la caméra', en: 'What the camera sees' },
+  noCamera: { fr: 'La caméra ne s’ouvre pas', en: 'The camera does not open' },
+  noCameraHow: { fr: 'Autorisez-la pour ce site, ou prenez la voie sans biométrie.', en: 'Allow it for this site, or take the lane without biometrics.' },
+  typed: { fr: 'Je ne peux pas viser : saisir le code', en: 'I cannot aim: type the code' },
+  code: { fr: 'Texte du code', en: 'Text of the code' },
+  use: { fr: 'Lire ce code', en: 'Read this code' },
+  asks: { fr: 'Cette porte demande', en: 'This gate asks for' },
+  asker: { fr: 'Qui demande', en: 'Who asks' },
+  trustedSince: (since: string) => ({ fr: `sur la liste de confiance depuis le ${since}`, en: `on the trust list since ${since}` }),
+  purpose: { fr: 'Pourquoi', en: 'Why' },
+  basis: { fr: 'Texte', en: 'Text' },
+  noBasis: { fr: 'aucun texte ne demande ici qui vous êtes', en: 'no text asks here who you are' },
+  kept: { fr: 'Gardé par la porte', en: 'Kept by the gate' },
+  nothing: { fr: 'rien', en: 'nothing' },
+  show: { fr: 'Montrer', en: 'Show' },
+  refuse: { fr: 'Ne pas montrer', en: 'Do not show' },
+  refused: { fr: 'Rien n’a été montré', en: 'Nothing was shown' },
+  refusedHow: { fr: 'Prenez l’autre voie : elle mène au même endroit, sans biométrie.', en: 'Take the other lane: it leads to the same place, without biometrics.' },
+  held: { fr: 'Présentez cet écran à la porte', en: 'Hold this screen to the gate' },
+  heldHow: { fr: 'Ce code est chiffré pour cette porte, et ne sert qu’une fois.', en: 'This code is sealed for this gate, and serves once.' },
+  answer: { fr: 'Réponse à la porte', en: 'Answer to the gate' },
+  takeReceipt: { fr: 'Lire le reçu de la porte', en: 'Read the gate’s receipt' },
+  receiptHow: { fr: 'La porte affiche un reçu. Vous seul le gardez.', en: 'The gate shows a receipt. You alone keep it.' },
+  received: { fr: 'Reçu gardé sur ce téléphone', en: 'Receipt kept on this phone' },
+  finished: { fr: 'Terminer', en: 'Done' },
+  again: { fr: 'Recommencer', en: 'Try again' },
+  noToken: { fr: 'Il n’y a plus de jeton pour ce contrôle', en: 'There is no token left for this control' },
+  noTokenHow: { fr: 'Prenez la voie sans biométrie : elle mène au même endroit.', en: 'Take the lane without biometrics: it leads to the same place.' },
+  // Who asked
+  whoIntro: { fr: 'Ce registre n’existe que sur ce téléphone.', en: 'This record exists on this phone alone.' },
+  nobody: { fr: 'Personne n’a encore rien demandé', en: 'Nobody has asked for anything yet' },
+  answered: { fr: 'montré', en: 'shown' },
+  notAnswered: { fr: 'refusé par vous', en: 'refused by you' },
+  noReceipt: { fr: 'pas de reçu', en: 'no receipt' },
+  receiptGood: { fr: 'reçu signé par la porte', en: 'receipt signed by the gate' },
+  receiptBad: { fr: 'reçu dont la signature ne tient pas', en: 'receipt whose signature does not hold' },
+  // Ending
+  endTitle: { fr: 'Arrêter et tout effacer', en: 'Stop and erase everything' },
+  endIntro: { fr: 'Sans motif, tout de suite, et sans conséquence pour votre voyage.', en: 'Without a reason, at once, and without consequence for your journey.' },
+  endWhat: { fr: 'Vos jetons ne valent plus rien, et l’émetteur efface votre accord et tout lien. Ce téléphone efface clés et secrets, puis vérifie la preuve.', en: 'Your tokens count no more, and the issuer erases your agreement and every link. This phone deletes keys and secrets, then checks the proof.' },
+  withdraw: { fr: 'Retirer mon accord', en: 'Withdraw my agreement' },
+  depart: { fr: 'Mon voyage est fait', en: 'My journey is done' },
+  keep: { fr: 'Garder mes jetons', en: 'Keep my tokens' },
+  needNetwork: { fr: 'L’émetteur doit l’apprendre : il faut du réseau.', en: 'The issuer must be told: this needs the network.' },
+  // Proofs
+  proofsIntro: { fr: 'Votre téléphone refait le calcul. Personne ne répond à sa place.', en: 'Your phone does the sum again. Nobody answers for it.' },
+  noProofs: { fr: 'Aucun voyage n’a encore été effacé', en: 'No journey was erased yet' },
+  withdrawn: { fr: 'Accord retiré', en: 'Agreement withdrawn' },
+  departed: { fr: 'Voyage terminé', en: 'Journey done' },
+  waiting: { fr: 'La preuve est ancrée dans l’heure, avec d’autres.', en: 'The proof is anchored within the hour, with others.' },
+  check: { fr: 'Vérifier la preuve', en: 'Check the proof' },
+  holds: { fr: 'Preuve vérifiée par ce téléphone', en: 'Proof checked by this phone' },
+  holdsHow: (n: number) => ({
+    fr: `Le reçu est signé par l’émetteur, il est dans l’arbre public, et ${plural(n, 'jeton est révoqué', 'jetons sont révoqués', 'fr')}.`,
+    en: `The receipt is signed by the issuer, it is in the public tree, and ${plural(n, 'token is revoked', 'tokens are revoked', 'en')}.`,
+  }),
+  anchored: { fr: 'Inscrit au registre commun des autorités', en: 'Written in the authorities’ common ledger' },
+  holdsNot: { fr: 'La preuve ne tient pas', en: 'The proof does not hold' },
+  holdsNotHow: { fr: 'Gardez cette page et montrez-la à l’autorité de protection des données.', en: 'Keep this page and show it to the data protection authority.' },
+  root: { fr: 'Racine', en: 'Root' },
+  back: { fr: 'Retour', en: 'Back' },
+});
+
+const CLAIM: Record<Claim, Text> = {
+  journey_id: { fr: 'un numéro de voyage', en: 'a journey number' },
+  flight: { fr: 'que vous avez un vol, et lequel', en: 'that you have a flight, and which' },
+  doc_ok: { fr: 'que votre document a été vérifié', en: 'that your document was checked' },
+  nationality: { fr: 'votre nationalité', en: 'your nationality' },
+  name: { fr: 'votre nom', en: 'your name' },
+  face_t: { fr: 'de vous reconnaître, le temps de quelques secondes', en: 'to recognise you, for a few seconds' },
+  doc_hash: { fr: 'que ce document est bien celui-là', en: 'that this document is that very one' },
+};
+
+/** What a gate asks for, as people say it. */
+export function claimText(claim: string): string {
+  return say(CLAIM[claim as Claim] ?? { fr: claim, en: claim });
+}
+
+export const REASONS: Record<string, { title: Text; how: Text }> = {
+  other: { title: { fr: 'Ce n’est pas le code d’une porte', en: 'This is not a gate’s code' }, how: { fr: 'Visez le grand code de l’écran de la porte.', en: 'Point at the large code on the gate’s screen.' } },
+  verifier: { title: { fr: 'Cette porte n’est pas connue', en: 'This gate is not known' }, how: { fr: 'Elle n’est pas sur la liste de confiance : rien n’a été montré. Prévenez un agent.', en: 'It is not on the trust list: nothing was shown. Tell an officer.' } },
+  signature: { title: { fr: 'Cette porte n’a pas signé ce code', en: 'This gate did not sign this code' }, how: { fr: 'Rien n’a été montré. Prévenez un agent.', en: 'Nothing was shown. Tell an officer.' } },
+  expired: { title: { fr: 'Ce code est trop ancien', en: 'This code is too old' }, how: { fr: 'Demandez un nouveau code à la porte.', en: 'Ask the gate for a new code.' } },
+};
