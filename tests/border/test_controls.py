@@ -178,7 +178,7 @@ async def test_who_leaves_the_gate_leaves_nothing_behind(airport: Airport) -> No
     opened = await airport.opened("security")
     held = holding.holding(airport.kernel).find(realm.FACILITATION, opened["control"])
     await airport.act("officer", "border.control.reject", control=opened["control"], officer=False)
-    await airport.until(lambda: held.room._process.returncode is not None)
+    await airport.until(lambda: held.room.closed)
     with pytest.raises(NotFound):
         await airport.act("officer", "border.control.reject", control=opened["control"], officer=False)
 

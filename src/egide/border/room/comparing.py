@@ -16,11 +16,12 @@ from joserfc.jwk import ECKey
 from PIL import Image as Pillow
 
 from egide.border.face.compare import Comparison, OperatingPoint, Reference, compare, enrol
-from egide.border.face.engine import Engine, Image, engine
+from egide.border.face.engine import Engine, Face, Image, engine
 from egide.border.face.liveness import Challenge, Seen, judge, see
+from egide.border.face.moire import moire
 from egide.border.face.pictures import FORMATS, read_picture
-from egide.border.face.quality import Demands, pose
-from egide.border.face.template import SECRET_BYTES
+from egide.border.face.quality import Demands, measure, pose
+from egide.border.face.template import SECRET_BYTES, protect, similarity
 from egide.border.face.wiping import wipe
 from egide.border.room.messages import Compare, Compared
 from egide.border.room.sealed import SealError, opened
@@ -51,7 +52,17 @@ def warm() -> Engine:
         Pillow.new("RGB", (32, 32)).save(file, format_)
         read_picture(file.getvalue())
     made = engine()
-    see(np.zeros((160, 160, 3), dtype=np.uint8), 0, made, measured=True)
+    # A detector finds no face in noise: what comes after it is played with points where a face would have them.
+    noise = np.random.default_rng(0).integers(0, 255, (240, 240, 3), dtype=np.uint8)
+    face = Face(
+        box=(60, 40, 120, 160), right_eye=(92, 100), left_eye=(148, 100), nose=(120, 132), right_mouth=(98, 160),
+        left_mouth=(142, 160), score=1.0,
+    )  # fmt: skip
+    see(noise, 0, made, measured=True)
+    moire(noise, face)
+    measure(noise, [face])
+    template = protect(made.matcher.embed(noise, face), bytes(SECRET_BYTES))
+    similarity(template, made.matcher.embed(noise, face), bytes(SECRET_BYTES))
     return made
 
 
