@@ -133,6 +133,7 @@ def test_a_control_passes_in_a_room_of_its_own_and_each_part_of_it_is_counted(mo
         nursery = await Nursery.start("face")
         try:
             spent = await gate.control(nursery, document=True)
+            assert await gate.challenge(nursery) > spent.compare / 10
             gate.frames = [border_scene.jpeg(np.zeros((480, 640, 3), dtype=np.uint8))] * 3
             with pytest.raises(BenchError, match="should have passed"):  # nobody stands there: no figure
                 await gate.control(nursery)
