@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from egide.border import control_points
+from egide.border import control_points, enrolment
 from egide.border.controls import Countries
 from egide.border.face.compare import Reference, enrol
 from egide.border.face.engine import engine
@@ -50,6 +50,7 @@ def still(monkeypatch: pytest.MonkeyPatch) -> None:
         for id_, point in control_points.points().items()
     }  # fmt: skip
     monkeypatch.setattr(control_points, "points", lambda: calm)
+    monkeypatch.setattr(enrolment, "MOVING", False)
 
 
 def own_template(person: int, secret: bytes) -> str:
@@ -150,7 +151,9 @@ async def test_from_the_passport_to_the_gate(airport: Airport, still: None) -> N
         assert (passed["result"], passed["why"]) == expected
 
 
-async def test_the_wallet_joins_by_the_offers_code_and_brings_templates_of_its_own_face_alone(airport: Airport) -> None:
+async def test_the_wallet_joins_by_the_offers_code_and_brings_templates_of_its_own_face_alone(
+    airport: Airport, still: None
+) -> None:
     kiosk = Kiosk(airport)
     _consent, opened = await kiosk.open()
     joined = await airport.ask("border.enrol.join", enrolment=opened["enrolment"])
@@ -167,6 +170,14 @@ async def test_the_wallet_joins_by_the_offers_code_and_brings_templates_of_its_o
     boarding = tokens["boarding"]
     disclosed = [decoded(each).decode() for each in boarding.issued.credential.split("~")[1:-1]]
     assert any(own_template(SELF, boarding.secret) in each for each in disclosed)
+
+
+async def test_three_still_pictures_are_no_person(airport: Airport) -> None:
+    kiosk = Kiosk(airport)
+    _consent, opened = await kiosk.open()
+    await kiosk.read(opened, kiosk.passport())
+    answer, tokens = await kiosk.issue(opened, SELF)
+    assert (answer["why"], tokens) == ("few", {})
 
 
 async def test_a_document_that_nobody_signed_gives_no_token(airport: Airport) -> None:
