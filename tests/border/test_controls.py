@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from egide.border import holding, realm, statuses, tables
+from egide.border.ledger.model import Role
 from egide.border.room.messages import StatusToken
 from egide.border.token import question
 from egide.border.token.answer import seal
@@ -84,7 +85,7 @@ async def test_a_gate_that_is_not_on_the_trust_list_is_refused_by_article(airpor
 
 async def test_a_gate_that_the_consortium_removed_is_refused_whatever_our_own_table_says(airport: Airport) -> None:
     class Removed:
-        def trusted(self, _kid: str, _role: str, _at: int) -> None:
+        def trusted(self, _kid: str, _role: Role, _at: int) -> None:
             return None
 
     airport.kernel.things["border-consortium"] = Removed()
