@@ -17,7 +17,7 @@ from PIL import Image as Pillow
 
 from egide.border.face.compare import Comparison, OperatingPoint, Reference, compare, enrol
 from egide.border.face.engine import Engine, Face, Image, engine
-from egide.border.face.liveness import Challenge, Seen, judge, see
+from egide.border.face.liveness import EMBEDDING_GAP_MS, Challenge, Seen, judge, see
 from egide.border.face.moire import moire
 from egide.border.face.pictures import FORMATS, read_picture
 from egide.border.face.quality import Demands, measure, pose
@@ -130,9 +130,11 @@ def reference(held: Holder | None, portrait: bytes | None, made: Engine) -> Refe
 
 
 def _seen(taken: Sequence[Frame], shown: Sequence[Image], made: Engine) -> list[Seen]:
+    """What the frames show; measured as seldom as may be, also where a slow phone sends few."""
     found, last = [], -MEASURED_MS
-    for frame, picture in zip(taken, shown, strict=True):
-        measured = frame.at_ms - last >= MEASURED_MS
+    ends = [frame.at_ms for frame in taken[1:]] + [taken[-1].at_ms if taken else 0]
+    for frame, picture, following in zip(taken, shown, ends, strict=True):
+        measured = frame.at_ms - last >= MEASURED_MS or following - last > EMBEDDING_GAP_MS
         last = frame.at_ms if measured else last
         found.append(see(picture, frame.at_ms, made, measured=measured))
     return found
