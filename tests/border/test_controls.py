@@ -194,6 +194,11 @@ async def test_a_status_list_too_old_is_the_officers_and_nobody_is_refused(airpo
     assert (presented["result"], presented["why"]) == ("officer", "stale")
 
 
+def presented_case(airport: Airport) -> str:
+    """The border's case that waits longest."""
+    return holding.holding(airport.kernel).cases(realm.POLICE)[0].id
+
+
 async def test_at_the_border_no_machine_refuses_and_without_the_document_the_law_does(airport: Airport) -> None:
     wallet = await airport.traveller()
     opened = await airport.opened("border", external=True)
@@ -210,6 +215,9 @@ async def test_at_the_border_no_machine_refuses_and_without_the_document_the_law
     word = {"case": other["control"], "word": "to-the-desk", "reason": "cannot-tell"}
     with pytest.raises(Exception, match="not of this control"):
         await airport.act("officer", "border.police.officer.decide", **word)
+    through = {"case": presented_case(airport), "word": "let-through", "reason": "same-person"}
+    assert await airport.refused("officer", "border.police.officer.decide", **through) == ["SBC-8-2"]
+    await airport.act("officer", "border.police.officer.decide", **through | {"document_in_hand": True})
     await airport.act("officer", "border.police.officer.decide", **word | {"word": "second-line"})
 
 
