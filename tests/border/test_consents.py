@@ -14,9 +14,10 @@ from egide.border.consents import AFTER_US, AHEAD_US
 from egide.border.enrolment import _controls
 from egide.border.ledger.model import Role
 from egide.border.realm import FACILITATION
-from egide.kernel import merkle
+from egide.kernel import merkle, sealed_check
 from egide.kernel import tables as kernel_tables
 from egide.kernel.errors import BadInput, NotFound, Refused
+from egide.kernel.ledger_leaves import Findings
 from egide.protocols.sdjwt.statuslist import StatusList
 from egide.protocols.wallet.errors import WalletError
 from egide.protocols.wallet.tokens import Jwk
@@ -128,6 +129,14 @@ def _plain(proof: erasure.Proof) -> dict[str, Any]:
 
 def _signer(airport: Airport) -> Any:
     return keys.signer(FACILITATION, airport.kernel, airport.kernel.store.reader(), airport.issuer)
+
+
+async def test_every_sealed_value_opens_where_it_stands(airport: Airport) -> None:
+    await airport.traveller()
+    found = Findings()
+    whole = sealed_check.check(airport.kernel, found)
+    assert found.problems == []
+    assert whole >= 4, "three keys and a consent at least"
 
 
 async def test_nobody_writes_where_nothing_was_erased(airport: Airport) -> None:
