@@ -30,6 +30,8 @@ export type Step =
 /** Between two looks for the wallet's answer, and between two frames of a face. */
 const SCAN_EVERY_MS = 120;
 const FRAME_EVERY_MS = 100;
+/** From the phone before the camera to the face: the arm goes down. */
+const READY_MS = 800;
 /** After the last movement was asked for: people turn their head within a second and a half (the room waits 2.5 s at most). */
 const LAST_MOVE_MS = 1700;
 const AGAIN_MS = 1800;
@@ -175,6 +177,8 @@ export class Flow {
   /** The frames of the face, each sealed to the room with the moment it was taken. */
   async #face(round: number, open: Opened): Promise<string[]> {
     const until = open.challenge.length > 0 ? Math.max(...open.challenge.map(([, at]) => at)) + LAST_MOVE_MS : open.frames * 400;
+    this.#show(round, { at: 'face', open, move: 'straight', done: 0 });
+    await this.#wait(round, READY_MS);
     const began = performance.now();
     const sealed: Promise<string>[] = [];
     for (let at = 0; at <= until; at = performance.now() - began) {
