@@ -115,10 +115,10 @@ class OwnChain:
             return self.chain.machine.read(name, *arguments)
 
     def trusted(self, kid: str, role: Role, at: int) -> Key | None:
-        """From the last block on."""
+        """From the last block on; None for a house that was voted out: it hears no more of what is removed."""
         with self._transport.guard:
             self._follow()
-            return self.chain.reading.trusted(kid, role, at)
+            return None if self.chain.key(self.me) is None else self.chain.reading.trusted(kid, role, at)
 
     def writer(self) -> Ledger:
         """The authority's. Raises `Unavailable` in a process that is none, and while an earlier call waits."""
