@@ -262,7 +262,14 @@ def chain(folder: Path) -> ChainStore:
 
 def _consortium(settings: Settings, clock: Clock) -> Machine:
     from egide.gateways import consortium_files  # noqa: PLC0415 — only where it is asked for
-    from egide.gateways.consortium_machines import OnNode, OwnChain  # noqa: PLC0415 — as above
+
+    try:
+        from egide.gateways.consortium_machines import OnNode, OwnChain  # noqa: PLC0415 — as above
+    except ImportError as error:
+        raise StartupError(
+            Text("Le registre du consortium ne peut pas tourner ici.", "The consortium’s ledger cannot run here."),
+            Text("Installez « egide[border] ».", "Install “egide[border]”."),
+        ) from error
 
     def seconds() -> float:
         try:
