@@ -135,16 +135,16 @@ class Room:
         return await _read(self._reader)
 
     async def close(self) -> None:
-        """Ends the process and waits until it let go of its socket: with it goes everything that it held."""
+        """Ends the process and waits until it is gone: with it goes everything that it held."""
         if not self.closed:
             self.closed = True
             with suppress(ProcessLookupError):  # it ended by itself
                 signal.pidfd_send_signal(self._handle, signal.SIGKILL)
-            os.close(self._handle)
-            with suppress(OSError):  # reset, as it was in the middle of something
-                while await self._reader.read(MAX_MESSAGE):
-                    pass
-            self._writer.close()
+            try:
+                await _gone(self._handle)
+            finally:
+                os.close(self._handle)
+                self._writer.close()
         if self.nursery is not None:
             await self.nursery.close()
 
@@ -195,6 +195,18 @@ class Rooms:
         for found in await asyncio.gather(*tasks, return_exceptions=True):
             if isinstance(found, Nursery):
                 await found.close()
+
+
+async def _gone(handle: int) -> None:
+    """Waits until the process of this handle has ended (pidfd_open(2): the handle becomes readable)."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(handle, ended.set)
+    try:
+        await asyncio.wait_for(ended.wait(), ROOM_S)
+    except TimeoutError:  # it is killed, and the machine has not come to it
+        pass
+    finally:
+        loop.remove_reader(handle)
 
 
 async def _read(reader: asyncio.StreamReader) -> Told:
