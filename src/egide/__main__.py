@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from egide.gateways import cli
 from egide.gateways.composition import Composition, compose
 from egide.kernel.capability import Capability
 from egide.kernel.engine import Engines
 from egide.kernel.settings import Settings
+
+if TYPE_CHECKING:
+    from egide.gateways.consortium_machines import Store
 
 
 def _build(settings: Settings) -> tuple[Any, Any]:
@@ -36,9 +39,15 @@ def _bench(capability: str, quick: bool, file: Path | None) -> int:
     return run(capability, quick=quick, json_file=file)
 
 
+def _chain(folder: Path) -> Store:
+    from egide.app import chain  # noqa: PLC0415
+
+    return chain(folder)
+
+
 def main() -> None:
     """The console script."""
-    compose(Composition(_build, _engines, _capabilities, _bench))
+    compose(Composition(_build, _engines, _capabilities, _bench, _chain))
     cli.main()
 
 

@@ -6,25 +6,28 @@ import hashlib
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from egide import administration, border, investigation, operations, oversight, services
-from egide.gateways import http
+from egide.border.controls import COUNTRIES, Countries
+from egide.border.keys import CONSORTIUM
+from egide.gateways import border_cli, http
 from egide.kernel import jobs
 from egide.kernel.capability import Capability
 from egide.kernel.clock import Clock
 from egide.kernel.door import LAW, Kernel
 from egide.kernel.emergency import Emergency
 from egide.kernel.engine import Engines
-from egide.kernel.errors import EgideError, StartupError, Text
+from egide.kernel.errors import EgideError, StartupError, Text, Unavailable
 from egide.kernel.keyfile import read_private
 from egide.kernel.keys import KeyHolder, KeyRows
 from egide.kernel.objects import Objects
@@ -32,6 +35,11 @@ from egide.kernel.settings import Settings
 from egide.kernel.store import Store
 from egide.kernel.transport import Transport
 from egide.protocols import ice
+
+if TYPE_CHECKING:  # the machine of the contract is loaded where a consortium is configured
+    from egide.gateways.consortium import Connected
+    from egide.gateways.consortium_machines import Machine
+    from egide.gateways.consortium_machines import Store as ChainStore
 
 TOKEN = "operator.token"  # noqa: S105 — a file name; the token inside is generated at first start
 LOW_DISK = 64 * 1024 * 1024  # bytes; below this the health page turns amber
@@ -45,9 +53,17 @@ def capabilities(settings: Settings) -> tuple[Capability, ...]:
         oversight.capability(),
         services.capability(),
         investigation.capability(),
-        border.capability(),
+        _border(settings),
     )
     return (*ours, *_plugins(settings))
+
+
+def _border(settings: Settings) -> Capability:
+    if not settings.consortium:
+        return border.capability()
+    from egide.gateways.consortium import beside  # noqa: PLC0415 — only where it is asked for
+
+    return beside(border.capability())
 
 
 def _plugins(settings: Settings) -> list[Capability]:
@@ -213,6 +229,13 @@ def build(
         kernel.things["sms"] = HttpSms(settings.sms, settings.sms_body, settings.sms_country, settings.folder / "keys")
     if settings.ice:
         kernel.things["ice"] = _ice(settings)
+    authorities, revocations = border_cli.countries(settings)
+    if authorities:
+        kernel.things[COUNTRIES] = Countries(authorities, revocations)
+    if settings.consortium:
+        from egide.gateways.consortium import Connected  # noqa: PLC0415 — only where it is asked for
+
+        kernel.things[CONSORTIUM] = Connected(kernel, _consortium(settings, kernel.clock))
     return kernel, http.build(kernel, operator_token(settings))
 
 
@@ -228,6 +251,41 @@ def _ice(settings: Settings) -> Callable[[int], list[dict[str, Any]]]:
     file = settings.folder / "keys" / "turn.secret"
     secret = read_private(file).decode().strip() if file.exists() else ""
     return lambda now_us: ice.servers(found, secret, now_us // 1_000_000)
+
+
+def chain(folder: Path) -> ChainStore:
+    """Where an authority of the consortium keeps its blocks."""
+    from egide.engines.chain_store import SqliteChainStore  # noqa: PLC0415 — as every engine
+
+    return SqliteChainStore(folder)
+
+
+def _consortium(settings: Settings, clock: Clock) -> Machine:
+    from egide.gateways import consortium_files  # noqa: PLC0415 — only where it is asked for
+
+    try:
+        from egide.gateways.consortium_machines import OnNode, OwnChain  # noqa: PLC0415 — as above
+    except ImportError as error:
+        raise StartupError(
+            Text("Le registre du consortium ne peut pas tourner ici.", "The consortium’s ledger cannot run here."),
+            Text("Installez « egide[border] ».", "Install “egide[border]”."),
+        ) from error
+
+    def seconds() -> float:
+        try:
+            return clock.now_us() / 1_000_000
+        except (
+            Unavailable
+        ):  # acts wait until the machine's clock is right again; an authority that stopped would not come back
+            return time.time()
+
+    given = consortium_files.given(settings)
+    if isinstance(given, consortium_files.OfChain):
+        return OwnChain(given, chain(given.folder), seconds)
+    from egide.engines.evm_node import EvmNode  # noqa: PLC0415 — only where it is asked for
+
+    node = EvmNode(given.address, given.chain, given.key, given.contract)
+    return OnNode(node, node.account, seconds)
 
 
 def _press(kernel: Kernel, keys: KeyHolder) -> Any:
@@ -281,6 +339,9 @@ def health(kernel: Kernel) -> dict[str, Any]:
         trouble = kernel.bus.transport.trouble()
         words = f"{trouble.fr} · {trouble.en}" if trouble else None
         parts.append(_part("bus", "Événements", "Events", trouble is None, words))
+    connected: Connected | None = kernel.things.get(CONSORTIUM)
+    if connected is not None:
+        parts.append(_part("consortium", "Consortium", "Consortium", *_connected(connected)))
     for name, refuses, what in kernel.witnessing.told():
         # One that is away stops nobody here: the page says so. One that refuses our history is grave.
         parts.append(
@@ -306,6 +367,14 @@ def _jobs(kernel: Kernel) -> tuple[bool, str | None]:
         return jobs.failed(kernel.store.reader()) == 0, None
     except (SQLAlchemyError, EgideError) as error:  # the health page answers above all when the database does not
         return False, str(error)
+
+
+def _connected(connected: Connected) -> tuple[bool, str]:
+    try:
+        well, what = connected.told()
+    except (SQLAlchemyError, EgideError) as error:  # as above
+        return False, str(error)
+    return well, f"{what.fr} · {what.en}"
 
 
 def _journal(emergency: Emergency) -> str | None:

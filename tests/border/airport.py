@@ -13,6 +13,7 @@ from sqlalchemy import insert
 
 from egide.border import keys, statuses
 from egide.border.control_points import points
+from egide.border.controls import Countries
 from egide.border.realm import FACILITATION, POLICE, Of
 from egide.border.token.claims import Claims
 from egide.border.token.container import document_hash
@@ -41,7 +42,52 @@ def of_point(point: str) -> Of:
     return POLICE if points()[point].realm == "border-police" else FACILITATION
 
 
-class Airport(World):
+class Gates:
+    """What gates and wallets do with a platform, in this process or in another (test_memory.py)."""
+
+    gates: dict[str, str]  # by realm
+
+    def now(self) -> int:
+        """s since 1970."""
+        raise NotImplementedError
+
+    async def act(self, who: str, name: str, channel: Any = None, /, **given: Any) -> Any:
+        """As World does."""
+        raise NotImplementedError
+
+    async def ask(self, name: str, /, **given: Any) -> Any:
+        """As somebody without an account."""
+        raise NotImplementedError
+
+    def countries(self, csca: bytes, crl: bytes) -> None:
+        """The certificate of a State's passport authority, and its revocation list."""
+        raise NotImplementedError
+
+    def agreement(self, **changed: Any) -> dict[str, Any]:
+        leaves = datetime.fromtimestamp(self.now(), UTC) + timedelta(hours=5)
+        given = {"points": list(POINTS), "notice": 1, "agreed": True, "age": "fifteen", "departure": leaves.isoformat()}
+        return given | changed
+
+    async def opened(self, point: str, *, external: bool = False, **changed: Any) -> dict[str, Any]:
+        of = of_point(point)
+        given = {"point": point, "gate": self.gates[of.realm], "external": external} | changed
+        found: dict[str, Any] = await self.act("officer", of.name("control.open"), **given)
+        return found
+
+    def answer(self, token: Token, opened: dict[str, Any]) -> str:
+        """What the wallet posts, having read the gate's request."""
+        body = parsed(decoded(opened["request"].split(".")[1]), dict[str, Any], "the request")
+        asked = tuple(opened["claims"])
+        return token.answer(opened["key"], body["nonce"], body["state"], body["client_id"], asked, self.now()).decode()
+
+    async def present(self, point: str, token: Token, opened: dict[str, Any], **more: Any) -> dict[str, Any]:
+        name = of_point(point).name("control.present")
+        given = {"control": opened["control"], "answer": self.answer(token, opened)} | more
+        found: dict[str, Any] = await self.act("officer", name, **given)
+        return found
+
+
+class Airport(World, Gates):
     """A platform, its gates and its travellers."""
 
     def __init__(self, folder: Path, **settings: Any) -> None:
@@ -60,6 +106,12 @@ class Airport(World):
         for point in POINTS:
             await self.lanes(point)
 
+    def now(self) -> int:
+        return self.clock.now_us() // 1_000_000
+
+    def countries(self, csca: bytes, crl: bytes) -> None:
+        self.kernel.things["border-countries"] = Countries((csca,), (crl,))
+
     async def lanes(self, point: str, *, equal_open: bool = True, staffed: bool = True) -> None:
         name = of_point(point).name("lane.set")
         await self.act("officer", name, point=point, equal_open=equal_open, staffed=staffed)
@@ -68,11 +120,6 @@ class Airport(World):
         """As somebody without an account."""
         outcome = await self.kernel.perform(name, msgspec.json.encode(given), ANONYMOUS, address="192.0.2.7")
         return msgspec.to_builtins(outcome.result)
-
-    def agreement(self, **changed: Any) -> dict[str, Any]:
-        leaves = datetime.fromtimestamp(self.clock.now_us() / 1_000_000, UTC) + timedelta(hours=5)
-        given = {"points": list(POINTS), "notice": 1, "agreed": True, "age": "fifteen", "departure": leaves.isoformat()}
-        return given | changed
 
     async def traveller(self, **claims: Any) -> Wallet:
         """Consent, and one token for each point, as enrolment issues them."""
@@ -107,25 +154,6 @@ class Airport(World):
         return {
             each.control: Token(each, local(held[each.control][0]), held[each.control][1]) for each in batch
         }  # fmt: skip
-
-    async def opened(self, point: str, *, external: bool = False, **changed: Any) -> dict[str, Any]:
-        of = of_point(point)
-        given = {"point": point, "gate": self.gates[of.realm], "external": external} | changed
-        found: dict[str, Any] = await self.act("officer", of.name("control.open"), **given)
-        return found
-
-    def answer(self, token: Token, opened: dict[str, Any]) -> str:
-        """What the wallet posts, having read the gate's request."""
-        body = parsed(decoded(opened["request"].split(".")[1]), dict[str, Any], "the request")
-        now = self.clock.now_us() // 1_000_000
-        asked = tuple(opened["claims"])
-        return token.answer(opened["key"], body["nonce"], body["state"], body["client_id"], asked, now).decode()
-
-    async def present(self, point: str, token: Token, opened: dict[str, Any], **more: Any) -> dict[str, Any]:
-        name = of_point(point).name("control.present")
-        given = {"control": opened["control"], "answer": self.answer(token, opened)} | more
-        found: dict[str, Any] = await self.act("officer", name, **given)
-        return found
 
     async def passes(self, point: str, wallet: Wallet) -> dict[str, Any]:
         """A traveller at a gate that looks at no face."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -11,10 +12,12 @@ from sqlalchemy import func, select
 from egide.border import clerk, erasure, keys, statuses, tables
 from egide.border.consents import AFTER_US, AHEAD_US
 from egide.border.enrolment import _controls
+from egide.border.ledger.model import Role
 from egide.border.realm import FACILITATION
-from egide.kernel import merkle
+from egide.kernel import merkle, sealed_check
 from egide.kernel import tables as kernel_tables
 from egide.kernel.errors import BadInput, NotFound, Refused
+from egide.kernel.ledger_leaves import Findings
 from egide.protocols.sdjwt.statuslist import StatusList
 from egide.protocols.wallet.errors import WalletError
 from egide.protocols.wallet.tokens import Jwk
@@ -74,10 +77,10 @@ async def test_the_wallet_verifies_revocation_and_erasure_by_itself(airport: Air
         await airport.ask("border.erasure.prove", leaf=leaf)
     anchored = Written()
     airport.kernel.things["border-consortium"] = anchored
-    await clerk.Clerk(airport.kernel).tick()
+    await clerk.Clerk(airport.kernel).hour()
     proof = erasure.Proof(**await airport.ask("border.erasure.prove", leaf=leaf))
     assert anchored.roots == [bytes.fromhex(proof.root)]
-    assert proof.anchored == "block 7"
+    assert proof.anchored == proof.size
     assert proof.size == erasure.LEAST, "one traveller's hash alone would be the root"
     listed = await airport.ask("border.status.list")
     (key,) = [each for each in (await airport.ask("border.trust.list"))["keys"] if each["kid"] == airport.issuer]
@@ -103,13 +106,21 @@ class Written:
 
     def __init__(self) -> None:
         self.roots: list[bytes] = []
+        self.checkpoints: list[tuple[bytes, int]] = []
+        self.statuses: list[tuple[str, bytes, int]] = []
 
-    def trusted(self, _kid: str, _role: str, _at: int) -> object:
+    def trusted(self, _kid: str, _role: Role, _at: int) -> object:
         return object()
 
-    def erasure_root(self, root: bytes) -> str:
+    def erasure_root(self, root: bytes, size: int) -> None:
+        assert size == 64 * (len(self.roots) + 1), "sizes only grow"
         self.roots.append(root)
-        return "block 7"
+
+    def checkpoint(self, root: bytes, size: int) -> None:
+        self.checkpoints.append((root, size))
+
+    def put_status(self, kid: str, digest: bytes, sequence: int) -> None:
+        self.statuses.append((kid, digest, sequence))
 
 
 def _plain(proof: erasure.Proof) -> dict[str, Any]:
@@ -120,10 +131,30 @@ def _signer(airport: Airport) -> Any:
     return keys.signer(FACILITATION, airport.kernel, airport.kernel.store.reader(), airport.issuer)
 
 
+async def test_every_sealed_value_opens_where_it_stands(airport: Airport) -> None:
+    await airport.traveller()
+    found = Findings()
+    whole = sealed_check.check(airport.kernel, found)
+    assert found.problems == []
+    assert whole >= 4, "three keys and a consent at least"
+
+
 async def test_nobody_writes_where_nothing_was_erased(airport: Airport) -> None:
     before = airport.kernel.log.size
-    await clerk.Clerk(airport.kernel).tick()
+    await clerk.Clerk(airport.kernel).hour()
     assert airport.kernel.log.size == before
+
+
+async def test_the_consortium_is_told_digests_and_roots_and_nothing_else(airport: Airport) -> None:
+    told = airport.kernel.things["border-consortium"] = Written()
+    await clerk.Clerk(airport.kernel).minute()
+    await clerk.Clerk(airport.kernel).hour()
+    ((kid, digest, _sequence),) = told.statuses
+    listed = await airport.ask("border.status.list")
+    assert (kid, digest) == (airport.issuer, sha256(listed["token"].encode()).digest())
+    ((root, size),) = told.checkpoints
+    assert root == airport.kernel.log.root(size)
+    assert told.roots == [], "nothing was erased"
 
 
 async def test_what_the_wallet_forgot_the_clock_erases(airport: Airport) -> None:

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from egide.border import holding, realm, statuses, tables
+from egide.border.ledger.model import Role
 from egide.border.room.messages import StatusToken
 from egide.border.token import question
 from egide.border.token.answer import seal
@@ -84,7 +85,7 @@ async def test_a_gate_that_is_not_on_the_trust_list_is_refused_by_article(airpor
 
 async def test_a_gate_that_the_consortium_removed_is_refused_whatever_our_own_table_says(airport: Airport) -> None:
     class Removed:
-        def trusted(self, _kid: str, _role: str, _at: int) -> None:
+        def trusted(self, _kid: str, _role: Role, _at: int) -> None:
             return None
 
     airport.kernel.things["border-consortium"] = Removed()
@@ -178,7 +179,7 @@ async def test_who_leaves_the_gate_leaves_nothing_behind(airport: Airport) -> No
     opened = await airport.opened("security")
     held = holding.holding(airport.kernel).find(realm.FACILITATION, opened["control"])
     await airport.act("officer", "border.control.reject", control=opened["control"], officer=False)
-    await airport.until(lambda: held.room._process.returncode is not None)
+    await airport.until(lambda: held.room.closed)
     with pytest.raises(NotFound):
         await airport.act("officer", "border.control.reject", control=opened["control"], officer=False)
 
@@ -191,6 +192,11 @@ async def test_a_status_list_too_old_is_the_officers_and_nobody_is_refused(airpo
     opened = await airport.opened("security")
     presented = await airport.present("security", wallet.tokens["security"], opened)
     assert (presented["result"], presented["why"]) == ("officer", "stale")
+
+
+def presented_case(airport: Airport) -> str:
+    """The border's case that waits longest."""
+    return holding.holding(airport.kernel).cases(realm.POLICE)[0].id
 
 
 async def test_at_the_border_no_machine_refuses_and_without_the_document_the_law_does(airport: Airport) -> None:
@@ -209,6 +215,9 @@ async def test_at_the_border_no_machine_refuses_and_without_the_document_the_law
     word = {"case": other["control"], "word": "to-the-desk", "reason": "cannot-tell"}
     with pytest.raises(Exception, match="not of this control"):
         await airport.act("officer", "border.police.officer.decide", **word)
+    through = {"case": presented_case(airport), "word": "let-through", "reason": "same-person"}
+    assert await airport.refused("officer", "border.police.officer.decide", **through) == ["SBC-8-2"]
+    await airport.act("officer", "border.police.officer.decide", **through | {"document_in_hand": True})
     await airport.act("officer", "border.police.officer.decide", **word | {"word": "second-line"})
 
 

@@ -105,6 +105,16 @@ async def with_a_hearing(window: Window) -> None:
     await expect(page.get_by_label("Déclaration")).to_be_visible()
 
 
+async def with_mistakes(window: Window) -> None:
+    await window.page.get_by_role("button", name="J’accepte", exact=True).click()
+    await expect(window.page.get_by_role("alert")).to_be_visible()
+
+
+async def with_a_camera(window: Window) -> None:
+    await window.page.get_by_role("button", name="Commencer").click()
+    await expect(window.page.locator("[data-scan] video")).to_be_visible()
+
+
 async def with_a_proof(window: Window) -> None:
     await window.page.get_by_role("button", name="Vérifier", exact=True).click()
     await expect(window.page.get_by_text("Preuve vérifiée dans ce navigateur").last).to_be_visible()
@@ -133,6 +143,10 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Window], Awaitable[None]]]] = 
     "administration": ("administrator", "/administration", nothing),
     "administration, an officer": ("administrator", "/administration#person=officer", nothing),
     "files, a hearing asked for": ("officer", "/files", with_a_hearing_to_come),
+    "pass, nothing prepared": (None, "/pass", nothing),
+    "pass, agreeing": (None, "/pass/enrol", with_mistakes),
+    "kiosk, closed": (None, "/kiosk", nothing),
+    "kiosk, a phone’s code": ("officer", "/kiosk", with_a_camera),
     "files, a hearing": ("officer", "/files", with_a_hearing),
 }
 

@@ -39,7 +39,8 @@ LANGS, SIZES, STATES = ("fr", "en"), (WIDE, NARROW), ("empty", "error", "offline
 # What is for programs, files and workers: nobody sees it as a page.
 FOR_PROGRAMS = {
     "/api/openapi.json", "/api/csp", "/api/uploads/{id}", "/api/recordings/{id}", "/services/file/hearing/recordings/{id}", "/map/{name}", "/tls/ca.crt", "/healthz", "/metrics", "/live", "/assets/{name:path}",
-    "/favicon.svg", "/terminal-worker.js", "/field-worker.js", "/field/pack.json", "/identity/keys", "/identity/wallet/requests/{request}/{way}",
+    "/favicon.svg", "/terminal-worker.js", "/field-worker.js", "/field/pack.json", "/pass-worker.js", "/pass/points.json", "/pass/models/{name}", "/kiosk/reader",
+    "/kiosk/specimen", "/kiosk/chip", "/border/requests/{control}", "/border/answers/{control}", "/identity/keys", "/identity/wallet/requests/{request}/{way}",
     "/roots.json", "/roots/style.css", "/roots/checkpoint", "/roots/{size}.txt", "/roots/{size}.tsr", "/roots/tile/{path:path}",
 }  # fmt: skip
 # Of a live conversation there is no caption track: its captions are the line below the picture.

@@ -149,6 +149,11 @@ export interface Pushes {
   chat: { push: 'chat'; chat: Chat };
   /** The room of a hearing by video: the other side's message, something to look at again, or its end. */
   hearing: { push: 'hearing'; file: string; signal?: Signal; news?: boolean; over?: boolean; recording?: 'over' | 'cut' };
+  /** A gate's control: what a wallet posted, sealed; what an officer decided, with the wallet's receipt. */
+  'border.answer': { push: 'border.answer'; control: string; answer: string };
+  'border.decided': { push: 'border.decided'; control: string; word: string; receipt: string };
+  /** Another passage waits for an officer, or one no longer does: ask again. */
+  'border.cases': { push: 'border.cases'; realm: string };
   act: { push: 'act'; entry: RiverEntry };
   watches: { push: 'watches' };
   'watch.ended': { push: 'watch.ended'; watch: string; stream: number; refusal: RefusalBody };

@@ -1,29 +1,43 @@
-"""What the border does by itself: once an hour the erasures that wait go into one tree, whose root everybody can see."""
+"""What the border does by itself: the hourly root of erasures, and what the consortium's ledger is told.
+
+    every minute   the digest of the status list, so that nobody can show a gate an older one
+    every hour     the erasures that wait go into one tree; its root, and the root of the platform's own ledger, go out
+
+Digests and roots only. Without a consortium's ledger the roots stand in the platform's own.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 from sqlalchemy.exc import DatabaseError
 
-from egide.border import tables
+from egide.border import erasure, tables
 from egide.border.erasure import NoInput
+from egide.border.keys import CONSORTIUM
+from egide.border.statuses import statuses
+from egide.kernel.checkpoint import parse
 from egide.kernel.errors import EgideError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from egide.border.ledger.model import Ledger
     from egide.kernel.door import Kernel
 
 log = logging.getLogger("egide.border")
 
 THING = "border-clerk"  # among the kernel's things
-EVERY_S = 3600.0  # s between two roots: many travellers in each, and a proof within the hour
+MINUTE_S = 62.0  # s; the ledger takes a status digest a minute at most
+HOURLY = 60  # minutes between two roots: many travellers in each, and a proof within the hour
 
 
 class Clerk:
-    """Anchors erasures; of several processes the first that comes has done it."""
+    """Anchors and publishes; of several processes the first that comes has done it."""
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
@@ -39,17 +53,49 @@ class Clerk:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def tick(self) -> None:
+    async def hour(self) -> None:
         """Anchors what waits; nothing is written where nothing does."""
         leaf = tables.leaf
         waits = self._kernel.store.reader().execute(select(leaf.c.hash).where(leaf.c.batch.is_(None)).limit(1)).first()
         if waits is not None:
             await self._kernel.perform("border.erasure.anchor", NoInput(), self._kernel.system(tables.FACILITATION))
+        await self._tell(erasure.write_out)
+        await self._tell(_checkpoint)
+
+    async def minute(self) -> None:
+        """Publishes the digest of the status list."""
+        await self._tell(_digest)
+
+    async def _tell(self, what: Callable[[Kernel, Ledger], None]) -> None:
+        consortium: Ledger | None = self._kernel.things.get(CONSORTIUM)
+        if consortium is None:
+            return
+        try:
+            await asyncio.to_thread(what, self._kernel, consortium)
+        except (EgideError, DatabaseError) as error:  # it comes again
+            log.warning("the consortium's ledger was not told: %s", error)
 
     async def _run(self) -> None:
+        minutes = 0
         while True:
-            await asyncio.sleep(EVERY_S)
+            await asyncio.sleep(MINUTE_S)
+            minutes += 1
             try:
-                await self.tick()
+                await self.minute()
+                if minutes % HOURLY == 0:
+                    await self.hour()
             except (EgideError, DatabaseError) as error:  # it comes again in an hour
                 log.warning("erasures were not anchored: %s", error)
+
+
+def _digest(kernel: Kernel, consortium: Ledger) -> None:
+    now_us = kernel.clock.now_us()
+    made = statuses(kernel).current(kernel, kernel.store.reader(), now_us)
+    consortium.put_status(made.issuer, sha256(made.token.encode("ascii")).digest(), now_us // 1_000_000)
+
+
+def _checkpoint(kernel: Kernel, consortium: Ledger) -> None:
+    latest = kernel.latest_checkpoint()
+    if latest is not None:
+        signed = parse(latest[1]).checkpoint
+        consortium.checkpoint(signed.root, signed.size)

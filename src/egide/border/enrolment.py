@@ -31,6 +31,7 @@ from egide.protocols.openid4vci import Grants, Offer, PreAuthorized, invitation
 KIOSKS = ("kiosk", "officer")
 SPARES = 2  # tokens for a control that must be made again
 THRESHOLD, FRAMES = 0.433, 3  # cosine, pictures: as at a gate that looks at faces
+MOVING = True  # the movements must be seen: a photograph held before the phone gets no token
 MAX_SENT = 20 * 1024 * 1024  # bytes: frames and a chip's files, sealed
 HOUR_S = 3600  # the end of tokens is a full hour, so that it names no traveller
 
@@ -207,7 +208,7 @@ async def issue(ctx: Ctx, given: Wanted) -> Effect:
             Text("Le document n’a pas été reconnu.", "The document was not recognised."),
             Text("Un agent le regarde avec vous ; ou prenez la voie égale.", "An officer looks at it with you; or take the equal lane."),
         )  # fmt: skip
-    face = await going.room.ask(Compare(tuple(given.frames), THRESHOLD, FRAMES, challenge=len(given.frames) > FRAMES))
+    face = await going.room.ask(Compare(tuple(given.frames), THRESHOLD, FRAMES, challenge=MOVING))
     if not isinstance(face, Compared):
         raise _again()
     if face.band != "match":

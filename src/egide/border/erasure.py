@@ -10,15 +10,14 @@ tree is never smaller than `LEAST`. A receipt holds 16 random bytes: nobody find
 
 from __future__ import annotations
 
-import asyncio
 from secrets import token_bytes
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from egide.border import tables
-from egide.border.keys import CONSORTIUM, Consortium, current_issuer, signer
+from egide.border.keys import current_issuer, signer
 from egide.border.realm import FACILITATION
 from egide.border.statuses import uri
 from egide.kernel import merkle
@@ -37,6 +36,7 @@ from egide.protocols.wallet.tokens import Jwk, Key, header, key_of, parsed, payl
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from egide.border.ledger.model import Ledger
     from egide.kernel.door import Kernel
 
 TYPE = "egide-border-erasure+jwt"
@@ -63,7 +63,10 @@ class LeafRef(Input):
 
 
 class Proof(msgspec.Struct):
-    """That a leaf is in a tree whose root all can see: RFC 9162 §2.1.3, hashes in hex; `anchored`: where, "" until then."""
+    """That a leaf is in a tree whose root all can see: RFC 9162 §2.1.3, hashes in hex.
+
+    `anchored`: the size under which the consortium's ledger has the root (`erasure_at`); 0 where it has not.
+    """
 
     leaf: str
     index: int
@@ -71,7 +74,7 @@ class Proof(msgspec.Struct):
     path: list[str]
     root: str
     at: str
-    anchored: str
+    anchored: int
 
 
 class Anchored(msgspec.Struct):
@@ -131,7 +134,7 @@ def _named(issuer: Jwk) -> Key:
     output=Anchored, fr="Ancrer les effacements de l’heure", en="Anchor the erasures of the hour",
 )  # fmt: skip
 def anchor(ctx: Ctx, _given: NoInput) -> Effect:
-    """One root for all erasures since the last; the ledger of the platform has it with this act, the consortium's afterwards."""
+    """One root for all erasures since the last; the platform's ledger has it with this act, the consortium's soon (clerk.py)."""
     leaf, batch = tables.leaf, tables.batch
     found = [row.hash for row in ctx.db.execute(select(leaf.c.hash).where(leaf.c.batch.is_(None))).all()]
     if not found:
@@ -141,10 +144,11 @@ def anchor(ctx: Ctx, _given: NoInput) -> Effect:
     frontier = merkle.Frontier()
     frontier.extend([bytes.fromhex(each) for each in every])
     root, id_ = frontier.root().hex(), new_id()
+    total = int(ctx.db.execute(select(func.max(batch.c.total))).scalar() or 0) + len(every)
     padding = set(every) - set(found)
 
     def apply(connection: Connection) -> None:
-        row = {"id": id_, "at": ctx.now_us, "size": len(every), "root": root, "anchored": ""}
+        row = {"id": id_, "at": ctx.now_us, "size": len(every), "total": total, "root": root, "anchored": False}
         connection.execute(insert(batch), row)
         for place, each in enumerate(every):
             if each in padding:
@@ -155,18 +159,18 @@ def anchor(ctx: Ctx, _given: NoInput) -> Effect:
                 connection.execute(update(leaf).where(leaf.c.hash == each).values(batch=id_, place=place))
         _forget_old(connection, ctx.now_us)
 
-    async def after(_receipt: Any) -> None:
-        consortium: Consortium | None = ctx.kernel.things.get(CONSORTIUM)
-        if consortium is not None:
-            await asyncio.to_thread(_write_out, ctx.kernel, consortium, id_, root)
-
-    return Effect(Anchored(len(found), root), apply=apply, after=after)
+    return Effect(Anchored(len(found), root), apply=apply)
 
 
-def _write_out(kernel: Kernel, consortium: Consortium, id_: str, root: str) -> None:
-    where, batch = consortium.erasure_root(bytes.fromhex(root)), tables.batch
-    with kernel.store.side() as connection:  # where a root stands elsewhere is nobody’s data
-        connection.execute(update(batch).where(batch.c.id == id_).values(anchored=where))
+def write_out(kernel: Kernel, consortium: Ledger) -> None:
+    """Writes the oldest root that the consortium's ledger has not. Raises what the ledger raises; it comes again."""
+    batch = tables.batch
+    waiting = select(batch).where(batch.c.anchored.is_(False)).order_by(batch.c.total).limit(1)
+    row = kernel.store.reader().execute(waiting).first()
+    if row is not None:
+        consortium.erasure_root(bytes.fromhex(row.root), row.total)
+        with kernel.store.side() as connection:  # where a root stands elsewhere is nobody’s data
+            connection.execute(update(batch).where(batch.c.id == row.id).values(anchored=True))
 
 
 def _forget_old(connection: Connection, now_us: int) -> None:
@@ -196,7 +200,7 @@ def prove(ctx: Ctx, given: LeafRef) -> Effect:
     every = [bytes.fromhex(each.hash) for each in hashes]
     path = merkle.inclusion_path(mine.place, len(every), lambda height, index: _node(every, height, index))
     proof = Proof(
-        given.leaf, mine.place, row.size, [each.hex() for each in path], row.root, iso(row.at), row.anchored
+        given.leaf, mine.place, row.size, [each.hex() for each in path], row.root, iso(row.at), row.total if row.anchored else 0
     )  # fmt: skip
     return Effect(proof)
 

@@ -7,7 +7,7 @@ kernel's things) it has the last word: a key that its authorities removed is non
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -21,6 +21,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from sqlalchemy import Connection, bindparam, or_, select, update
 
+from egide.border.ledger import model as ledger
+from egide.border.ledger.model import Ledger
 from egide.border.realm import BOTH, FACILITATION, Of
 from egide.border.room.messages import IssuerKey
 from egide.border.room.parent import DigestSigner
@@ -34,16 +36,7 @@ if TYPE_CHECKING:
 
 CONSORTIUM = "border-consortium"  # among the kernel’s things
 Role = Literal["issuer", "verifier"]
-
-
-class Consortium(Protocol):
-    """What the border asks of the consortium's ledger (ledger/)."""
-
-    def trusted(self, kid: str, role: Role, at: int) -> object | None:
-        """The key of this name and role where the authorities trust it at `at` (s since 1970), else None."""
-
-    def erasure_root(self, root: bytes) -> str:
-        """Writes a root (32 bytes) and says where it stands."""
+ROLES: dict[Role, ledger.Role] = {"issuer": ledger.Role.ISSUER, "verifier": ledger.Role.VERIFIER}
 
 
 class NewKey(Input):
@@ -134,8 +127,8 @@ def _standing(of: Of, db: Connection, role: Role, now_us: int) -> list[Any]:
 
 
 def _confirmed(kernel: Kernel, kid: str, role: Role, now_us: int) -> bool:
-    consortium: Consortium | None = kernel.things.get(CONSORTIUM)
-    return consortium is None or consortium.trusted(kid, role, now_us // 1_000_000) is not None
+    consortium: Ledger | None = kernel.things.get(CONSORTIUM)
+    return consortium is None or consortium.trusted(kid, ROLES[role], now_us // 1_000_000) is not None
 
 
 def registered(of: Of, ctx: Ctx, kid: str) -> bool:

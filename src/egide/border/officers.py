@@ -63,11 +63,12 @@ class Shown(msgspec.Struct):
 
 
 class Deciding(Input):
-    """The decision in one of two words, and why."""
+    """The decision in one of two words, and why; whether the officer has the document in hand."""
 
     case: str
     word: Word
     reason: Reason
+    document_in_hand: bool = False
 
 
 class Decided(msgspec.Struct):
@@ -119,11 +120,15 @@ def _look_facts(ctx: Ctx, _given: Looking) -> Facts:
     return {"human_can_override": ctx.principal.kind == "person"}
 
 
-def _decide_facts(of: Of, ctx: Ctx, _given: Deciding) -> Facts:
+def _decide_facts(of: Of, ctx: Ctx, given: Deciding) -> Facts:
+    """Nobody is let through at the border whose document neither the gate's reader nor the guard had; the second line sees it."""
     human = ctx.principal.kind == "person"
     facts: Facts = {"human_can_override": human}
     if of is POLICE:
-        facts |= {"machine_refuses": not human, "guard_supervises": human, "document_checked": True}
+        held = _case(of, ctx, given.case)
+        seen = given.document_in_hand or (held.chip is not None and held.chip.verdict == "proved")
+        document = seen or given.word != "let-through"
+        facts |= {"machine_refuses": not human, "guard_supervises": human, "document_checked": document}
     return facts
 
 

@@ -7,7 +7,6 @@ a count by the hour. There is no table of faces, names or documents, and none of
 from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table
-from sqlalchemy import Text as LongText
 
 from egide.kernel.tables import BIG
 
@@ -118,7 +117,10 @@ batch = Table(
     Column("id", String(32), primary_key=True),
     Column("at", BIG, nullable=False),  # µs
     Column("size", Integer, nullable=False),
+    Column(
+        "total", BIG, nullable=False
+    ),  # leaves of this and all batches before: under this the consortium’s ledger has it
     Column("root", String(64), nullable=False),
-    Column("anchored", LongText, nullable=False),  # where the consortium’s ledger has it; "" until then
+    Column("anchored", Boolean, nullable=False),  # whether the consortium’s ledger has it
     Index("border_batch_by_time", "at"),
 )

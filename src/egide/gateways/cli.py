@@ -48,6 +48,11 @@ border_app = typer.Typer(
     help="Frontière : évaluation, listes maîtresses. / Border: evaluation, master lists.", no_args_is_help=True
 )
 app.add_typer(border_app, name="border")
+authority_app = typer.Typer(
+    help="Consortium : une autorité de la frontière. / Consortium: one of the border’s authorities.",
+    no_args_is_help=True,
+)
+app.add_typer(authority_app, name="authority")
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
@@ -371,6 +376,44 @@ def border_master_list(
     from egide.gateways.border_cli import master_list  # noqa: PLC0415
 
     raise typer.Exit(master_list(file, anchor, load(data), console))
+
+
+@authority_app.command("key")
+def authority_key(
+    name: Annotated[str, typer.Argument(help="Nom que les autres liront / name that the others will read")],
+    data: DataOption = None,
+) -> None:
+    """Tire la clé de ce membre et dit sa ligne publique. / Draw this member’s key and say its public line."""
+    from egide.gateways.authority_cli import key  # noqa: PLC0415
+
+    key(load(data).folder, name, console)
+
+
+@authority_app.command("genesis")
+def authority_genesis(
+    members: Annotated[list[str], typer.Argument(help="Les lignes des membres / the members’ lines")],
+    out: Annotated[Path, typer.Option("--out", help="Fichier / file")] = Path("genesis.json"),
+) -> None:
+    """Écrit la genèse que tous les membres prendront. / Write the genesis that all members take."""
+    from egide.gateways.authority_cli import genesis  # noqa: PLC0415
+
+    genesis(members, out, console)
+
+
+@authority_app.command("serve")
+def authority_serve(data: DataOption = None) -> None:
+    """Tient une autorité sans plateforme, jusqu’à un signal. / Run one authority without a platform, until a signal."""
+    from egide.gateways.authority_cli import serve  # noqa: PLC0415
+
+    serve(load(data), console)
+
+
+@authority_app.command("show")
+def authority_show(data: DataOption = None) -> None:
+    """Dit la hauteur, les membres et les fautes, par leur nom. / Say height, members and faults, by name."""
+    from egide.gateways.authority_cli import show  # noqa: PLC0415
+
+    raise typer.Exit(show(load(data), console))
 
 
 def call(settings: Settings, name: str, given: dict[str, Any]) -> dict[str, Any]:

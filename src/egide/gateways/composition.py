@@ -5,21 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from egide.kernel.capability import Capability
 from egide.kernel.engine import Engines
+from egide.kernel.errors import StartupError, Text
 from egide.kernel.settings import Settings
+
+if TYPE_CHECKING:  # an authority's machine is loaded by who runs one
+    from egide.gateways.consortium_machines import Store
+
+
+def _none(place: Path) -> Store:
+    raise StartupError(Text("Ce programme ne tient aucune chaîne.", "This program keeps no chain."), file=str(place))
 
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """What only the top knows: how to build a platform, its engines and its capabilities, how to measure."""
+    """What only the top knows: how to build a platform, its engines and its capabilities, how to measure, where a chain lies."""
 
     build: Callable[[Settings], tuple[Any, Any]]
     engines: Callable[[Settings], Engines]
     capabilities: Callable[[Settings], tuple[Capability, ...]]
     bench: Callable[[str, bool, Path | None], int]
+    chain: Callable[[Path], Store] = _none
 
 
 _held: list[Composition] = []

@@ -143,6 +143,21 @@ ABOUT: dict[str, Text] = {
         "Adresse ou schéma qui ouvre un portefeuille ; vide : celui du fichier",
         "Address or scheme that opens a wallet; empty: the file’s",
     ),
+    "consortium": Text(
+        "Registre du consortium de la frontière : son fichier genesis.json, ou https://nœud-EVM ; vide : la table des clés d’ici fait foi. Clé du membre : keys/consortium.key",
+        "Ledger of the border’s consortium: its file genesis.json, or https://EVM-node; empty: the table of keys here counts. The member’s key: keys/consortium.key",
+    ),
+    "consortium_listen": Text(
+        "Où les autres autorités appellent celle-ci : hôte:port", "Where the other authorities call this one: host:port"
+    ),
+    "consortium_contract": Text(
+        "Sur un nœud EVM : numéro de la chaîne, « : », adresse du contrat",
+        "On an EVM node: number of the chain, “:”, address of the contract",
+    ),
+    "consortium_peers": Text(
+        "Les autres autorités : nom = hôte:port ; à laisser en fin de fichier",
+        "The other authorities: name = host:port; keep at the end of the file",
+    ),
     "backups": Text("Dossier des sauvegardes d’« egide backup »", "Folder of the backups of “egide backup”"),
     "witnesses": Text(
         "Témoins du registre : adresse = clé publique ; à laisser en fin de fichier",

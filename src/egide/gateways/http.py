@@ -38,6 +38,7 @@ from egide.gateways.alert_page import AlertPage
 from egide.gateways.counter_pages import CounterPages
 from egide.gateways.field_pages import FieldPages
 from egide.gateways.file_pages import FilePages
+from egide.gateways.gate_answers import GateAnswers
 from egide.gateways.headers import (
     CAMERAS,
     PAGES,
@@ -403,6 +404,7 @@ def build(kernel: Kernel, operator_token: str) -> Callable[[Scope, Receive, Send
         *FieldPages().routes(),
         *pass_pages.routes(),
         *Reader(kernel).routes(),
+        *GateAnswers(kernel).routes(),
         *services.routes(),
         Route("/metrics", metrics),
         WebSocketRoute("/live", live.endpoint),

@@ -102,6 +102,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     record_hearings: str = ""
     # Where the quick exit of the help page leads, an https address of the operator's choice; empty: a calendar of our own.
     chat_exit: str = ""
+    # The consortium's ledger (docs/consortium.md): a genesis file, or the https address of an EVM node; empty: this platform's
+    # own list of keys has the last word. The member's key: keys/consortium.key.
+    consortium: str = ""
+    consortium_listen: str = ""  # host:port where the other authorities call
+    consortium_contract: str = ""  # on a node: the chain's number, ":", the contract's address
+    consortium_peers: dict[str, str] = {}  # a member's name, or its address in hex = host:port
     # Accepted plug-ins: "entry point name" = "sha256 of its distribution".
     plugins: dict[str, str] = {}
 

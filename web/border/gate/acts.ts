@@ -1,6 +1,6 @@
 /** The acts of a gate, and which realm's they are: consent's (facilitation) or the law's (border police). */
-import { act, type Text } from '../../kit';
-import type { PublicKey } from '../shared/seal';
+import { act, live, type Text } from '../../kit';
+import { fromBase64url, type PublicKey } from '../shared/seal';
 
 export type Realm = 'facilitation' | 'border-police';
 export type Move = 'left' | 'right' | 'up' | 'down' | 'closer';
@@ -23,6 +23,8 @@ export interface Place {
 
 export interface Opened {
   control: string;
+  /** Signed by the gate: its issuer is who asks (OpenID4VP). */
+  request: string;
   picture: string;
   key: PublicKey;
   title: Text;
@@ -60,9 +62,18 @@ export interface TrustedKey {
   until: string | null;
 }
 
+/** Over the live link, on which a wallet's answer by network and an officer's decision come back. */
 export async function opened(place: Place): Promise<Opened> {
   const { realm, ...asking } = place;
-  return (await act<Opened>(named(realm, 'control.open'), asking)).result;
+  return (await live.act<Opened>(named(realm, 'control.open'), asking)).result;
+}
+
+/** The link by which another wallet with a network answers (OpenID4VP 1.0 §5.10). */
+export function invitation(open: Opened): string {
+  const [, body = ''] = open.request.split('.');
+  const { client_id } = JSON.parse(new TextDecoder().decode(fromBase64url(body))) as { client_id: string };
+  const request_uri = `${location.origin}/border/requests/${open.control}`;
+  return `openid4vp://?${new URLSearchParams({ client_id, request_uri })}`;
 }
 
 export async function presented(realm: Realm, control: string, given: Given): Promise<Presented> {

@@ -6,6 +6,7 @@
  * Frames and the wallet's answer are sealed to the room of the control before they leave the page; nothing is kept here when the
  * next traveller comes. Why an officer is wanted is said to the officer, never on this screen.
  */
+import { live } from '../../kit';
 import { base64url, fromBase64url, seal } from '../shared/seal';
 import { Camera } from '../shared/camera';
 import { scanned } from '../shared/codes';
@@ -23,16 +24,20 @@ export type Step =
   | { at: 'again'; open: Opened; guidance: Guidance }
   | { at: 'pass'; receipt: string }
   | { at: 'officer' }
+  | { at: 'decided' }
   | { at: 'closed' };
 
 /** Between two looks for the wallet's answer, and between two frames of a face. */
 const SCAN_EVERY_MS = 120;
 const FRAME_EVERY_MS = 100;
+/** From the phone before the camera to the face: the arm goes down. */
+const READY_MS = 800;
 /** After the last movement was asked for: people turn their head within a second and a half (the room waits 2.5 s at most). */
 const LAST_MOVE_MS = 1700;
 const AGAIN_MS = 1800;
 const PASS_MS = 10_000;
-const OFFICER_MS = 15_000;
+/** An officer's case lasts five minutes; the next traveller may begin before, by the button. */
+const OFFICER_MS = 300_000;
 const CLOSED_MS = 8_000;
 /** A control that ends while its answer is under way is nobody's: it is left a little before. */
 const MARGIN_MS = 5_000;
@@ -48,6 +53,11 @@ export class Flow {
   stream = $state.raw<MediaStream | null>(null);
   #camera = new Camera();
   #control: Opened | null = null;
+  /** The control for which an officer was called; their decision comes over the live link. */
+  #called = '';
+  /** What a wallet posted for this control. */
+  #posted = '';
+  #off: (() => void)[];
   #round = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -56,11 +66,21 @@ export class Flow {
       this.stream = null;
       if (this.#control) void this.officer('camera');
     };
+    this.#off = [
+      live.on('border.answer', ({ control, answer }) => {
+        if (control === this.#control?.control) this.#posted = answer;
+      }),
+      live.on('border.decided', ({ control, word, receipt }) => {
+        if (control === this.#called && this.step.at === 'officer') this.#decided(word, receipt);
+      }),
+    ];
   }
 
   /** A traveller chose a language. */
   async begin(): Promise<void> {
     const round = ++this.#round;
+    clearTimeout(this.#timer);
+    [this.#called, this.#posted] = ['', ''];
     this.step = { at: 'checking', open: null };
     try {
       this.#control = await opened(this.place);
@@ -96,6 +116,7 @@ export class Flow {
     this.#round += 1;
     clearTimeout(this.#timer);
     this.#camera.stop();
+    for (const off of this.#off) off();
     if (this.#control) void this.#end('left');
   }
 
@@ -109,7 +130,9 @@ export class Flow {
     }
     this.#show(round, { at: 'code', open });
     await this.#look();
-    given.answer = base64url(await this.#answer(round));
+    const shown = await this.#answer(round);
+    given.offline = shown !== null;
+    given.answer = shown ? base64url(shown) : this.#posted;
     for (;;) {
       if (open.face) given.frames = await this.#face(round, open);
       this.#show(round, { at: 'checking', open });
@@ -127,6 +150,7 @@ export class Flow {
       this.#control = null;
       this.#rest({ at: 'pass', receipt: result.receipt }, PASS_MS);
     } else if (result.result === 'officer') {
+      this.#called = this.#control?.control ?? '';
       this.#control = null;
       this.#rest({ at: 'officer' }, OFFICER_MS);
     } else {
@@ -134,9 +158,15 @@ export class Flow {
     }
   }
 
-  /** The wallet's answer, as its screen shows it to the camera. */
-  async #answer(round: number): Promise<Uint8Array> {
+  /** An officer has decided: who goes through is told so here too, the others by the officer. */
+  #decided(word: string, receipt: string): void {
+    this.#rest(word === 'let-through' ? { at: 'pass', receipt } : { at: 'decided' }, PASS_MS);
+  }
+
+  /** The wallet's answer, as its screen shows it to the camera; null where it came by network. */
+  async #answer(round: number): Promise<Uint8Array | null> {
     for (;;) {
+      if (this.#posted) return null;
       const pixels = this.#camera.pixels();
       const found = pixels ? scanned(pixels, 'answer') : null;
       if (found) return found;
@@ -147,6 +177,8 @@ export class Flow {
   /** The frames of the face, each sealed to the room with the moment it was taken. */
   async #face(round: number, open: Opened): Promise<string[]> {
     const until = open.challenge.length > 0 ? Math.max(...open.challenge.map(([, at]) => at)) + LAST_MOVE_MS : open.frames * 400;
+    this.#show(round, { at: 'face', open, move: 'straight', done: 0 });
+    await this.#wait(round, READY_MS);
     const began = performance.now();
     const sealed: Promise<string>[] = [];
     for (let at = 0; at <= until; at = performance.now() - began) {
@@ -207,6 +239,7 @@ export class Flow {
     const control = this.#control;
     this.#control = null;
     if (!control) return;
+    if (why !== 'left') this.#called = control.control;
     try {
       await rejected(this.place.realm, control.control, why);
     } catch (error) {

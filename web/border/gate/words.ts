@@ -71,6 +71,17 @@ const LINES = {
     ar: 'سيأتي موظف لمساعدتك. ليس عليك فعل أي شيء.',
     zh: '工作人员马上来协助您，您无需做任何事。',
   },
+  decided: {
+    fr: 'Suivez l’agent, s’il vous plaît.',
+    en: 'Please go with the officer.',
+    es: 'Acompañe al agente, por favor.',
+    de: 'Bitte gehen Sie mit der Person mit.',
+    ar: 'يرجى مرافقة الموظف.',
+    zh: '请跟随工作人员。',
+  },
+  next: { fr: 'Voyageur suivant', en: 'Next traveller', es: 'Siguiente viajero', de: 'Nächste Person', ar: 'المسافر التالي', zh: '下一位旅客' },
+  other: { fr: 'Un autre portefeuille', en: 'Another wallet', es: 'Otra cartera', de: 'Andere Brieftasche', ar: 'محفظة أخرى', zh: '其他钱包' },
+  own: { fr: 'Le portefeuille Égide', en: 'The Égide wallet', es: 'La cartera Égide', de: 'Die Égide-Brieftasche', ar: 'محفظة Égide', zh: 'Égide 钱包' },
   closed: {
     fr: 'Cette porte est fermée. Passez par l’autre voie.',
     en: 'This gate is closed. Please take the other lane.',

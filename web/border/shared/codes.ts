@@ -24,6 +24,11 @@ export function drawn(data: Uint8Array, kind: Kind): string {
   return `data:image/svg+xml,${encodeURIComponent(svg)}`;
 }
 
+/** The picture of a link. */
+export function drawnLink(link: string): string {
+  return `data:image/svg+xml,${encodeURIComponent(encodeQR(link, 'svg', { ecc: 'medium', border: QUIET }))}`;
+}
+
 /** What a picture of this kind in these pixels says; null where there is none. */
 export function scanned(pixels: ImageData, kind: Kind): Uint8Array<ArrayBuffer> | null {
   let said: string;

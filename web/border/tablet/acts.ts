@@ -1,5 +1,5 @@
 /** The officer's acts, and how a tablet opens what a room sealed to it alone. */
-import { act } from '../../kit';
+import { act, live } from '../../kit';
 import { named, type Realm } from '../gate/acts';
 import { newKey, open } from '../shared/seal';
 
@@ -24,15 +24,23 @@ export interface Seen {
 
 const REALMS: readonly Realm[] = ['facilitation', 'border-police'];
 
-/** The passages that wait in both realms, the longest waiting first. */
-export async function cases(): Promise<Case[]> {
-  const found = await Promise.all(
-    REALMS.map(async (realm) => {
-      const { result } = await act<{ cases: Omit<Case, 'realm'>[] }>(named(realm, 'officer.list'));
-      return result.cases.map((one) => ({ ...one, realm }));
+/** Follows the passages that wait in both realms, the longest waiting first; until the returned function is called. */
+export function follow(onlist: (cases: Case[]) => void, onerror: (error: unknown) => void): () => void {
+  const known = new Map<Realm, Case[]>();
+  const take = (realm: Realm, result: unknown): void => {
+    const { cases } = result as { cases: Omit<Case, 'realm'>[] };
+    known.set(realm, cases.map((one) => ({ ...one, realm })));
+    onlist([...known.values()].flat().sort((a, b) => a.since.localeCompare(b.since)));
+  };
+  const list = (realm: Realm): string => named(realm, 'officer.list');
+  const offs = REALMS.map((realm) => live.keep(list(realm), {}, onerror, (result) => take(realm, result)));
+  offs.push(
+    live.on('border.cases', ({ realm }) => {
+      const one = REALMS.find((each) => each === realm);
+      if (one) live.act(list(one)).then(({ result }) => take(one, result), onerror);
     }),
   );
-  return found.flat().sort((a, b) => a.since.localeCompare(b.since));
+  return () => offs.forEach((off) => off());
 }
 
 /** The pictures, opened here with a key that was drawn for this look and is gone with it. */

@@ -15,6 +15,7 @@ export const t = dictionary({
   look: { fr: 'Voir les images', en: 'See the pictures' },
   live: { fr: 'Devant la porte', en: 'At the gate' },
   portrait: { fr: 'Portrait de la puce', en: 'The chip’s portrait' },
+  document: { fr: 'Document en main', en: 'Document in hand' },
   noLive: { fr: 'La caméra n’a pas donné d’image. Regardez la personne.', en: 'The camera gave no picture. Look at the person.' },
   noPortrait: { fr: 'Comparez avec le document que vous avez en main.', en: 'Compare with the document in your hand.' },
   shown: { fr: 'Ce que le jeton dit', en: 'What the token says' },
@@ -90,3 +91,5 @@ export const reasonName = (reason: Reason): string => say(REASONS[reason]);
 export const REASON_LIST = Object.keys(REASONS) as Reason[];
 export const whyName = (why: string): string => say(WHYS[why]) || why;
 export const claimName = (claim: string): string => say(CLAIMS[claim]) || claim;
+/** What a token says, for people: it says yes and no as a program does. */
+export const claimValue = (value: string): string => say({ True: { fr: 'oui', en: 'yes' }, False: { fr: 'non', en: 'no' } }[value]) || value;

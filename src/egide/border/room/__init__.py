@@ -5,8 +5,9 @@ frames, claims and portrait are in no other process's memory, on no disk and in 
 killed, and the operating system takes its memory (docs/decisions/0073).
 
 messages   what goes through the two pipes, and how
-parent     starting, asking, ending; one warm room waits, so that a control does not pay the start
-child      the process itself: its limits, its loop
+parent     asking for a room, asking it, ending it
+nursery    a warm process that knows nobody and forks a room for each control, so that a control does not pay the start
+child      the process of a room: its limits, its loop
 sealed     opening what was sealed for the room, sealing for the officer's tablet and the wallet
 work       what is done in it: the token, the face, the document, the officer's look, the tokens issued
 """

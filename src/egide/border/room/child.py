@@ -1,9 +1,8 @@
-"""The process itself: its limits and its loop. It starts with an empty environment, speaks through two pipes and logs nothing.
+"""The process of one room: its limits, its door, its loop. It speaks through one socket, to the platform alone, and logs nothing.
 
-    python -I -m egide.border.room.child token|face|kiosk
-
-Once it is warm it may open nothing any more: no file, no socket (RLIMIT_NOFILE), no core dump, no byte written to a disk, no
-other process of the same user reading its memory (PR_SET_DUMPABLE). It ends when its pipe does, at the latest with the platform.
+Once its door is closed it may open nothing any more: no file, no socket (RLIMIT_NOFILE), no core dump, no byte written to a disk,
+no other process of the same user reading its memory (PR_SET_DUMPABLE). It ends when its socket does, at the latest with the
+platform.
 """
 
 from __future__ import annotations
@@ -11,9 +10,13 @@ from __future__ import annotations
 import ctypes
 import resource
 import sys
-from typing import BinaryIO, cast, get_args
+from collections.abc import Callable
+from typing import TYPE_CHECKING, BinaryIO
 
-from egide.border.room.messages import LENGTH, MAX_MESSAGE, Asked, Broken, Kind, Told, asked, packed
+from egide.border.room.messages import LENGTH, MAX_MESSAGE, Asked, Broken, Told, asked, packed
+
+if TYPE_CHECKING:
+    from egide.border.room.work import Work
 
 CPU_S = 120  # s; a control takes less than one
 MEMORY = 3 * 1024 * 1024 * 1024  # bytes of address space; the models' runtime reserves more than it uses
@@ -22,7 +25,7 @@ PR_SET_DUMPABLE = 4  # prctl(2)
 
 
 def limit() -> None:
-    """What the process may use while it gets warm."""
+    """What a nursery and its rooms may use."""
     for which, most in (
         (resource.RLIMIT_AS, MEMORY),
         (resource.RLIMIT_CPU, CPU_S),
@@ -40,7 +43,7 @@ def close_the_door() -> None:
 
 
 def read(source: BinaryIO) -> bytes | None:
-    """The next message; None at the end of the pipe. Raises `ValueError`."""
+    """The next message; None at the end of the socket. Raises `ValueError`."""
     head = source.read(LENGTH)
     if len(head) < LENGTH:
         return None
@@ -51,12 +54,8 @@ def read(source: BinaryIO) -> bytes | None:
     return body if len(body) == size else None
 
 
-def main(kind: Kind) -> None:
-    """Serves one control."""
-    limit()
-    from egide.border.room.work import Work  # noqa: PLC0415 — within the limits
-
-    source, sink = sys.stdin.buffer, sys.stdout.buffer
+def serve(source: BinaryIO, sink: BinaryIO, prepare: Callable[[Callable[[Told], Asked | None]], Work]) -> None:
+    """Serves one control; `prepare` makes its work, to which it gives the way to ask the platform back."""
 
     def exchange(message: Told) -> Asked | None:
         sink.write(packed(message))
@@ -64,7 +63,7 @@ def main(kind: Kind) -> None:
         body = read(source)
         return None if body is None else asked(body)
 
-    work = Work(kind, exchange)
+    work = prepare(exchange)
     close_the_door()
     message = exchange(work.ready())
     while message is not None:
@@ -73,9 +72,3 @@ def main(kind: Kind) -> None:
         except Exception:  # noqa: BLE001 — whatever a stranger's bytes broke: its words could be a person's, so none are told
             answer = Broken("fault")
         message = exchange(answer)
-
-
-if __name__ == "__main__":
-    if len(sys.argv) != 2 or sys.argv[1] not in get_args(Kind):
-        sys.exit(2)
-    main(cast("Kind", sys.argv[1]))

@@ -16,11 +16,12 @@ from joserfc.jwk import ECKey
 from PIL import Image as Pillow
 
 from egide.border.face.compare import Comparison, OperatingPoint, Reference, compare, enrol
-from egide.border.face.engine import Engine, Image, engine
-from egide.border.face.liveness import Challenge, Seen, judge, see
+from egide.border.face.engine import Engine, Face, Image, engine
+from egide.border.face.liveness import EMBEDDING_GAP_MS, Challenge, Seen, judge, see
+from egide.border.face.moire import moire
 from egide.border.face.pictures import FORMATS, read_picture
-from egide.border.face.quality import Demands, pose
-from egide.border.face.template import SECRET_BYTES
+from egide.border.face.quality import Demands, measure, pose
+from egide.border.face.template import SECRET_BYTES, protect, similarity
 from egide.border.face.wiping import wipe
 from egide.border.room.messages import Compare, Compared
 from egide.border.room.sealed import SealError, opened
@@ -51,7 +52,17 @@ def warm() -> Engine:
         Pillow.new("RGB", (32, 32)).save(file, format_)
         read_picture(file.getvalue())
     made = engine()
-    see(np.zeros((160, 160, 3), dtype=np.uint8), 0, made, measured=True)
+    # A detector finds no face in noise: what comes after it is played with points where a face would have them.
+    noise = np.random.default_rng(0).integers(0, 255, (240, 240, 3), dtype=np.uint8)
+    face = Face(
+        box=(60, 40, 120, 160), right_eye=(92, 100), left_eye=(148, 100), nose=(120, 132), right_mouth=(98, 160),
+        left_mouth=(142, 160), score=1.0,
+    )  # fmt: skip
+    see(noise, 0, made, measured=True)
+    moire(noise, face)
+    measure(noise, [face])
+    template = protect(made.matcher.embed(noise, face), bytes(SECRET_BYTES))
+    similarity(template, made.matcher.embed(noise, face), bytes(SECRET_BYTES))
     return made
 
 
@@ -119,9 +130,11 @@ def reference(held: Holder | None, portrait: bytes | None, made: Engine) -> Refe
 
 
 def _seen(taken: Sequence[Frame], shown: Sequence[Image], made: Engine) -> list[Seen]:
+    """What the frames show; measured as seldom as may be, also where a slow phone sends few."""
     found, last = [], -MEASURED_MS
-    for frame, picture in zip(taken, shown, strict=True):
-        measured = frame.at_ms - last >= MEASURED_MS
+    ends = [frame.at_ms for frame in taken[1:]] + [taken[-1].at_ms if taken else 0]
+    for frame, picture, following in zip(taken, shown, ends, strict=True):
+        measured = frame.at_ms - last >= MEASURED_MS or following - last > EMBEDDING_GAP_MS
         last = frame.at_ms if measured else last
         found.append(see(picture, frame.at_ms, made, measured=measured))
     return found

@@ -1,4 +1,4 @@
-"""What goes through a room's pipes: one struct a message, MessagePack, its length before it (4 bytes, big-endian).
+"""What goes through a room's socket: one struct a message, MessagePack, its length before it (4 bytes, big-endian).
 
 What the parent sends is public (keys, lists, thresholds) or ciphertext; what comes back is a word, or ciphertext again.
 """
@@ -18,6 +18,7 @@ Kind = Literal["token", "face", "kiosk"]  # models are loaded where they are nee
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
     """The room is warm: the public key (JWK) that everything must be sealed to, and what the answer must carry."""
 
+    pid: int
     key: dict[str, str]
     nonce: str
     state: str

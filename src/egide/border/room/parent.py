@@ -1,55 +1,118 @@
-"""The platform's side of a room: start, ask, end. It never holds what would open the ciphertext that it relays.
-
-One warm room waits for the next control: to start one takes a second where faces are looked at (models), a control has five.
-"""
+"""The platform's side of a room: ask for one, ask it, end it. It never holds what would open the ciphertext that it relays."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 from egide.border.room.messages import LENGTH, MAX_MESSAGE, Asked, Broken, Kind, Ready, Sign, Signed, Told, packed, told
+from egide.border.room.nursery import ROOM, WARM
 from egide.kernel.errors import Text, TooMany, Unavailable
 
-START_S = 30.0  # s until a room is warm; a busy machine loads models slowly
+START_S = 30.0  # s until a nursery is warm; a busy machine loads models slowly
+ROOM_S = 5.0  # s until a room is there
 ANSWER_S = 20.0  # s for one answer; a comparison takes 0.2
-MOST = 48  # rooms at once in one process: about 150 MB each where faces are looked at
+MOST = 48  # rooms at once in one process: about 25 MB each where faces are looked at
+# Libraries that would start threads of their own: a process with several is not forked safely.
+ALONE = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 DigestSigner = Callable[[bytes], bytes]
 """Signs a SHA-256 digest with ECDSA on P-256; gives r ‖ s, 64 bytes."""
 
 
+class Nursery:
+    """A warm process that forks rooms of one kind."""
+
+    def __init__(self, process: asyncio.subprocess.Process, control: socket.socket) -> None:
+        self._process, self._control = process, control
+
+    @classmethod
+    async def start(cls, kind: Kind) -> Nursery:
+        """A warm one. Raises `Unavailable`."""
+        control, theirs = socket.socketpair()
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-I", "-m", "egide.border.room.nursery", kind, stdin=theirs.fileno(),
+                stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL, env=ALONE,
+            )  # fmt: skip
+        control.setblocking(False)
+        made = cls(process, control)
+        try:
+            first = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(control, 1), START_S)
+        except (OSError, TimeoutError) as error:
+            await made.close()
+            raise _unavailable() from error
+        except asyncio.CancelledError:  # the platform stops
+            await made.close()
+            raise
+        if first != WARM:
+            await made.close()
+            raise _unavailable()
+        return made
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can still give birth."""
+        return self._process.returncode is None
+
+    async def room(self) -> Room:
+        """A new room. Raises `Unavailable`."""
+        mine, theirs = socket.socketpair()
+        try:
+            with theirs:
+                socket.send_fds(self._control, [ROOM], [theirs.fileno()])
+            reader, writer = await asyncio.open_connection(sock=mine, limit=MAX_MESSAGE)
+        except OSError as error:
+            mine.close()
+            raise _unavailable() from error
+        try:
+            ready = await asyncio.wait_for(_read(reader), ROOM_S)
+        except (OSError, ValueError, asyncio.IncompleteReadError, TimeoutError) as error:
+            writer.close()
+            raise _unavailable() from error
+        if not isinstance(ready, Ready):
+            writer.close()
+            raise _unavailable()
+        return Room(ready, reader, writer)
+
+    async def close(self) -> None:
+        """Ends it; its rooms live on until they are ended."""
+        self._control.close()
+        if self.alive:
+            with suppress(ProcessLookupError):  # it ended by itself
+                self._process.kill()
+        await self._process.wait()
+
+
 class Room:
     """One room. Its answers come in the order of the questions; `close` ends it, whatever it is doing."""
 
-    def __init__(self, process: asyncio.subprocess.Process, ready: Ready) -> None:
+    def __init__(self, ready: Ready, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.ready = ready
-        self._process = process
-        self._lock = asyncio.Lock()
+        self.pid = ready.pid
         self.closed = False
+        self._reader, self._writer = reader, writer
+        self._lock = asyncio.Lock()
+        self.nursery: Nursery | None = None  # its own, that ends with it
+        # A handle on this very process: its number may be another's by the time it is ended.
+        self._handle = os.pidfd_open(ready.pid)
 
     @classmethod
     async def start(cls, kind: Kind) -> Room:
-        """A warm room. Raises `Unavailable`."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-I", "-m", "egide.border.room.child", kind, stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL, env={}, limit=MAX_MESSAGE,
-        )  # fmt: skip
+        """A room from a nursery of its own, for who needs only one. Raises `Unavailable`."""
+        nursery = await Nursery.start(kind)
         try:
-            first = await asyncio.wait_for(_read(process), START_S)
-        except (OSError, ValueError, asyncio.IncompleteReadError, TimeoutError) as error:
-            await _end(process)
-            raise _unavailable() from error
-        except asyncio.CancelledError:  # the platform stops
-            await _end(process)
+            room = await nursery.room()
+        except Unavailable:
+            await nursery.close()
             raise
-        if not isinstance(first, Ready):
-            await _end(process)
-            raise _unavailable()
-        return cls(process, first)
+        room.nursery = nursery
+        return room
 
     async def ask(self, message: Asked, sign: DigestSigner | None = None) -> Told:
         """The room's answer; `sign` is asked where the room needs a signature. Raises `Unavailable`, and the room has ended."""
@@ -67,69 +130,90 @@ class Room:
         return answer
 
     async def _exchange(self, message: Asked) -> Told:
-        assert self._process.stdin is not None  # noqa: S101 — opened by `start`, for the type checker
-        self._process.stdin.write(packed(message))
-        await self._process.stdin.drain()
-        return await _read(self._process)
+        self._writer.write(packed(message))
+        await self._writer.drain()
+        return await _read(self._reader)
 
     async def close(self) -> None:
-        """Ends the process and waits until it is gone: with it everything that it held."""
-        self.closed = True
-        await _end(self._process)
+        """Ends the process and waits until it is gone: with it goes everything that it held."""
+        if not self.closed:
+            self.closed = True
+            with suppress(ProcessLookupError):  # it ended by itself
+                signal.pidfd_send_signal(self._handle, signal.SIGKILL)
+            try:
+                await _gone(self._handle)
+            finally:
+                os.close(self._handle)
+                self._writer.close()
+        if self.nursery is not None:
+            await self.nursery.close()
 
 
 class Rooms:
-    """Warm rooms of each kind, one waiting where there has been a first."""
+    """Rooms of each kind; the first of a kind waits for its nursery to get warm, the others do not."""
 
     def __init__(self) -> None:
-        self._waiting: dict[Kind, asyncio.Task[Room]] = {}
+        self._nurseries: dict[Kind, asyncio.Task[Nursery]] = {}
         self._taken: set[Room] = set()
 
     async def take(self, kind: Kind) -> Room:
-        """A warm room, the caller's to close. Raises `TooMany`, `Unavailable`."""
+        """A room, the caller's to close. Raises `TooMany`, `Unavailable`."""
         self._taken = {room for room in self._taken if not room.closed}
         if len(self._taken) >= MOST:
             raise TooMany(
                 Text("Trop de contrôles à la fois.", "Too many controls at once."),
                 Text("Passez par la voie égale, ou attendez un instant.", "Take the equal lane, or wait a moment."),
             )
-        waiting = self._waiting.pop(kind, None) or asyncio.create_task(Room.start(kind))
-        room = await waiting
-        if room._process.returncode is not None:  # noqa: SLF001 — it died while it waited
-            room = await Room.start(kind)
-        self._waiting[kind] = asyncio.create_task(Room.start(kind), name="border room")
+        room = await (await self._nursery(kind)).room()
         self._taken.add(room)
         return room
 
+    async def _nursery(self, kind: Kind) -> Nursery:
+        found = self._nurseries.get(kind)
+        if found is not None and found.done():
+            if found.cancelled() or found.exception() is not None:
+                found = None
+            elif not found.result().alive:  # it died, and another takes its place
+                dead, found = found.result(), None
+                self._nurseries.pop(kind)
+                await dead.close()
+                found = self._nurseries.get(kind)
+        if found is None:
+            found = self._nurseries[kind] = asyncio.create_task(Nursery.start(kind), name=f"border nursery {kind}")
+        return await asyncio.shield(found)
+
     async def close(self) -> None:
-        """Ends every room, those that wait too."""
-        waiting = list(self._waiting.values())
-        self._waiting.clear()
-        for task in waiting:
-            task.cancel()
-        for found in await asyncio.gather(*waiting, return_exceptions=True):
-            if isinstance(found, Room):
-                await found.close()
+        """Ends every room and every nursery."""
         for room in tuple(self._taken):
             await room.close()
         self._taken.clear()
+        tasks = list(self._nurseries.values())
+        self._nurseries.clear()
+        for task in tasks:
+            if not task.done():
+                task.cancel()
+        for found in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(found, Nursery):
+                await found.close()
 
 
-async def _read(process: Any) -> Told:
-    head = await process.stdout.readexactly(LENGTH)
-    size = int.from_bytes(head, "big")
+async def _gone(handle: int) -> None:
+    """Waits until the process of this handle has ended (pidfd_open(2): the handle becomes readable)."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(handle, ended.set)
+    try:
+        await asyncio.wait_for(ended.wait(), ROOM_S)
+    except TimeoutError:  # it is killed, and the machine has not come to it
+        pass
+    finally:
+        loop.remove_reader(handle)
+
+
+async def _read(reader: asyncio.StreamReader) -> Told:
+    size = int.from_bytes(await reader.readexactly(LENGTH), "big")
     if size > MAX_MESSAGE:
         raise ValueError("a message that no room sends")
-    return told(await process.stdout.readexactly(size))
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        with suppress(ProcessLookupError):  # it ended by itself
-            process.kill()
-    if process.stdin is not None:
-        process.stdin.close()
-    await process.wait()
+    return told(await reader.readexactly(size))
 
 
 def _unavailable() -> Unavailable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from base64 import b64encode
 from collections.abc import Callable
 from hashlib import sha256
@@ -59,10 +60,28 @@ class Seen(msgspec.Struct):
     why: str
 
 
+class Prepared:
+    """What a room needs and nobody's is: models and readers, loaded once in the nursery and shared by its rooms."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.engine: Engine | None = None
+        self.zones: ZoneReader | None = None
+        if kind != "token":
+            from egide.border.room import comparing, issuing, reading  # noqa: F401, PLC0415 — models, where they are needed
+
+            self.engine = comparing.warm()
+            self.zones = reading.zones() if kind == "kiosk" else None
+
+    def rehearse(self) -> None:
+        """Plays a whole admission, so that all is loaded before any room closes its door."""
+        work = Work(self, lambda _told: None)
+        rehearse(work._private, work.key())  # noqa: SLF001 — a room of nobody, for this alone
+
+
 class Work:
     """A room's state. `exchange` sends a message to the parent and gives its next one."""
 
-    def __init__(self, kind: Kind, exchange: Callable[[Told], Asked | None]) -> None:
+    def __init__(self, prepared: Prepared, exchange: Callable[[Told], Asked | None]) -> None:
         self._exchange = exchange
         self._private = ECKey.generate_key("P-256", {"use": "enc", "alg": WRAPPING})
         self._nonce, self._state = token_urlsafe(NONCE_BYTES), token_urlsafe(NONCE_BYTES)
@@ -72,17 +91,12 @@ class Work:
         self._why = ""
         self._matched = False
         self._attempts = 0
-        self._engine: Engine | None = None
+        self._engine, self._zones = prepared.engine, prepared.zones
         self._challenge: Challenge | None = None
-        self._zones: ZoneReader | None = None
-        if kind != "token":
+        if self._engine is not None:
             from egide.border.face.liveness import draw_challenge  # noqa: PLC0415 — for rooms that look at faces alone
-            from egide.border.room import comparing, issuing, reading  # noqa: F401, PLC0415 — loaded before the door closes
 
-            self._engine = comparing.warm()
             self._challenge = draw_challenge(token_bytes)
-            self._zones = reading.zones() if kind == "kiosk" else None
-        rehearse(self._private, self.key())
 
     def key(self) -> dict[str, str]:
         """The room's public key."""
@@ -95,7 +109,9 @@ class Work:
     def ready(self) -> Ready:
         """What the parent is told at first."""
         prompts = self._challenge.prompts if self._challenge is not None else ()
-        return Ready(self.key(), self._nonce, self._state, tuple((each.move, each.at_ms) for each in prompts))
+        return Ready(
+            os.getpid(), self.key(), self._nonce, self._state, tuple((each.move, each.at_ms) for each in prompts)
+        )
 
     def done(self, message: Asked) -> Told:
         """The answer to a message."""
@@ -132,7 +148,7 @@ class Work:
     def _read(self, message: ReadChip) -> Told:
         if self._engine is None:
             return Broken("order")
-        from egide.border.room import reading  # noqa: PLC0415 — loaded by `__init__`
+        from egide.border.room import reading  # noqa: PLC0415 — loaded by `Prepared`
 
         answer, self._document = reading.read(message, self._private)
         return answer
@@ -140,7 +156,7 @@ class Work:
     def _read_zone(self, message: ReadZone) -> Told:
         if self._zones is None:
             return Broken("order")
-        from egide.border.room import reading  # noqa: PLC0415 — loaded by `__init__`
+        from egide.border.room import reading  # noqa: PLC0415 — loaded by `Prepared`
 
         try:
             return Looked(reading.read_zone(message, self._private, self._zones))
@@ -150,7 +166,7 @@ class Work:
     def _compare(self, message: Compare) -> Told:
         if self._engine is None or self._challenge is None or self._attempts >= ATTEMPTS:
             return Broken("order")
-        from egide.border.room import comparing  # noqa: PLC0415 — loaded by `__init__`
+        from egide.border.room import comparing  # noqa: PLC0415 — loaded by `Prepared`
 
         self._attempts += 1
         self._forget_frames()
@@ -185,7 +201,7 @@ class Work:
         document, made = self._document, self._engine
         if made is None or document is None or document.verdict != "proved" or not self._matched:
             return Issued("", "order")
-        from egide.border.room import comparing, issuing  # noqa: PLC0415 — loaded by `__init__`
+        from egide.border.room import comparing, issuing  # noqa: PLC0415 — loaded by `Prepared`
 
         try:
             shown = comparing.straight(self._frames, made)

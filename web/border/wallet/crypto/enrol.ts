@@ -1,8 +1,8 @@
 /** What a wallet asks of an issuer: one key, one proof and one secret for each token. As `egide/border/room/issuing.py` reads it. */
-import { base64url, newKey, open, seal, type Own, type PublicKey } from '../../shared/seal';
+import { base64url, fromBase64url, newKey, open, seal, type Own, type PublicKey } from '../../shared/seal';
 import { joined, random, utf8, type Bytes } from './bytes';
 import { compact, newSigningKey, type SigningKey } from './keys';
-import { SECRET_BYTES } from './template';
+import { protect, SECRET_BYTES } from './template';
 
 const PROOF_TYPE = 'openid4vci-proof+jwt';
 const PREFIX = 'openid-credential-offer://';
@@ -11,6 +11,8 @@ const GRANT = 'urn:ietf:params:oauth:grant-type:pre-authorized_code';
 export interface Asking {
   keys: SigningKey[];
   secrets: Bytes[];
+  /** The face as this device measured it, turned by each secret: what a token must hold. */
+  templates: Int8Array<ArrayBuffer>[];
   /** What only this wallet opens: the tokens come sealed to it. */
   own: Own;
   sealed: string;
@@ -22,16 +24,31 @@ export interface Made {
   cwt: string;
 }
 
-/** Draws keys and secrets, proves the keys for this issuer and nonce, and seals all to the room. */
-export async function ask(room: PublicKey, issuer: string, nonce: string, count: number, flight: string, now: number): Promise<Asking> {
+/** To whom it is asked: the room's key, and what a proof must answer. */
+export interface Room {
+  key: PublicKey;
+  issuer: string;
+  nonce: string;
+  tokens: number;
+}
+
+/** Draws keys and secrets, proves the keys for this issuer and nonce, turns the face by each secret, and seals all to the room. */
+export async function ask({ key: room, issuer, nonce, tokens }: Room, embedding: Float32Array, flight: string, now: number): Promise<Asking> {
   const own = await newKey();
-  const keys = await Promise.all(Array.from({ length: count }, newSigningKey));
+  const keys = await Promise.all(Array.from({ length: tokens }, newSigningKey));
   const secrets = keys.map(() => random(SECRET_BYTES));
   const proofs = await Promise.all(
     keys.map((key) => compact({ typ: PROOF_TYPE, jwk: key.publicKey }, { aud: issuer, iat: now, nonce }, key.privateKey)),
   );
-  const told = { wallet: own.publicKey, proofs, secrets: secrets.map(base64url), flight };
-  return { keys, secrets, own, sealed: await seal(utf8(JSON.stringify(told)), room) };
+  const templates = await Promise.all(secrets.map((secret) => protect(embedding, secret)));
+  const told = {
+    wallet: own.publicKey,
+    proofs,
+    secrets: secrets.map(base64url),
+    flight,
+    templates: templates.map((one) => base64url(new Uint8Array(one.buffer))),
+  };
+  return { keys, secrets, templates, own, sealed: await seal(utf8(JSON.stringify(told)), room) };
 }
 
 export async function opened(sealed: string, own: Own): Promise<Made[]> {
@@ -60,14 +77,21 @@ export function enrolmentOf(text: string): string | null {
   }
 }
 
-/** The template in a token, where it has one: what was issued is what this phone computed, or it says so. */
-export function templateOf(credential: string): Int8Array | null {
-  for (const part of credential.split('~').slice(1)) {
-    if (!part) continue;
-    const [, name, value] = JSON.parse(atob(part.replaceAll('-', '+').replaceAll('_', '/'))) as [string, string, unknown];
-    if (name === 'face_t' && typeof value === 'string') {
-      return Int8Array.from(atob(value.replaceAll('-', '+').replaceAll('_', '/')), (letter) => (letter.charCodeAt(0) << 24) >> 24);
-    }
+/** Whether the template in each token is the one that this phone computed for it, and none is missing. */
+export function holdsOwn(made: Made[], asking: Asking): boolean {
+  const own = made.every((token, n) => {
+    const template = templateOf(token.credential);
+    const mine = asking.templates[n];
+    return template === null || (mine !== undefined && template === base64url(new Uint8Array(mine.buffer)));
+  });
+  return own && made.length === asking.keys.length;
+}
+
+/** The template that a token discloses, where it has one. */
+function templateOf(credential: string): string | null {
+  for (const part of credential.split('~').slice(1).filter(Boolean)) {
+    const [, name, value] = JSON.parse(new TextDecoder().decode(fromBase64url(part))) as [string, string, unknown];
+    if (name === 'face_t' && typeof value === 'string') return value;
   }
   return null;
 }

@@ -19,15 +19,6 @@ export async function protect(embedding: Float32Array, secret: Bytes): Promise<I
   return template;
 }
 
-/** The cosine of what the template was made of and this embedding, -1 to 1. */
-export async function similarity(template: Int8Array, embedding: Float32Array, secret: Bytes): Promise<number> {
-  const turned = await rotate(embedding, secret);
-  const held = Float64Array.from(template);
-  const cosine = dot(held, turned) / Math.sqrt(dot(held, held) * dot(turned, turned));
-  turned.fill(0);
-  return cosine;
-}
-
 /** Steps 1 to 5. @throws RangeError for anything but 128 numbers, not all zero, and 16 bytes. */
 async function rotate(embedding: Float32Array, secret: Bytes): Promise<Float64Array> {
   if (embedding.length !== SIZE || secret.length !== SECRET_BYTES) throw new RangeError('not an embedding and its secret');

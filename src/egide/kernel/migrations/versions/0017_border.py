@@ -53,8 +53,9 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("at", BIG, nullable=False),
         sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("total", BIG, nullable=False),
         sa.Column("root", sa.String(length=64), nullable=False),
-        sa.Column("anchored", sa.Text(), nullable=False),
+        sa.Column("anchored", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("border_batch_by_time", "border_batch", ["at"], unique=False)

@@ -1,0 +1,243 @@
+"""What runs the consortium's contract for this house: an authority on a chain of the members' own, or a contract on a node.
+
+Of several processes of one platform, one is the authority, and the others read the blocks that it keeps: who holds the lock of
+the chain's folder says words in the member's name. When it ends, the next that looks takes its place.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import Protocol
+
+from egide.border.ledger.authority import Authority
+from egide.border.ledger.chain import BadBlock, Chain, ChainStore
+from egide.border.ledger.contract import Value, answer, calldata
+from egide.border.ledger.embedded import EmbeddedLedger
+from egide.border.ledger.evm import EvmLedger, Node
+from egide.border.ledger.messages import decode_certified
+from egide.border.ledger.model import Key, Ledger, Role, address_of
+from egide.border.ledger.tcp import TcpTransport
+from egide.border.ledger.view import TrustView, look
+from egide.gateways.consortium_files import OfChain
+from egide.kernel.errors import Conflict, Text, Unavailable
+
+LOCK = "authority.lock"  # in the chain's folder; held by who speaks for the member
+
+
+class Machine(Protocol):
+    """Where the contract is, for one member."""
+
+    me: bytes
+
+    def read(self, name: str, *arguments: Value) -> tuple[Value, ...]:
+        """What the contract answers to a read. Raises `Unavailable`."""
+
+    def trusted(self, kid: str, role: Role, at: int) -> Key | None:
+        """As `Ledger`; at once, whatever the network does: gates ask it."""
+
+    def writer(self) -> Ledger:
+        """The ledger that writes for the member. Raises `Unavailable` where this process is not the one, or cannot yet."""
+
+    def step(self) -> None:
+        """To be called every few seconds, in a thread: takes up what others left, fetches what changed."""
+
+    def trouble(self) -> Text | None:
+        """What is not as it should be."""
+
+    def close(self) -> None:
+        """Ends it."""
+
+
+class Store(ChainStore, Protocol):
+    """A chain's store that can be closed."""
+
+    def close(self) -> None:
+        """Closes it."""
+
+
+class Shared:
+    """A store of which this process is a reader until `writes`: what it takes meanwhile lies there already."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.writes = False
+
+    def blocks(self, start: int) -> Iterator[bytes]:
+        """The blocks from this height on."""
+        return self._store.blocks(start)
+
+    def append(self, height: int, block: bytes) -> None:
+        """Adds a block that is not there."""
+        if self.writes:
+            self._store.append(height, block)
+
+    def add_fault(self, fault: bytes) -> None:
+        """Keeps a fault."""
+        self._store.add_fault(fault)
+
+    def faults(self) -> Iterator[bytes]:
+        """All faults."""
+        return self._store.faults()
+
+    def remember(self, words: Mapping[str, bytes]) -> None:
+        """Keeps last words."""
+        self._store.remember(words)
+
+    def words(self) -> Iterator[bytes]:
+        """The last words."""
+        return self._store.words()
+
+    def close(self) -> None:
+        """Closes it."""
+        self._store.close()
+
+
+class OwnChain:
+    """An authority of the members' own chain, or a reader of its blocks. `clock` gives s since 1970. Raises `StartupError`."""
+
+    def __init__(self, given: OfChain, store: Store, clock: Callable[[], float]) -> None:
+        self._given, self._clock = given, clock
+        self.me = address_of(given.key.public_key().public_bytes_raw())
+        self._store = Shared(store)
+        self.chain = Chain(given.genesis, self._store)
+        self._transport = TcpTransport(given.listen, given.peers)
+        self.authority: Authority | None = None
+        self._ledger: EmbeddedLedger | None = None
+        self._lock = -1
+        self._deaf = False
+
+    def read(self, name: str, *arguments: Value) -> tuple[Value, ...]:
+        """From this process's own machine, up to the last block that is on the disk."""
+        with self._transport.guard:
+            self._follow()
+            return self.chain.machine.read(name, *arguments)
+
+    def trusted(self, kid: str, role: Role, at: int) -> Key | None:
+        """From the last block on; None for a house that was voted out: it hears no more of what is removed."""
+        with self._transport.guard:
+            self._follow()
+            return None if self.chain.key(self.me) is None else self.chain.reading.trusted(kid, role, at)
+
+    def writer(self) -> Ledger:
+        """The authority's. Raises `Unavailable` in a process that is none, and while an earlier call waits."""
+        if self._ledger is None:
+            raise Unavailable(
+                Text("Un autre processus parle pour cette autorité.", "Another process speaks for this authority.")
+            )
+        if self.authority is not None and len(self.authority.pool):
+            raise Unavailable(
+                Text("Une écriture attend encore les autres autorités.", "A write still waits for the other authorities."),
+                Text("Vérifiez le réseau du consortium.", "Check the consortium’s network."),
+            )  # fmt: skip
+        return self._ledger
+
+    def step(self) -> None:
+        """Becomes the authority where nobody is."""
+        if self._ledger is not None or not self._locked():
+            return
+        with self._transport.guard:
+            self._follow()
+            self._store.writes = True
+            authority = Authority(self.chain, self.me, self._given.key, self._transport)
+        try:
+            self._transport.start(authority, self._clock)
+        except OSError:
+            self._deaf = True
+            self._unlock()
+            return
+        self._deaf, self.authority = False, authority
+        self._ledger = EmbeddedLedger(authority, self._clock, self._transport.settle, self._transport.guard)
+
+    def trouble(self) -> Text | None:
+        """Not a member, not listening, or without the others since its start."""
+        with self._transport.guard:
+            member = self.chain.key(self.me) is not None
+            alone = self.authority is not None and not self.authority.joined
+        if not member:
+            return Text("cette clé n’est celle d’aucun membre", "this key is no member’s")
+        if self._deaf:
+            return Text("l’adresse d’écoute est prise ou interdite", "the listening address is taken or not allowed")
+        if alone:
+            return Text("les autres autorités ne répondent pas", "the other authorities do not answer")
+        return None
+
+    def close(self) -> None:
+        """Hangs up, and lets another process speak."""
+        self._transport.stop()
+        with self._transport.guard:
+            self._ledger = self.authority = None
+            self._unlock()
+            self._store.close()
+
+    def _follow(self) -> None:
+        """Takes the blocks that the authority of another process added."""
+        if self.authority is not None:
+            return
+        try:
+            for data in self._store.blocks(self.chain.height + 1):
+                self.chain.take(decode_certified(data))
+        except ValueError as error:  # WireError, BadBlock
+            kind = "block" if isinstance(error, BadBlock) else "bytes"
+            raise Unavailable(
+                Text(f"La chaîne sur le disque est altérée ({kind}).", f"The chain on the disk was altered ({kind})."),
+                Text("Mettez consortium.db de côté et redémarrez.", "Put consortium.db aside and start again."),
+            ) from error
+
+    def _locked(self) -> bool:
+        self._lock = os.open(self._given.folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._unlock()
+            return False
+        return True
+
+    def _unlock(self) -> None:
+        self._store.writes = False
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+
+class OnNode:
+    """A contract on an EVM node; gates go by a copy of its trust list (ledger/view.py), which `step` keeps new."""
+
+    def __init__(self, node: Node, me: bytes, clock: Callable[[], float]) -> None:
+        self._node, self.me, self._clock = node, me, clock
+        self._ledger = EvmLedger(node)
+        self._view: TrustView | None = None
+        self._fault: Text | None = None
+
+    def read(self, name: str, *arguments: Value) -> tuple[Value, ...]:
+        """Asks the node."""
+        return answer(name, self._node.call(calldata(name, *arguments)))
+
+    def trusted(self, kid: str, role: Role, at: int) -> Key | None:
+        """From the copy, while it is no older than `view.MAX_AGE_S`."""
+        return None if self._view is None else self._view.trusted(kid, role, at)
+
+    def writer(self) -> Ledger:
+        """The node's."""
+        return self._ledger
+
+    def step(self) -> None:
+        """Fetches the trust list where anything was written since."""
+        now = int(self._clock())
+        try:
+            if self._view is None or self._view.state != self._ledger.state():
+                self._view = look(self._ledger, now)
+            else:
+                view = self._view
+                self._view = TrustView(now, view.revision, view.state, view.keys, view.statuses)
+            self._fault = None
+        except (Unavailable, Conflict) as error:
+            self._fault = error.what
+
+    def trouble(self) -> Text | None:
+        """What the last look ended with."""
+        return self._fault
+
+    def close(self) -> None:
+        """Nothing is open."""

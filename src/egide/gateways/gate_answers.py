@@ -1,0 +1,77 @@
+"""A gate's way by network (OpenID4VP 1.0): a wallet fetches the signed request of a control, and posts its sealed answer.
+
+    GET  /border/requests/{control}    the request that the gate signed (RFC 9101), while the control lasts
+    POST /border/answers/{control}     `response=…` as `direct_post.jwt` has it, handed as it is to the gate's live connection
+
+Whoever knows a control's id read it from the gate's screen; it is drawn, and gone with the control. The answer is ciphertext for
+the control's room: nothing of it is read, kept or logged here.
+"""
+
+from __future__ import annotations
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from egide.border.holding import holding
+from egide.kernel.door import Kernel, problem
+from egide.kernel.errors import BadInput, EgideError, NotFound, Text, TooLarge
+
+REQUESTS, ANSWERS = "/border/requests", "/border/answers"
+REQUEST_TYPE = "application/oauth-authz-req+jwt"  # RFC 9101 §10.2
+MAX_ANSWER = 32 * 1024  # bytes; an answer has 4,000
+NO_STORE = {"cache-control": "no-store"}
+
+
+class GateAnswers:
+    """Both routes."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+
+    def routes(self) -> list[Route]:
+        """For wallets: nobody is signed in there."""
+        return [
+            Route(f"{REQUESTS}/{{control}}", self.request),
+            Route(f"{ANSWERS}/{{control}}", self.answer, methods=["POST"]),
+        ]
+
+    async def request(self, request: Request) -> Response:
+        """The signed request; 404 once the control is over."""
+        found = holding(self._kernel).request(request.path_params["control"])
+        return _told(_over()) if found is None else Response(found, media_type=REQUEST_TYPE, headers=NO_STORE)
+
+    async def answer(self, request: Request) -> Response:
+        """Takes an answer to the gate that waits for it."""
+        try:
+            text = await _read(request)
+            if not holding(self._kernel).answered(request.path_params["control"], text):
+                raise _over()
+        except EgideError as error:
+            return _told(error)
+        return JSONResponse({}, headers=NO_STORE)
+
+
+async def _read(request: Request) -> str:
+    body = b""
+    try:
+        async for part in request.stream():
+            body += part
+            if len(body) > MAX_ANSWER:
+                raise TooLarge(Text("Cette réponse est trop longue.", "This answer is too long."))
+    except ClientDisconnect as error:
+        raise BadInput(Text("La demande s’est interrompue.", "The request broke off.")) from error
+    if not body.startswith(b"response=") or not body.isascii():
+        raise BadInput(Text("Cette réponse n’est pas chiffrée.", "This answer is not encrypted."))
+    return body.decode("ascii")
+
+
+def _over() -> NotFound:
+    return NotFound(
+        Text("Ce contrôle est terminé, ou n’attend pas de réponse.", "This control is over, or waits for no answer."),
+        Text("Lisez à nouveau le code de la porte.", "Read the gate’s code again."),
+    )
+
+
+def _told(error: EgideError) -> Response:
+    return JSONResponse(dict(problem(error)), error.status, headers=NO_STORE)

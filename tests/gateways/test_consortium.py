@@ -1,0 +1,346 @@
+"""A platform in a consortium: the authorities have the last word on keys, roots of erasures stand on the chain, no act waits."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import msgspec
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from hypothesis import given as given_
+from hypothesis import strategies as st
+from rich.console import Console
+
+from egide.app import build, capabilities, chain, engines, health
+from egide.border import clerk, erasure
+from egide.border.keys import CONSORTIUM
+from egide.border.ledger.errors import LedgerRefused
+from egide.border.ledger.evidence import Fault
+from egide.border.ledger.messages import Signed, encode
+from egide.border.ledger.model import Ledger, Role
+from egide.gateways import authority_cli, composition
+from egide.gateways.consortium import Connected
+from egide.gateways.consortium_files import KEY, OfChain, draw_key, founder, given, line_of, read_genesis
+from egide.gateways.consortium_machines import OwnChain
+from egide.kernel.errors import BadInput, StartupError, Text, Unavailable
+from egide.kernel.keyfile import write_private
+from egide.kernel.settings import Settings
+from tests.border.airport import Airport
+from tests.border.ledger import anvil
+from tests.conftest import missing
+from tests.gateways.conftest import free_port
+
+pytestmark = pytest.mark.anyio
+
+NAMES = ("PAF", "airport", "airline", "CNIL")
+COMPOSED = composition.Composition(build, engines, capabilities, lambda *_: 0, chain)
+FUZZED = TemporaryDirectory()  # one file, written again and again
+MINUTE = 61  # s: a member lists one key a minute
+
+
+def heard(what: Callable[[Console], object]) -> str:
+    out = StringIO()
+    what(Console(file=out, width=300))
+    return out.getvalue()
+
+
+def founded(place: Path, count: int) -> list[Settings]:
+    """So many members' folders with their keys, the same genesis, and one another's addresses; the first is `data`."""
+    folders = [place / "data", *(place / name for name in NAMES[1:count])]
+    lines = [line_of(name, draw_key(folder)) for name, folder in zip(NAMES, folders, strict=False)]
+    authority_cli.genesis(lines, place / "genesis.json", Console(file=StringIO()))
+    listens = {name: f"127.0.0.1:{free_port()}" for name in NAMES[:count]}
+    made = []
+    for name, folder in zip(NAMES, folders, strict=False):
+        (folder / "genesis.json").write_bytes((place / "genesis.json").read_bytes())
+        peers = {other: where for other, where in listens.items() if other != name}
+        more = {"consortium_listen": listens[name], "consortium_peers": peers}
+        made.append(Settings(data=str(folder), consortium="genesis.json", **more))
+    return made
+
+
+def airport_of(settings: Settings) -> Airport:
+    names = ("consortium", "consortium_listen", "consortium_peers")
+    return Airport(settings.folder, **{name: getattr(settings, name) for name in names})
+
+
+def ledger_of(airport: Airport) -> Connected:
+    found: Connected = airport.kernel.things[CONSORTIUM]
+    return found
+
+
+async def listed(airport: Airport) -> None:
+    """All keys of the airport, one a minute."""
+    for _ in range(3):
+        await asyncio.to_thread(ledger_of(airport).list_keys)
+        airport.move(seconds=MINUTE)
+
+
+async def refused(airport: Airport) -> list[str]:
+    given = {"point": "security", "gate": airport.gates["facilitation"], "external": False}
+    return await airport.refused("officer", "border.control.open", **given)
+
+
+@pytest.fixture
+async def alone(tmp_path: Path) -> AsyncIterator[Airport]:
+    made = airport_of(founded(tmp_path, 1)[0])
+    await made.start()
+    yield made
+    await made.stop()
+
+
+async def test_without_settings_nothing_is_started(tmp_path: Path) -> None:
+    made = Airport(tmp_path / "data")
+    await made.start()
+    assert CONSORTIUM not in made.kernel.things
+    assert "consortium" not in [part["id"] for part in health(made.kernel)["parts"]]
+    assert not (made.folder / "consortium").exists()
+    await made.passes("security", await made.traveller())
+    await made.stop()
+
+
+async def test_a_key_that_the_authorities_removed_stops_the_gate_at_once_and_is_not_listed_again(
+    alone: Airport,
+) -> None:
+    assert await refused(alone) == ["EIDAS-5b-1"], "a control: nobody listed it yet"
+    await listed(alone)
+    await alone.passes("security", await alone.traveller())
+    ledger_of(alone).remove_key(alone.gates["facilitation"], Role.VERIFIER)
+    assert await refused(alone) == ["EIDAS-5b-1"]
+    await listed(alone)
+    assert await refused(alone) == ["EIDAS-5b-1"]
+
+
+async def test_a_key_that_ended_here_is_taken_off_for_everybody(alone: Airport) -> None:
+    await listed(alone)
+    kid, ledger = alone.gates["facilitation"], ledger_of(alone)
+    now = alone.clock.now_us() // 1_000_000
+    assert ledger.trusted(kid, Role.VERIFIER, now) is not None
+    await alone.act("administrator", "border.key.end", kid=kid)
+    ledger.list_keys()
+    assert ledger.trusted(kid, Role.VERIFIER, now) is None
+
+
+async def test_an_erasure_root_stands_on_the_chain_under_the_size_that_the_wallets_proof_names(alone: Airport) -> None:
+    await listed(alone)
+    wallet = await alone.traveller()
+    ended = await alone.ask("border.journey.close", consent=wallet.consent, secret=wallet.secret)
+    await clerk.Clerk(alone.kernel).hour()
+    leaf = erasure.leaf_of(ended["receipt"]).hex()
+    proof = erasure.Proof(**await alone.ask("border.erasure.prove", leaf=leaf))
+    ledger = ledger_of(alone)
+    assert proof.anchored >= erasure.LEAST
+    assert ledger.erasure_at(ledger.machine.me, proof.anchored) == bytes.fromhex(proof.root)
+    ledger.erasure_root(bytes.fromhex(proof.root), proof.anchored)  # told again: it stands there
+    await clerk.Clerk(alone.kernel).minute()
+    assert ledger.status_digest(alone.issuer) is not None
+
+
+async def test_a_root_that_the_ledger_refuses_breaks_no_act_is_told_and_comes_again(alone: Airport) -> None:
+    await listed(alone)
+    hours = clerk.Clerk(alone.kernel)
+    for _ in range(2):
+        wallet = await alone.traveller()
+        await alone.ask("border.journey.close", consent=wallet.consent, secret=wallet.secret)
+        await hours.hour()
+    ledger = ledger_of(alone)
+    with pytest.raises(LedgerRefused, match="soon"):
+        ledger.erasure_root(b"r" * 32, 1 << 20)
+    assert ledger.told()[0], "it is not late yet"
+    alone.move(hours=2.1)
+    well, what = ledger.told()
+    assert (well, what.en) == (False, "1 roots of erasures wait")
+    (part,) = [part for part in health(alone.kernel)["parts"] if part["id"] == "consortium"]
+    assert (part["ok"], part["detail"]) == (False, f"{what.fr} · {what.en}")
+    await hours.hour()
+    assert ledger.told()[0]
+
+
+async def test_of_two_processes_one_is_the_authority_the_other_reads_its_blocks_and_takes_its_place(
+    alone: Airport,
+) -> None:
+    second = Airport(
+        alone.folder, **{name: getattr(alone.settings, name) for name in ("consortium", "consortium_listen")}
+    )
+    second.issuer, second.gates, second.clock = alone.issuer, alone.gates, alone.clock
+    await second.start()
+    await listed(alone)
+    first, other, now = ledger_of(alone), ledger_of(second), alone.clock.now_us() // 1_000_000
+    kid = alone.gates["facilitation"]
+    assert other.trusted(kid, Role.VERIFIER, now) == first.trusted(kid, Role.VERIFIER, now) is not None
+    with pytest.raises(Unavailable, match="Another process"):
+        other.list_keys()
+    first.remove_key(kid, Role.VERIFIER)
+    assert other.trusted(kid, Role.VERIFIER, now) is None, "at once, there too"
+    await first.stop()
+    alone.kernel.things.pop(CONSORTIUM)  # it is stopped already
+    other.machine.step()
+    other.checkpoint(b"r" * 32, 7)
+    await second.stop()
+
+
+@pytest.fixture
+async def four(tmp_path: Path) -> AsyncIterator[tuple[Airport, list[Ledger]]]:
+    """The platform and three authorities beside it, by TCP on this machine; all have the platform's time."""
+    settings = founded(tmp_path, 4)
+    platform = airport_of(settings[0])
+    machines = []
+    for each in settings[1:]:
+        place = given(each)
+        assert isinstance(place, OfChain)
+        machines.append(OwnChain(place, chain(place.folder), lambda: platform.clock.now_us() / 1_000_000))
+    for machine in machines:
+        machine.step()
+    await platform.start()
+    ready = [machine.authority for machine in (*machines, ledger_of(platform).machine) if isinstance(machine, OwnChain)]
+    await platform.until(lambda: all(each is not None and each.joined for each in ready))
+    yield platform, [machine.writer() for machine in machines]
+    await platform.stop()
+    for machine in machines:
+        machine.close()
+
+
+async def test_a_house_that_the_others_vote_out_opens_no_gate_and_they_take_its_keys_off(
+    four: tuple[Airport, list[Ledger]],
+) -> None:
+    platform, others = four
+    await listed(platform)
+    await platform.passes("security", await platform.traveller())
+    mine, kid = ledger_of(platform), platform.gates["facilitation"]
+    for each in others:
+        await asyncio.to_thread(each.vote, mine.machine.me, None)
+    await platform.until(lambda: not mine.told()[0])
+    assert await refused(platform) == ["EIDAS-5b-1"]
+    now = platform.clock.now_us() // 1_000_000
+    assert others[1].trusted(kid, Role.VERIFIER, now) is not None, "a control: it is the keys' turn"
+    await asyncio.to_thread(others[0].remove_key, kid, Role.VERIFIER)
+    await platform.until(lambda: others[1].trusted(kid, Role.VERIFIER, now) is None)
+    assert mine.told() == (False, Text("cette clé n’est celle d’aucun membre", "this key is no member’s"))
+    await clerk.Clerk(platform.kernel).minute()  # a control: a ledger that refuses stops nothing here
+
+
+def test_a_member_says_its_line_and_all_begin_with_the_same_genesis(tmp_path: Path) -> None:
+    said = [heard(lambda console, name=name: authority_cli.key(tmp_path / name, name, console)) for name in NAMES]
+    lines = [next(line for line in each.splitlines() if "+" in line) for each in said]
+    assert (tmp_path / "PAF" / KEY).stat().st_mode & 0o777 == 0o600
+    again = heard(lambda console: authority_cli.key(tmp_path / "PAF", "PAF", console))
+    assert lines[0] in again, "drawn once"
+    file = tmp_path / "genesis.json"
+    told = heard(lambda console: authority_cli.genesis(lines, file, console))
+    found = read_genesis(file)
+    assert found.genesis().name().hex() in told
+    assert set(found.names().values()) == set(NAMES)
+    with pytest.raises(BadInput, match="exists already"):
+        authority_cli.genesis(lines, file, Console(file=StringIO()))
+    with pytest.raises(BadInput, match="distinct"):
+        authority_cli.genesis([lines[0], lines[0]], tmp_path / "other.json", Console(file=StringIO()))
+    with pytest.raises(BadInput, match="no member"):
+        authority_cli.genesis(["PAF+12"], tmp_path / "other.json", Console(file=StringIO()))
+
+
+def test_what_the_chain_says_is_shown_with_faults_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(composition, "_held", [COMPOSED])
+    settings = founded(tmp_path, 4)[0]
+    shown = heard(lambda console: authority_cli.show(settings, console))
+    assert all(name in shown for name in NAMES)
+    assert "No fault is known." in shown
+    place = given(settings)
+    assert isinstance(place, OfChain)
+    store, liar = chain(place.folder), next(iter(place.peers))
+    store.add_fault(encode(Fault("malformed", liar, 1)))
+    store.add_fault(encode(Fault("equivocation", liar, 1, (Signed(liar, b"x", bytes(64)),))))
+    store.close()
+    out = StringIO()
+    assert authority_cli.show(settings, Console(file=out, width=300)) == 1
+    assert f"{place.names[liar]}: equivocation, 1 times (proved)." in out.getvalue()
+    assert f"{place.names[liar]}: malformed, 1 times (no proof" in out.getvalue()
+    with pytest.raises(StartupError, match="no genesis file"):
+        authority_cli.show(Settings(data=str(tmp_path)), Console(file=StringIO()))
+
+
+def test_an_authority_without_a_platform_runs_until_a_signal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = founded(tmp_path, 1)[0]
+    lines = [
+        f"consortium = {json.dumps(settings.consortium)}",
+        f"consortium_listen = {json.dumps(settings.consortium_listen)}",
+    ]
+    (settings.folder / "egide.toml").write_text("\n".join(lines))
+    words = [sys.executable, "-m", "egide", "authority", "serve", "--data", settings.data]
+    running = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    try:
+        assert running.stdout is not None
+        assert settings.consortium_listen in running.stdout.readline()
+        monkeypatch.setattr(composition, "_held", [COMPOSED])
+        with pytest.raises(StartupError, match="already runs"):
+            authority_cli.serve(settings, Console(file=StringIO()))
+    finally:
+        running.terminate()
+        assert running.wait(10) == 0
+        running.stdout.close()
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"consortium": "absent.json"}, "cannot be read"),
+        ({"consortium": "egide.toml"}, "no genesis file"),
+        ({"consortium_listen": "here"}, "consortium_listen"),
+        ({"consortium_peers": {"nobody": "127.0.0.1:1"}}, "consortium_peers"),
+        ({"consortium": "https://node.example"}, "Unusable key file"),
+    ],
+)
+def test_a_wrong_setting_stops_the_start_in_words(tmp_path: Path, changed: dict[str, Any], why: str) -> None:
+    settings = founded(tmp_path, 1)[0]
+    (settings.folder / "egide.toml").write_text("data")
+    with pytest.raises(StartupError) as caught:
+        given(msgspec.structs.replace(settings, **changed))
+    assert why in str(caught.value)
+
+
+@given_(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+def test_a_genesis_file_is_one_or_is_refused(data: bytes) -> None:
+    file = Path(FUZZED.name) / "genesis.json"
+    file.write_bytes(data)
+    with suppress(StartupError):
+        read_genesis(file)
+    with suppress(ValueError):
+        founder(data.decode("latin-1"))
+
+
+async def test_a_platform_on_a_node_goes_by_its_copy_of_the_list(tmp_path: Path) -> None:
+    path = anvil.program()
+    if path is None:
+        missing("anvil is not installed: make peers")
+    with anvil.running(path) as node:
+        contract = node.ledgers(1)[0]._node.contract  # type: ignore[attr-defined]
+        key = anvil.account(0).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        write_private(tmp_path / "data" / KEY, key)
+        made = Airport(
+            tmp_path / "data", consortium=node.address, consortium_contract=f"{anvil.CHAIN}:0x{contract.hex()}"
+        )
+        node.wait(int(time.time()) - anvil.START)
+        await made.start()
+        ledger, kid = ledger_of(made), made.issuer
+        for _ in range(3):
+            await asyncio.to_thread(ledger.list_keys)
+            node.wait(MINUTE)
+            made.move(seconds=MINUTE)
+        now = made.clock.now_us() // 1_000_000
+        assert ledger.trusted(kid, Role.ISSUER, now) is None, "a control: the copy is older"
+        await asyncio.to_thread(ledger.machine.step)
+        assert ledger.trusted(kid, Role.ISSUER, now) is not None
+        assert ledger.told()[0]
+    await asyncio.to_thread(ledger.machine.step)
+    assert not ledger.told()[0]
+    assert ledger.trusted(kid, Role.ISSUER, now) is not None, "the node is away: the copy serves on"
+    await made.stop()
