@@ -14,8 +14,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from egide.border.holding import holding
-from egide.kernel.door import Kernel, problem
+from egide.kernel.door import Kernel
 from egide.kernel.errors import BadInput, EgideError, NotFound, Text, TooLarge
+from egide.kernel.told import problem
 
 REQUESTS, ANSWERS = "/border/requests", "/border/answers"
 REQUEST_TYPE = "application/oauth-authz-req+jwt"  # RFC 9101 §10.2
