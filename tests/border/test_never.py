@@ -49,8 +49,21 @@ async def test_asking_for_a_search_is_refused_by_article_and_the_refusal_is_in_t
     assert {"AIA-5-1-h", "AIA-26-10", "EDPB-11-2"} <= refused.keys()
     assert refused["AIA-5-1-h"] == "5(1)(h)"
     assert airport.kernel.log.size == before + 1
+
+
+@pytest.mark.parametrize(
+    "name", ["border.identify", "border.identify.face", "border.search.crowd", "border.watchlist.add"]
+)
+async def test_a_search_by_any_name_is_refused_by_article_and_nothing_of_its_input_is_kept(
+    airport: Airport, name: str
+) -> None:
+    assert name not in airport.kernel.acts
+    with pytest.raises(Refused) as caught:
+        await airport.kernel.perform(name, b'{"picture":"quokka8822"}', airport.person("officer"))
+    assert "AIA-5-1-h" in {reason.rule for reason in caught.value.decision.reasons}
+    assert b"quokka8822" not in b"".join(file.read_bytes() for file in airport.folder.rglob("*") if file.is_file())
     with pytest.raises(NotFound):
-        await airport.ask("border.identify.face")
+        await airport.ask("border.identity")
 
 
 def test_the_two_realms_have_no_table_and_no_act_in_common() -> None:

@@ -11,6 +11,8 @@ const ROLES: Record<string, Text> = {
   inspector: { fr: 'inspecteur', en: 'inspector' },
   dpo: { fr: 'délégué à la protection des données', en: 'data protection officer' },
   magistrate: { fr: 'magistrat', en: 'magistrate' },
+  gate: { fr: 'porte de contrôle', en: 'control gate' },
+  kiosk: { fr: 'borne d’enrôlement', en: 'enrolment kiosk' },
   resident: { fr: 'habitant', en: 'resident' },
 };
 

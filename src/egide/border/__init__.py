@@ -60,6 +60,7 @@ def capability() -> Capability:
         acts=acts,
         tables=tables.metadata,
         erasers={consents.CATEGORY: consents.erase},
+        never=refusals.NEVER,
         start=_start,
         stop=_stop,
     )

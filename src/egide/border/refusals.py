@@ -35,3 +35,5 @@ def refuse(_ctx: Ctx, _given: NoInput) -> Effect:
 
 
 ACTS: tuple[Act, ...] = (refuse,)
+# There is no act of these names, and no code that could be one.
+NEVER = dict.fromkeys(("border.identify", "border.search", "border.watchlist", "border.gallery"), refuse.name)

@@ -160,7 +160,7 @@ class Acts:
         try:
             if scope["method"] != "POST":
                 raise NotFound(Text("Un acte se demande par POST.", "An act is asked for by POST."))
-            act = self._kernel.acts.get(name)
+            act = self._kernel.act_of(name)
             body = await _read(receive, act.max_bytes if act is not None else 0)
             principal = self._doorkeeper.principal(scope, changing=True)
             address = "" if principal.id else _address(scope)

@@ -121,6 +121,8 @@ class Capability:
     removers: Mapping[str, Callable[[Kernel, str], None]] = field(default_factory=dict)
     # Compares the rows that give rights, and what else acts alone may have written, with those acts; `egide doctor` asks.
     rights: Callable[[Acts], Iterable[Fault]] | None = None
+    # What is asked for by name and never done → the act that refuses it by article; whatever begins with that name, too.
+    never: Mapping[str, str] = field(default_factory=dict)
     start: Callable[[Kernel], Awaitable[None]] | None = None
     stop: Callable[[Kernel], Awaitable[None]] | None = None
 

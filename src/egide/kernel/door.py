@@ -114,6 +114,7 @@ class Kernel:
             for activity in activities(capability):
                 self.activities[activity.id] = activity
         self.acts = check(capabilities, self.activities)
+        self._never = {name: self.acts[by] for each in capabilities for name, by in each.never.items()}
         self._gathering = Gathering(self)
         self.guard = Guard(
             self.book,
@@ -236,7 +237,9 @@ class Kernel:
         Raises `BadInput`, `NotSignedIn`, `Refused` (recorded, every broken article listed), `Unavailable` (nothing was done),
         what the act itself raises of `EgideError`, and `Failed` for anything else that its code does.
         """
-        act = self.acts.get(name)
+        act = self.act_of(name)
+        if act is not None and act.name != name:
+            name, raw = act.name, b"{}"  # what is never done reads nothing, and keeps nothing of what it was given
         if act is None or (act.system and principal.kind != "system") or (act.live and channel is None):
             raise NotFound(Text(f"Cet acte n’existe pas ici : {name}.", f"There is no such act here: {name}."))
         if batch is None and principal.kind != "system" and not self.buckets.take(principal.id or address):
@@ -312,6 +315,13 @@ class Kernel:
                 )
                 raise
         return Outcome(effect.result, receipt, effect)
+
+    def act_of(self, name: str) -> Act | None:
+        """The act of this name; for what is never done (`Capability.never`) the one that says by which article."""
+        found = self.acts.get(name)
+        if found is not None:
+            return found
+        return next((act for never, act in self._never.items() if name == never or name.startswith(f"{never}.")), None)
 
     def _again(self, asked: Asked | None) -> Outcome | None:
         """The first outcome of what a device asks again."""

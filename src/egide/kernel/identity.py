@@ -37,7 +37,7 @@ _SCOPES = select(tables.habilitation.c.scope, tables.habilitation.c.until).where
     tables.habilitation.c.person == bindparam("person"), tables.habilitation.c.withdrawn.is_(None)
 )
 
-ROLES = ("administrator", "officer", "pilot", "command", "prefect", "inspector", "dpo", "magistrate")
+ROLES = ("administrator", "officer", "pilot", "command", "prefect", "inspector", "dpo", "magistrate", "gate", "kiosk")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
