@@ -148,6 +148,7 @@ async def test_nobody_writes_where_nothing_was_erased(airport: Airport) -> None:
 async def test_the_consortium_is_told_digests_and_roots_and_nothing_else(airport: Airport) -> None:
     told = airport.kernel.things["border-consortium"] = Written()
     await clerk.Clerk(airport.kernel).minute()
+    await airport.until(lambda: airport.kernel.latest_checkpoint() is not None, 20)
     await clerk.Clerk(airport.kernel).hour()
     ((kid, digest, _sequence),) = told.statuses
     listed = await airport.ask("border.status.list")

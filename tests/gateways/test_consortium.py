@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -28,7 +29,7 @@ from egide.border.ledger.errors import LedgerRefused
 from egide.border.ledger.evidence import Fault
 from egide.border.ledger.messages import Signed, encode
 from egide.border.ledger.model import Ledger, Role
-from egide.gateways import authority_cli, composition
+from egide.gateways import authority_cli, composition, consortium, consortium_machines
 from egide.gateways.consortium import Connected
 from egide.gateways.consortium_files import KEY, OfChain, draw_key, founder, given, line_of, read_genesis
 from egide.gateways.consortium_machines import OwnChain
@@ -129,6 +130,38 @@ async def test_a_key_that_ended_here_is_taken_off_for_everybody(alone: Airport) 
     await alone.act("administrator", "border.key.end", kid=kid)
     ledger.list_keys()
     assert ledger.trusted(kid, Role.VERIFIER, now) is None
+
+
+async def test_a_platform_lists_its_keys_by_itself_and_says_where_its_authority_died(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consortium, "STEP_S", 0.01)
+    monkeypatch.setattr(consortium, "LISTING", 1)
+    made = airport_of(founded(tmp_path, 1)[0])
+    await made.start()
+    ledger = ledger_of(made)
+    await made.until(ledger.keys)
+    (key,) = ledger.keys()
+    assert key.kid == made.issuer, "the oldest first, and the next in a minute"
+    made.move(seconds=MINUTE)
+    await made.until(lambda: len(ledger.keys()) == 2)
+    assert ledger.told() == (True, Text("connecté", "connected"))
+    monkeypatch.setattr(consortium_machines, "DEAD_S", -1.0)
+    assert not ledger.told()[0]
+    await made.stop()
+
+
+async def test_an_address_that_is_taken_is_told_and_the_platform_starts_all_the_same(tmp_path: Path) -> None:
+    settings = founded(tmp_path, 1)[0]
+    host, _, port = settings.consortium_listen.partition(":")
+    made = airport_of(settings)
+    with socket.create_server((host, int(port))):
+        await made.start()
+        ledger = ledger_of(made)
+        assert ledger.told()[1].en == "the listening address is taken or not allowed"
+    await asyncio.to_thread(ledger.machine.step)
+    assert ledger.told()[0]
+    await made.stop()
 
 
 async def test_an_erasure_root_stands_on_the_chain_under_the_size_that_the_wallets_proof_names(alone: Airport) -> None:

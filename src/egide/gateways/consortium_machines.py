@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
@@ -23,6 +24,7 @@ from egide.border.ledger.view import TrustView, look
 from egide.gateways.consortium_files import OfChain
 from egide.kernel.errors import Conflict, Text, Unavailable
 
+DEAD_S = 10.0  # s without a tick of the authority's loop, which makes ten a second (tcp.TICK_S)
 LOCK = "authority.lock"  # in the chain's folder; held by who speaks for the member
 
 
@@ -107,6 +109,7 @@ class OwnChain:
         self._ledger: EmbeddedLedger | None = None
         self._lock = -1
         self._deaf = False
+        self._beat = 0.0  # when the authority's loop last asked for the time
 
     def read(self, name: str, *arguments: Value) -> tuple[Value, ...]:
         """From this process's own machine, up to the last block that is on the disk."""
@@ -142,7 +145,8 @@ class OwnChain:
             self._store.writes = True
             authority = Authority(self.chain, self.me, self._given.key, self._transport)
         try:
-            self._transport.start(authority, self._clock)
+            self._beat = time.monotonic()
+            self._transport.start(authority, self._ticked)
         except OSError:
             self._deaf = True
             self._unlock()
@@ -161,6 +165,8 @@ class OwnChain:
             return Text("l’adresse d’écoute est prise ou interdite", "the listening address is taken or not allowed")
         if alone:
             return Text("les autres autorités ne répondent pas", "the other authorities do not answer")
+        if self.authority is not None and time.monotonic() - self._beat > DEAD_S:  # a full disk ends its loop
+            return Text("l’autorité ne tourne plus : redémarrez", "the authority runs no more: start again")
         return None
 
     def close(self) -> None:
@@ -170,6 +176,10 @@ class OwnChain:
             self._ledger = self.authority = None
             self._unlock()
             self._store.close()
+
+    def _ticked(self) -> float:
+        self._beat = time.monotonic()
+        return self._clock()
 
     def _follow(self) -> None:
         """Takes the blocks that the authority of another process added."""

@@ -1,0 +1,127 @@
+"""What people do before a gate's screen: choose a language, read its code, hold up a phone, turn their head."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from io import BytesIO
+from urllib.parse import urlencode
+
+import numpy as np
+from PIL import Image as Pillow
+from playwright.async_api import Page, Route, expect
+
+from egide.border.face.engine import Image
+from egide.border.token import qr, question
+from egide.border.token.answer import seal
+from egide.protocols.sdjwt.signing import public_of
+from egide.protocols.wallet.tokens import Jwk
+from tests.border.airport import Airport, of_point
+from tests.border.traveller import Token
+from tests.stories.border.filmed import Filmed
+from tests.stories.border.moving_face import FOLLOWED, face
+from tests.stories.window import Window
+
+LOOK_S = 0.05  # s between two looks of somebody at the screen
+FOLLOWS_S = 0.35  # s from what is asked to what the person does
+
+
+def address(airport: Airport, point: str, *, external: bool = False) -> str:
+    realm = of_point(point).realm
+    place = {"realm": realm, "point": point, "gate": airport.gates[realm], "external": str(external).lower()}
+    return f"/border/gate#{urlencode(place)}"
+
+
+async def at(page: Page, step: str, within_ms: float = 15_000) -> None:
+    await expect(page.locator(f"[data-step={step}]")).to_be_visible(timeout=within_ms)
+
+
+async def begin(
+    window: Window, airport: Airport, point: str, *, external: bool = False, language: str = "Français"
+) -> None:
+    """The gate is opened where it is, and the traveller chooses a language."""
+    await window.go(address(airport, point, external=external))
+    await window.page.get_by_role("button", name=language).click()
+
+
+async def begin_with_a_feasible_face(window: Window, airport: Airport, point: str) -> None:
+    """The same outwards, until the gate asks for movements that a drawn face can do."""
+    drawn: list[set[str]] = []
+
+    def heard(frame: str | bytes) -> None:
+        told = json.loads(frame)
+        if "challenge" in (told.get("result") or {}):
+            drawn.append({move for move, _ in told["result"]["challenge"]})
+
+    window.page.on("websocket", lambda socket: socket.on("framereceived", heard))
+    await begin(window, airport, point, external=True)
+    await expect(window.page.locator("[data-step=code], [data-step=document]")).to_be_visible()
+    while not drawn[-1] <= set(FOLLOWED):
+        await window.page.get_by_role("button", name="Quitter").click()
+        await window.page.get_by_role("button", name="Français").click()
+        await expect(window.page.locator("[data-step=code], [data-step=document]")).to_be_visible()
+
+
+async def code(page: Page) -> bytes:
+    """The gate's question, read off its screen."""
+    await at(page, "code")
+    shot = Pillow.open(BytesIO(await page.locator("img.code").screenshot())).convert("RGB")
+    found = qr.read(np.ascontiguousarray(np.asarray(shot)[..., ::-1]), "question")
+    assert found is not None, "the gate’s code cannot be read"
+    return found
+
+
+def screen(answer: bytes) -> Image:
+    """A phone's screen that shows an answer."""
+    return np.repeat(qr.pixels(answer, "answer", scale=4)[..., None], 3, axis=2)
+
+
+async def answer(airport: Airport, asked: bytes, token: Token) -> bytes:
+    """What the wallet shows to a gate on the trust list."""
+    listed = [
+        key for realm in ("border", "border.police") for key in (await airport.ask(f"{realm}.trust.list"))["keys"]
+    ]
+    trusted = {key["kid"]: public_of(Jwk("EC", "P-256", key["x"], key["y"])) for key in listed}
+    read = question.read(asked, trusted.get, airport.now())
+    secret = token.secret if {"face_t", "doc_hash"} & set(read.claims) else b""
+    return seal(read, token.issued.cwt, secret, token.sign)
+
+
+async def shows(airport: Airport, page: Page, camera: Filmed, token: Token) -> None:
+    """The traveller reads the gate's code, and holds up the phone."""
+    camera.sees(screen(await answer(airport, await code(page), token)))
+
+
+def two(seed: int, other: int) -> Image:
+    """Two people side by side."""
+    return np.hstack([face(seed), face(other)])
+
+
+async def follows(page: Page, camera: Filmed, seed: int, *, where: str = "data-move") -> None:
+    """Somebody does what the screen asks while it asks, a human moment later; `where` it says so."""
+    pictures = {move: face(seed, move) for move in ("straight", *FOLLOWED)}
+    asks = f"document.querySelector('[{where}]')?.getAttribute('{where}') || null"
+    camera.sees(pictures["straight"])
+    await expect(page.locator(f"[{where}]:not([{where}=''])")).to_be_visible()
+    shown = "straight"
+    while (asked := await page.evaluate(asks)) is not None:
+        if asked != shown and asked in pictures:
+            await asyncio.sleep(FOLLOWS_S)
+            camera.sees(pictures[asked])
+            shown = asked
+        await asyncio.sleep(LOOK_S)
+
+
+async def feasible(route: Route) -> None:
+    """A control or an enrolment whose movements a drawn face can do; the others are asked for anew."""
+    answer = await route.fetch()
+    while not {move for move, _ in (await answer.json())["result"]["challenge"]} <= set(FOLLOWED):
+        answer = await route.fetch()
+    await route.fulfill(response=answer)
+
+
+async def waiting(airport: Airport, point: str) -> str:
+    """Why the officer is told that somebody waits at this point."""
+    found = await airport.act("officer", of_point(point).name("officer.list"))
+    (case,) = [each for each in found["cases"] if each["point"] == point]
+    return str(case["why"])
