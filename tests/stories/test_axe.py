@@ -148,6 +148,9 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Window], Awaitable[None]]]] = 
     "kiosk, closed": (None, "/kiosk", nothing),
     "kiosk, a phone’s code": ("officer", "/kiosk", with_a_camera),
     "files, a hearing": ("officer", "/files", with_a_hearing),
+    "border, its lanes": ("officer", "/border", nothing),
+    "border, a gate to set up": ("officer", "/border/gate", nothing),
+    "border, nobody waits": ("officer", "/border/tablet", nothing),
 }
 
 

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from egide.exercise.airport import open_airport
 from egide.exercise.pid import Issuer
 from egide.exercise.story import Aircraft, Play, Scene, set_scene
 from egide.exercise.town import town_file
@@ -112,7 +113,9 @@ async def _set(settings: Settings, processes: list[asyncio.subprocess.Process]) 
         "15",
         name="Drone 2",
     )
-    return await set_scene(settings.origin, [first, second])
+    scene = await set_scene(settings.origin, [first, second])
+    await open_airport(scene, settings.realm)
+    return scene
 
 
 async def _aircraft(processes: list[asyncio.subprocess.Process], *words: str, name: str) -> Aircraft:

@@ -142,6 +142,27 @@ def test_the_plots_are_drawings_in_two_languages(tmp_path):
     assert "<b>" not in roc("<b>", curve)
 
 
+def drawn(drawing: str) -> np.ndarray:
+    """The curve's points, in px."""
+    (line,) = ET.fromstring(drawing).iter("{http://www.w3.org/2000/svg}polyline")
+    return np.array([[float(number) for number in point.split(",")] for point in line.get("points").split()])
+
+
+def test_a_rate_of_nothing_is_not_drawn_where_the_scale_ends():
+    seen = [(0.2, 1e-1, 1e-3), (0.4, 1e-2, 1e-2), (0.6, 1e-3, 1e-1)]
+    whole = [(0.0, 1.0, 0.0), *seen, (0.8, 0.0, 0.5)]
+    assert det("x", whole) == det("x", seen)  # neither the floor nor the left edge is a measured place
+    assert len(drawn(det("x", whole))) == 3
+    points = drawn(roc("x", whole))
+    assert len(points) == 4
+    assert points[0][1] == 66  # on a linear scale all of them is a place: the top
+    assert points[:, 0].min() == drawn(roc("x", seen))[:, 0].min()
+    (least, *_) = drawn(det("x", [*seen, (0.1, 0.5, 2e-6)]))[::-1]
+    assert 66 < least[1] < 480 - 62  # an error that was seen stands inside the frame, however rare
+    for draw in (det, roc):
+        assert drawn(draw("x", [(0.8, 0.0, 0.0)])).size == 0
+
+
 def test_the_products_engine_is_the_one_that_is_run(tmp_path):
     for person, which in ((0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)):
         path = tmp_path / "set" / str(person) / f"{which}.png"

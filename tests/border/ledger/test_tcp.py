@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import socket
+import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from egide.border.ledger import tcp
 from egide.border.ledger.authority import Authority
 from egide.border.ledger.chain import Chain
 from egide.border.ledger.embedded import EmbeddedLedger
@@ -83,3 +86,113 @@ def test_a_place_that_is_taken_is_said(seats: list[Seat], tmp_path: Path) -> Non
     with pytest.raises(OSError, match="in use"):
         taken.start(seats[0].authority, time.time)
     taken.stop()
+
+
+class Full(SqliteChainStore):
+    """A store on a disk that is full for these writes."""
+
+    full: frozenset[str] = frozenset()
+
+    def append(self, height: int, block: bytes) -> None:
+        self._room("append")
+        super().append(height, block)
+
+    def add_fault(self, fault: bytes) -> None:
+        self._room("add_fault")
+        super().add_fault(fault)
+
+    def remember(self, words: Mapping[str, bytes]) -> None:
+        self._room("remember")
+        super().remember(words)
+
+    def _room(self, what: str) -> None:
+        if what in self.full:
+            raise sqlite3.OperationalError("database or disk is full")
+
+
+class Lonely:
+    """An authority without others, on such a disk."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self.genesis = Genesis(members(1), int(time.time()))
+        self.open()
+
+    def open(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        self.transport = TcpTransport(("127.0.0.1", port), {})
+        self.store = Full(self.place)
+        self.authority = Authority(Chain(self.genesis, self.store), member(0).address, signing_key(0), self.transport)
+        self.ledger = EmbeddedLedger(self.authority, time.time, self.transport.settle, self.transport.guard)
+        self.transport.start(self.authority, time.time)
+
+    def ends(self) -> bool:
+        thread = self.transport._thread
+        assert thread is not None
+        thread.join(5)
+        return not self.transport.running
+
+    def close(self) -> None:
+        self.transport.stop()
+        self.store.close()
+
+
+@pytest.fixture
+def lonely(tmp_path: Path) -> Iterator[Lonely]:
+    made = Lonely(tmp_path)
+    yield made
+    made.close()
+
+
+def said(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
+    return [each.getMessage() for each in caplog.records if each.levelno == level]
+
+
+def test_stopping_with_open_links_logs_nothing(lonely: Lonely, caplog: pytest.LogCaptureFixture) -> None:
+    with socket.create_connection(lonely.transport._listen):
+        assert lonely.transport.settle(lambda: lonely.transport._links == 1)
+        lonely.transport.stop()
+    assert not lonely.transport.running
+    assert caplog.records == []
+
+
+def test_a_fault_that_cannot_be_kept_is_logged_once_and_the_authority_goes_on(
+    lonely: Lonely, caplog: pytest.LogCaptureFixture
+) -> None:
+    lonely.store.full = frozenset({"add_fault"})
+    with socket.create_connection(lonely.transport._listen) as stranger:
+        stranger.sendall(2 * b"\x00\x00\x00\x05hello")
+        assert lonely.transport.settle(lambda: bool(lonely.authority.faults))
+        lonely.ledger.checkpoint(ROOT, 7)
+    assert lonely.transport.running
+    assert said(caplog, logging.ERROR) == ["the authority failed at something and goes on"]
+
+
+def test_a_block_that_cannot_be_kept_ends_the_authority_loudly_and_its_chain_opens_again(
+    lonely: Lonely, caplog: pytest.LogCaptureFixture
+) -> None:
+    lonely.store.full = frozenset({"append"})
+    with pytest.raises(sqlite3.OperationalError):
+        lonely.ledger.checkpoint(ROOT, 7)
+    assert lonely.ends()
+    assert said(caplog, logging.CRITICAL) == ["the authority has ended: start it again"]
+    lonely.close()
+    lonely.open()
+    assert lonely.transport.settle(lambda: lonely.authority.chain.height == 1), (
+        "its words were kept: they decide it again"
+    )
+    last = lonely.ledger.last_checkpoint(member(0).address)
+    assert last is not None
+    assert last.size == 7
+
+
+def test_words_that_cannot_be_kept_end_it_once_nothing_is_decided_any_more(
+    lonely: Lonely, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tcp, "STUCK_S", 0.0)
+    lonely.store.full = frozenset({"remember"})
+    with pytest.raises(sqlite3.OperationalError):
+        lonely.ledger.checkpoint(ROOT, 7)
+    assert lonely.ends()
+    assert said(caplog, logging.CRITICAL) == ["the authority has ended: start it again"]

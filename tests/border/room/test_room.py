@@ -10,9 +10,25 @@ from pathlib import Path
 import cv2
 import pytest
 
-from egide.border.room.messages import Admit, Admitted, Broken, Compare, Compared, Look, Looked, asked, packed, told
+from egide.border.room.messages import (
+    Admit,
+    Admitted,
+    Broken,
+    Compare,
+    Compared,
+    Look,
+    Looked,
+    ReadZone,
+    asked,
+    packed,
+    told,
+)
 from egide.border.room.parent import Room, Rooms
+from egide.border.room.sealed import sealed
+from egide.exercise.travel_document import ERIKA
 from egide.kernel.errors import Unavailable
+from egide.protocols import mrz
+from tests.border.document.drawn import page
 from tests.border.face.drawn import portrait
 from tests.border.traveller import Authority, Tablet, Token, frame
 
@@ -181,3 +197,16 @@ async def test_frames_of_a_challenge_are_looked_at_behind_the_closed_door() -> N
     await room.close()
     assert isinstance(answer, Compared)
     assert answer.band == "unsure"
+
+
+@pytest.mark.parametrize("glare", [0, 60])
+async def test_a_kiosks_room_reads_a_page_though_it_can_load_nothing_more(glare: float) -> None:
+    room = await Room.start("kiosk")
+    kiosk, lines = Tablet(), mrz.render(ERIKA)
+    answer = await room.ask(ReadZone(sealed(page(lines, glare=glare), room.ready.key), kiosk.jwk, NOW))
+    await room.close()
+    assert isinstance(answer, Looked)
+    seen = kiosk.open(answer.sealed)
+    assert seen["why"] in {"", "unclear", "glare"}
+    if not glare:
+        assert tuple(seen["lines"]) == lines

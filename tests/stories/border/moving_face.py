@@ -73,7 +73,8 @@ def camera(seed: int) -> str:
           context.drawImage(images[shown], 0, 0);
         }};
         draw();
-        setInterval(draw, 50);
-        return canvas.captureStream(20);
+        const stream = canvas.captureStream(15), [track] = stream.getVideoTracks();
+        const drawing = setInterval(() => (track.readyState === 'ended' ? clearInterval(drawing) : draw()), 66);
+        return stream;
       }};
     }})();"""

@@ -138,7 +138,7 @@ async def enrolled(phone: Window, offer: str) -> None:
     await page.get_by_role("button", name="Lire le code de la borne").click()
     await typed(page, offer)
     begin = page.get_by_role("button", name="Commencer")
-    await expect(begin).not_to_have_attribute("aria-busy", "true", timeout=LOAD_MS)
+    await expect(begin).not_to_have_attribute("aria-busy", "true", timeout=LOAD_MS)  # models and camera are there
     await begin.click()
     await expect(page.locator("[data-enrol=done]")).to_be_visible(timeout=LOAD_MS)
 

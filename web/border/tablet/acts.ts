@@ -51,8 +51,10 @@ export async function look(of: Case, document_in_hand: boolean): Promise<Seen> {
   return JSON.parse(new TextDecoder().decode(await open(result.sealed, own))) as Seen;
 }
 
-export async function decide(of: Case, word: Word, reason: Reason): Promise<string> {
-  const { result } = await act<{ receipt: string }>(named(of.realm, 'officer.decide'), { case: of.case, word, reason });
+/** At the border whoever is let through has a document: its chip was proved, or the guard holds it (Schengen Borders Code, 8(2)). */
+export async function decide(of: Case, word: Word, reason: Reason, document_in_hand: boolean): Promise<string> {
+  const given = { case: of.case, word, reason, ...(of.realm === 'border-police' ? { document_in_hand } : {}) };
+  const { result } = await act<{ receipt: string }>(named(of.realm, 'officer.decide'), given);
   return result.receipt;
 }
 

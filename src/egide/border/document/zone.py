@@ -4,8 +4,9 @@ Each line is read twice, and more where the two differ; the readings are put tog
 fields and check digits put right (`mrz.typed`) is told. Where nothing can be believed there is a word for the traveller: hold
 it flat, less glare, closer.
 
-Two things no check digit tells: names, which have none, and two letters of a number that were both taken for digits. The chip
-tells: it says the names again, signed, and opens to the right number alone, for which `Reading.others` has what else it may be.
+Two things no check digit tells: names, which have none, and letters of a number that were taken for digits where it holds for
+both: G for 6, or two that make up for one another. Such a reading is `unclear`, and is there nevertheless: the chip tells, which
+says the names again, signed, and opens to the right number alone, for which `Reading.others` has what else it may be.
 """
 
 from __future__ import annotations
@@ -48,12 +49,16 @@ Why = Literal[
     "closer",
     "glare",
     "flat",  # bent, or too slanted
-    "unclear",  # seen, and not to be believed
+    "unclear",  # seen, and not to be believed; or with letters of the number that the digits cannot tell apart
 ]
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """What was read. `mrz` is there only where every check digit holds and the dates are dates."""
+    """What was read. `mrz` is there only where every check digit holds and the dates are dates.
+
+    Where it may as well be another (`others`), `why` is `unclear`: then it opens a chip, and is believed by nobody but an officer
+    who reads the page.
+    """
 
     mrz: Mrz | None
     lines: tuple[str, ...] = ()  # as they are meant; () where nothing has the form of a zone
@@ -160,7 +165,8 @@ def _judged(lines: tuple[str, ...], today: date) -> Reading:
         # No filler between names, none at their end: what was taken for letters is fillers.
         return Reading(mrz=None, lines=lines)
     others = tuple(mrz.parse(each) for each in mrz.others(meant.lines))
-    return Reading(mrz=found, lines=meant.lines, corrected=meant.corrections, others=others)
+    why: Why = "unclear" if others else ""
+    return Reading(mrz=found, lines=meant.lines, corrected=meant.corrections, others=others, why=why)
 
 
 def _why(band: Band) -> Why:

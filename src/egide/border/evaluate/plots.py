@@ -1,6 +1,7 @@
 """Two drawings of the same curve as SVG, 640×480, written out by hand: DET (what is missed) and ROC (what is found).
 
-Colours, sizes and a background of their own, so that they look the same in a report, in a browser by night and on paper.
+Colours, sizes and a background of their own, so that they look the same in a report, in a browser by night and on paper. A rate
+of 0 has no place on a logarithmic scale: the curve ends at the last error that was seen, and says nothing of what was not.
 """
 
 from __future__ import annotations
@@ -14,28 +15,31 @@ Curve = Sequence[tuple[float, float, float]]  # threshold, FMR, FNMR
 WIDTH, HEIGHT = 640, 480
 LEFT, RIGHT, TOP, BOTTOM = 84, 20, 66, 62  # margins
 INK, FAINT, LINE = "#1b1b1b", "#d5d9e0", "#1f4e9c"
-LEAST = 1e-4  # FNMR: the foot of the DET's scale
+LEAST = 1e-4  # FNMR: the foot of the DET's scale, or lower where an error was seen below
 
 
 def det(title: str, curve: Curve) -> str:
     """Detection error trade-off: FNMR over FMR, both logarithmic (ISO/IEC 19795-1)."""
-    low = _decade(min(fmr for _, fmr, _ in curve))
-    points = [(log10(max(fmr, low)), log10(max(fnmr, LEAST))) for _, fmr, fnmr in curve]
+    seen = [(fmr, fnmr) for _, fmr, fnmr in curve if fmr > 0 and fnmr > 0]
+    low = _decade(min((fmr for fmr, _ in seen), default=1.0))
+    foot = log10(min([LEAST, *(_decade(fnmr) for _, fnmr in seen)]))
+    points = [(log10(fmr), log10(fnmr)) for fmr, fnmr in seen]
     return _drawn(
         (f"Compromis d’erreur (DET) · {title}", f"Detection error trade-off (DET) · {title}"),
         "Taux de non-appariement erroné · FNMR",
         points,
         (log10(low), 0.0),
-        (log10(LEAST), 0.0),
-        [(float(power), _percent(10.0**power)) for power in range(round(log10(LEAST)), 1)],
+        (foot, 0.0),
+        [(float(power), _percent(10.0**power)) for power in range(round(foot), 1)],
     )
 
 
 def roc(title: str, curve: Curve) -> str:
     """Receiver operating characteristic: true matches over FMR, the latter logarithmic."""
-    low = _decade(min(fmr for _, fmr, _ in curve))
-    points = [(log10(max(fmr, low)), 1 - fnmr) for _, fmr, fnmr in curve]
-    least = min(9, floor(10 * min(y for _, y in points)))  # tenths
+    seen = [(fmr, fnmr) for _, fmr, fnmr in curve if fmr > 0]
+    low = _decade(min((fmr for fmr, _ in seen), default=1.0))
+    points = [(log10(fmr), 1 - fnmr) for fmr, fnmr in seen]
+    least = min(9, floor(10 * min((y for _, y in points), default=0.0)))  # tenths
     ticks = [part / 50 for part in range(45, 51)] if least == 9 else [part / 10 for part in range(least, 11)]
     return _drawn(
         (f"Caractéristique (ROC) · {title}", f"Receiver operating characteristic (ROC) · {title}"),
@@ -48,7 +52,7 @@ def roc(title: str, curve: Curve) -> str:
 
 
 def _decade(value: float) -> float:
-    return float(10.0 ** min(-1, floor(log10(max(value, 1e-9)))))
+    return float(10.0 ** min(-1, floor(log10(value))))
 
 
 def _percent(value: float) -> str:
@@ -90,7 +94,7 @@ def _drawn(
         at = y(value)
         parts.append(f'<path d="M{LEFT} {at:.1f}H{right}" stroke="{FAINT}"/>')
         parts.append(f'<text x="{LEFT - 8}" y="{at + 4:.1f}" text-anchor="end">{label}</text>')
-    line = " ".join(f"{x(a):.1f},{y(min(max(b, up[0]), up[1])):.1f}" for a, b in points)
+    line = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in points)
     middle = (TOP + bottom) // 2
     parts += [
         f'<polyline points="{line}" fill="none" stroke="{LINE}" stroke-width="2.5"/>',

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy import fft  # by its name: numpy would load it at its first use, when a room can open no file any more
 from numpy.typing import NDArray
 
 from egide.border.face.engine import Face, Image
@@ -33,7 +34,7 @@ def moire(image: Image, face: Face) -> float:
     grey = cv2.cvtColor(np.ascontiguousarray(cut), cv2.COLOR_RGB2GRAY).astype(np.float64)
     size = min(MOST, *grey.shape)
     square = (grey[:size, :size] - grey[:size, :size].mean()) * np.outer(np.hanning(size), np.hanning(size))
-    power = np.abs(np.fft.fftshift(np.fft.fft2(square))) ** 2
+    power = np.abs(fft.fftshift(fft.fft2(square))) ** 2
     found = _peak(power)
     wipe(grey, square, power)
     return float(np.clip((found - NONE) / (FULL - NONE), 0.0, 1.0))
@@ -41,7 +42,7 @@ def moire(image: Image, face: Face) -> float:
 
 def _peak(power: NDArray[np.float64]) -> float:
     """How many times its neighbourhood the most outstanding point of the spectrum is, away from the middle and the axes."""
-    rates = np.abs(np.fft.fftshift(np.fft.fftfreq(power.shape[0])))
+    rates = np.abs(fft.fftshift(fft.fftfreq(power.shape[0])))
     off_axes = rates > AXES / power.shape[0]
     looked = np.outer(off_axes, off_axes) & (np.hypot(rates[:, None], rates[None, :]) >= LOW)
     around = np.maximum(np.asarray(cv2.blur(power, (AROUND, AROUND))), 1e-9)

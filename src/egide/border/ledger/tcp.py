@@ -4,21 +4,28 @@ Why no TLS: nothing that authorities say is secret, and every word is signed for
 only lose words, which the consensus expects. Operators who want the path closed put WireGuard or IPsec below. A broken link is
 given up after two seconds and called again; what waits meanwhile is bounded, and the oldest goes first.
 
-One loop in a thread of its own; whoever else touches the authority holds `guard` meanwhile.
+One loop in a thread of its own; whoever else touches the authority holds `guard` meanwhile. What fails in it (a full disk) is
+logged, and the loop goes on: a word that was not kept was not said. It ends, and the log says so, where going on does not help:
+the last block is not on the disk (the next would lie behind a gap), or what waits is not decided any more.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 
 from egide.border.ledger.authority import Authority
 from egide.border.ledger.contract import MAX_MEMBERS
 from egide.border.ledger.messages import MAX_MESSAGE, WireError, decode_signed
+
+log = logging.getLogger("egide.consortium")
 
 Place = tuple[str, int]  # host, port
 
@@ -29,7 +36,13 @@ RETRY_S = 0.25  # s until a link is called again
 LINK_S = 2.0  # s without an acknowledgement after which a link is broken
 IDLE_S = 10.0  # s without a word after which a caller is let go: authorities speak every second (authority.AGAIN_S)
 SETTLE_S = 10.0  # s that a write waits for the others' signatures
+STUCK_S = 30.0  # s after a failure within which what waits is decided, or the authority needs a new start
+QUIET_S = 60.0  # s between two lines of the log about what fails: the loop turns ten times a second
 UNKNOWN = bytes(20)  # the link of who has not said a name
+
+
+class Lost(RuntimeError):
+    """The authority cannot go on from what it holds in memory; opened anew from its disk, it can."""
 
 
 class TcpTransport:
@@ -44,6 +57,14 @@ class TcpTransport:
         self._main: asyncio.Task[None] | None = None
         self._thread: threading.Thread | None = None
         self._links = 0
+        self._kept = 0  # the height up to which the disk is known to hold the chain
+        self._failed: float | None = None  # when something failed that no block has followed since; monotonic, s
+        self._quiet_until = 0.0
+
+    @property
+    def running(self) -> bool:
+        """Whether the loop turns: from `start` until `stop`, or until it cannot go on."""
+        return self._thread is not None and self._thread.is_alive()
 
     def send(self, to: bytes, data: bytes) -> None:
         """Queues a message; to a member that has no place here, nothing."""
@@ -57,18 +78,26 @@ class TcpTransport:
 
     def start(self, authority: Authority, clock: Callable[[], float]) -> None:
         """Runs the authority until `stop`. Raises OSError where the place cannot be listened at."""
-        ready: list[OSError | None] = []
+        failed: list[OSError] = []
         up = threading.Event()
 
         def run() -> None:
-            with suppress(asyncio.CancelledError):
-                asyncio.run(self._run(authority, clock, ready, up))
+            try:
+                asyncio.run(self._run(authority, clock, failed, up))
+            except asyncio.CancelledError:  # `stop`
+                return
+            except (
+                BaseException
+            ):  # a panic of the machine (pyrevm) is no Exception; nobody is above this thread to hear it
+                log.critical("the authority has ended: start it again", exc_info=True)
+            finally:
+                up.set()
 
         self._thread = threading.Thread(target=run, name="consortium", daemon=True)
         self._thread.start()
         up.wait()
-        if ready[0] is not None:
-            raise ready[0]
+        if failed:
+            raise failed[0]
 
     def stop(self) -> None:
         """Ends the loop and hangs up."""
@@ -84,30 +113,66 @@ class TcpTransport:
             return self.guard.wait_for(done, SETTLE_S)
 
     async def _run(
-        self, authority: Authority, clock: Callable[[], float], ready: list[OSError | None], up: threading.Event
+        self, authority: Authority, clock: Callable[[], float], failed: list[OSError], up: threading.Event
     ) -> None:
         self._loop, self._main = asyncio.get_running_loop(), asyncio.current_task()
         self._filled = {each: asyncio.Event() for each in self._peers}
+        async with asyncio.TaskGroup() as tasks:
+            closing = asyncio.Event()
 
-        async def taken(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await self._hear(authority, clock, reader, writer)
+            def taken(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                # A task of ours: asyncio's own, where it is cancelled, logs an error (Python 3.11).
+                if closing.is_set():
+                    writer.transport.abort()
+                else:
+                    tasks.create_task(self._hear(authority, clock, reader, writer))
 
-        try:
-            server = await asyncio.start_server(taken, *self._listen, limit=MAX_MESSAGE)
-        except OSError as error:
-            ready.append(error)
+            try:
+                server = await asyncio.start_server(taken, *self._listen, limit=MAX_MESSAGE)
+            except OSError as error:
+                failed.append(error)
+                return
             up.set()
-            return
-        ready.append(None)
-        up.set()
-        async with server, asyncio.TaskGroup() as tasks:
-            for member, place in self._peers.items():
-                tasks.create_task(self._speak(member, place))
-            while True:
-                with self.guard:
-                    authority.tick(clock())
-                    self.guard.notify_all()
-                await asyncio.sleep(TICK_S)
+            try:
+                for member, place in self._peers.items():
+                    tasks.create_task(self._speak(member, place))
+                while True:
+                    self._work(authority, lambda: authority.tick(clock()))
+                    await asyncio.sleep(TICK_S)
+            finally:
+                closing.set()
+                server.close()
+
+    def _work(self, authority: Authority, what: Callable[[], None]) -> None:
+        """Lets the authority do this. Raises `Lost` where it cannot go on after it."""
+        with self.guard:
+            try:
+                what()
+            except Exception as error:  # noqa: BLE001 — whatever it is: the others count on this authority
+                self._complain(error)
+            finally:
+                self.guard.notify_all()
+            self._check(authority)
+
+    def _check(self, authority: Authority) -> None:
+        """Raises `Lost` where the last block, whichever thread decided it, is not kept, or none comes since a failure."""
+        height = authority.chain.height
+        if height != self._kept:
+            if next(iter(authority.chain.store.blocks(height)), None) is None:
+                raise Lost(f"block {height} is not on the disk")
+            self._kept, self._failed = height, None
+        elif not len(authority.pool):
+            self._failed = None
+        elif self._failed is not None and time.monotonic() > self._failed + STUCK_S:
+            raise Lost("what waits is not decided since a failure")
+
+    def _complain(self, error: Exception) -> None:
+        """Notes that something was raised; logs it, once in a while."""
+        now = time.monotonic()
+        self._failed = now if self._failed is None else self._failed
+        if now >= self._quiet_until:
+            self._quiet_until = now + QUIET_S
+            log.error("the authority failed at something and goes on", exc_info=error)
 
     async def _speak(self, member: bytes, place: Place) -> None:
         """Calls one member, and again; sends what waits for it."""
@@ -155,9 +220,7 @@ class TcpTransport:
                     data = await reader.readexactly(length)
                 if link == UNKNOWN:
                     link = _author(data)
-                with self.guard:
-                    authority.receive(data, link, clock())
-                    self.guard.notify_all()
+                self._work(authority, partial(authority.receive, data, link, clock()))
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
             return
         finally:

@@ -5,13 +5,16 @@ A sealed chip is a JSON object of file names ("COM", "SOD", "DG1", "DG2") and th
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from io import BytesIO
 
+import cv2
 import msgspec
 import numpy as np
 from joserfc.jwk import ECKey
+from PIL import Image
 
-from egide.border.document.zone import ZoneReader
+from egide.border.document.zone import FORMATS, ZoneReader
 from egide.border.room.messages import ChipRead, ReadChip, ReadZone
 from egide.border.room.sealed import SealError, opened, sealed
 from egide.kernel.errors import EgideError
@@ -67,10 +70,22 @@ class ZoneSeen(msgspec.Struct):
 
 
 def zones() -> ZoneReader:
-    """A reader whose model is loaded. Raises `Unavailable` where it is not installed."""
+    """A reader that has read: whatever it loads at its first page is loaded before the door closes. Raises `Unavailable`."""
     reader = ZoneReader()
-    reader._letters.read([np.full((48, 320), 255, dtype=np.uint8)])  # noqa: SLF001 — before the door closes
+    for kind in FORMATS:
+        into = BytesIO()
+        _page().save(into, kind)
+        reader.read(into.getvalue(), date.min)
     return reader
+
+
+def _page() -> Image.Image:
+    """Something like a zone, and something like a lamp over it: each step of the reader has its work."""
+    page = np.full((420, 1200), 222, dtype=np.uint8)
+    for row, line in enumerate(("P<UTO" + 39 * "<", 22 * "K<")):
+        cv2.putText(page, line, (60, 250 + 60 * row), cv2.FONT_HERSHEY_PLAIN, 2, 40, 2)
+    page[230:260, 500:560] = 255
+    return Image.fromarray(page)
 
 
 def read_zone(message: ReadZone, private: ECKey, reader: ZoneReader) -> str:

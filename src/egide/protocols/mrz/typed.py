@@ -8,7 +8,7 @@ digit in ten holds by chance.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import combinations, islice
+from itertools import combinations, islice, product
 
 import msgspec
 
@@ -21,7 +21,8 @@ TO_LETTER = {"0": "O", "1": "I", "2": "Z", "5": "S", "6": "G", "8": "B"}
 TO_SEX = {"H": "M", "N": "M", "E": "F", "P": "F"}
 # What a camera takes for one another where both may stand. Few on purpose: each more is one more that holds by chance.
 EITHER = {"O": "0", "0": "O", "I": "1", "1": "I", "S": "5", "5": "S", "B": "8", "8": "B"}
-ALIKE = EITHER | {"Z": "2", "2": "Z"}  # what may be tried where a chip will tell
+# What may be tried where a chip will tell; of G and 6 no check digit tells anything (16 and 6: both 6 modulo 10).
+ALIKE = EITHER | {"Z": "2", "2": "Z", "G": "6", "6": "G", "D": "O0", "O": "0D", "0": "OD"}
 MAX_OTHERS = 4  # a chip takes a second for each, and longer the more often it was wrong
 MAX_AMBIGUOUS = 12  # places in one zone that are tried otherwise
 MAX_CHANGED = 2  # of them at once: a check digit holds by chance once in ten
@@ -122,12 +123,13 @@ def _decided(lines: tuple[str, ...], layout: Layout) -> tuple[str, ...]:
 def _otherwise(
     lines: tuple[str, ...], places: Sequence[tuple[int, int]], count: int, alike: Mapping[str, str]
 ) -> Iterator[tuple[str, ...]]:
-    """The lines with so many of the places read as what they are like."""
+    """The lines with so many of the places read as what they are like, each as everything that it is like."""
     for chosen in combinations(places, count):
-        rows = [list(line) for line in lines]
-        for line, column in chosen:
-            rows[line][column] = alike[rows[line][column]]
-        yield tuple("".join(row) for row in rows)
+        for letters in product(*(alike[lines[line][column]] for line, column in chosen)):
+            rows = [list(line) for line in lines]
+            for (line, column), letter in zip(chosen, letters, strict=True):
+                rows[line][column] = letter
+            yield tuple("".join(row) for row in rows)
 
 
 def _failed(lines: tuple[str, ...]) -> bool:
