@@ -183,13 +183,16 @@ async def test_no_other_way_in(world: World) -> None:
     bare = {"/api/uploads/{id}", "/api/recordings/{id}", "/verify-receipt", "/verify-document"}
     # Ciphertext for a control that an act opened, handed on and not kept; `border.control.present` is the act.
     bare.add("/border/answers/{control}")
+    # A demonstration's device, of which there is none elsewhere: a document that does not exist, in no store.
+    assert world.settings.demo
+    bare |= {"/kiosk/specimen", "/kiosk/chip"}
     assert set(writing) == {"/api/csp", "/alert", *forms, *bare}
     assert [route.path for route in routes if isinstance(route, WebSocketRoute)] == ["/live"]
     assert {route.path for route in routes} == {
         "/api/openapi.json", "/api/csp", "/api/downloads/{ticket}", "/map/{name}", "/healthz", "/live", "/assets/{name:path}", "/favicon.svg",
         "/tls/ca.crt", "/roots", "/roots.json", "/roots/style.css", "/roots/checkpoint", "/roots/{size}.txt", "/roots/{size}.tsr",
         "/roots/tile/{path:path}", "/alert", "/metrics", "/services", "/services/file/files/{id}", "/services/file/documents/{id}", "/services/file/hearing/recordings/{id}", "/services/notice/open", "/infos/news", "/infos/exit", "/calendar",
-        *forms, *bare, "/field", "/field/pack.json", "/field/{service}", "/border/requests/{control}", *WORKERS, *PAGES,
+        *forms, *bare, "/field", "/field/pack.json", "/field/{service}", "/border/requests/{control}", "/pass/points.json", "/pass/models/{name}", "/kiosk/reader", *WORKERS, *PAGES,
     }  # fmt: skip
 
 

@@ -82,12 +82,12 @@ class Reader:
             kernel.things[COUNTRIES] = Countries((authority.certificate,), (authority.revocations(()),))
 
     def routes(self) -> list[Route]:
-        """The three routes; what is no simulator says so at the first."""
-        return [
-            Route("/kiosk/reader", self.show),
+        """The first; the simulator's two in a demonstration alone."""
+        device = [
             Route("/kiosk/specimen", self.lay, methods=["POST"]),
             Route("/kiosk/chip", self.read, methods=["POST"]),
         ]
+        return [Route("/kiosk/reader", self.show), *(device if self._demo else ())]
 
     async def show(self, _request: Request) -> Response:
         """Which reader there is."""
