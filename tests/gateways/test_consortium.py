@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from egide.app import build, capabilities, chain, engines, health
-from egide.border import clerk, erasure
+from egide.border import clerk, erasure, statuses
 from egide.border.keys import CONSORTIUM
 from egide.border.ledger.errors import LedgerRefused
 from egide.border.ledger.evidence import Fault
@@ -200,7 +200,7 @@ async def test_a_root_that_the_ledger_refuses_breaks_no_act_is_told_and_comes_ag
 
 
 async def test_of_two_processes_one_is_the_authority_the_other_reads_its_blocks_and_takes_its_place(
-    alone: Airport,
+    alone: Airport, caplog: pytest.LogCaptureFixture
 ) -> None:
     second = Airport(
         alone.folder, **{name: getattr(alone.settings, name) for name in ("consortium", "consortium_listen")}
@@ -213,6 +213,18 @@ async def test_of_two_processes_one_is_the_authority_the_other_reads_its_blocks_
     assert other.trusted(kid, Role.VERIFIER, now) == first.trusted(kid, Role.VERIFIER, now) is not None
     with pytest.raises(Unavailable, match="Another process"):
         other.list_keys()
+    caplog.clear()
+    await clerk.Clerk(second.kernel).minute()
+    assert first.status_digest(alone.issuer) is None
+    await clerk.Clerk(alone.kernel).minute()
+    await clerk.Clerk(second.kernel).minute()
+    assert caplog.records == [], "who is not the authority has nothing to say of it"
+    said = first.status_digest(alone.issuer)
+    assert said is not None
+    assert said == statuses.statuses(second.kernel).published[alone.issuer]
+    assert said.digest == statuses.digest_at(second.kernel.store.reader(), said.sequence), (
+        "and would have told the same"
+    )
     first.remove_key(kid, Role.VERIFIER)
     assert other.trusted(kid, Role.VERIFIER, now) is None, "at once, there too"
     await first.stop()
