@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -149,6 +150,32 @@ async def test_a_platform_lists_its_keys_by_itself_and_says_where_its_authority_
     monkeypatch.setattr(consortium_machines, "DEAD_S", -1.0)
     assert not ledger.told()[0]
     await made.stop()
+
+
+async def test_an_authority_that_a_full_disk_ended_is_told_and_the_next_start_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = founded(tmp_path, 1)[0]
+    made, again = airport_of(settings), airport_of(settings)
+    await made.start()
+    ledger = ledger_of(made)
+    machine = ledger.machine
+    assert isinstance(machine, OwnChain)
+
+    def full(_height: int, _block: bytes) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(machine._store, "append", full)
+    with pytest.raises(sqlite3.OperationalError):
+        await asyncio.to_thread(ledger.checkpoint, b"r" * 32, 7)
+    await made.until(lambda: not machine._transport.running)
+    monkeypatch.setattr(consortium_machines, "DEAD_S", 0.0)
+    assert ledger.told()[1].en == "the authority runs no more: start again"
+    await made.stop()
+    again.issuer, again.gates, again.clock = made.issuer, made.gates, made.clock
+    await again.start()
+    await again.until(lambda: ledger_of(again).last_checkpoint(machine.me))
+    await again.stop()
 
 
 async def test_an_address_that_is_taken_is_told_and_the_platform_starts_all_the_same(tmp_path: Path) -> None:
