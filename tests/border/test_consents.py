@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 from datetime import timedelta
-from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -12,14 +13,18 @@ from sqlalchemy import func, select
 from egide.border import clerk, erasure, keys, statuses, tables
 from egide.border.consents import AFTER_US, AHEAD_US
 from egide.border.enrolment import _controls
-from egide.border.ledger.model import Role
+from egide.border.ledger.errors import LedgerRefused
+from egide.border.ledger.model import Role, StatusDigest
 from egide.border.realm import FACILITATION
+from egide.border.room.published import content_digest
 from egide.kernel import merkle, sealed_check
 from egide.kernel import tables as kernel_tables
-from egide.kernel.errors import BadInput, NotFound, Refused
+from egide.kernel.errors import BadInput, NotFound, Refused, Text, Unavailable
 from egide.kernel.ledger_leaves import Findings
 from egide.protocols.sdjwt.statuslist import StatusList
 from egide.protocols.wallet.errors import WalletError
+from egide.protocols.wallet.sdjwt import Issuer
+from egide.protocols.wallet.statuslist import opened as opened_list
 from egide.protocols.wallet.tokens import Jwk
 from tests.border.airport import Airport
 
@@ -108,6 +113,7 @@ class Written:
         self.roots: list[bytes] = []
         self.checkpoints: list[tuple[bytes, int]] = []
         self.statuses: list[tuple[str, bytes, int]] = []
+        self.refusal: Exception | None = None
 
     def trusted(self, _kid: str, _role: Role, _at: int) -> object:
         return object()
@@ -120,7 +126,13 @@ class Written:
         self.checkpoints.append((root, size))
 
     def put_status(self, kid: str, digest: bytes, sequence: int) -> None:
+        if self.refusal is not None:
+            raise self.refusal
         self.statuses.append((kid, digest, sequence))
+
+    def status_digest(self, kid: str) -> StatusDigest | None:
+        found = [StatusDigest(digest, number, number) for of, digest, number in self.statuses if of == kid]
+        return found[-1] if found else None
 
 
 def _plain(proof: erasure.Proof) -> dict[str, Any]:
@@ -150,12 +162,68 @@ async def test_the_consortium_is_told_digests_and_roots_and_nothing_else(airport
     await clerk.Clerk(airport.kernel).minute()
     await airport.until(lambda: airport.kernel.latest_checkpoint() is not None, 20)
     await clerk.Clerk(airport.kernel).hour()
-    ((kid, digest, _sequence),) = told.statuses
-    listed = await airport.ask("border.status.list")
-    assert (kid, digest) == (airport.issuer, sha256(listed["token"].encode()).digest())
+    ((kid, digest, sequence),) = told.statuses
+    found = await read_list(airport)
+    assert (kid, digest) == (airport.issuer, content_digest(1, found.fields, sequence))
+    assert len(found.fields) * 8 == statuses.SIZE
     ((root, size),) = told.checkpoints
     assert root == airport.kernel.log.root(size)
     assert told.roots == [], "nothing was erased"
+
+
+async def read_list(airport: Airport) -> Any:
+    listed = await airport.ask("border.status.list")
+    (key,) = [each for each in (await airport.ask("border.trust.list"))["keys"] if each["kid"] == airport.issuer]
+    by = erasure._named(Jwk("EC", "P-256", key["x"], key["y"], key["kid"]))
+    issuer = Issuer(name="", vct=(), level=0, keys=(by,))
+    return opened_list(listed["token"], listed["uri"], issuer, airport.clock.now_us() // 1_000_000)
+
+
+async def test_what_is_published_is_of_the_content_and_of_the_period_not_of_a_signature(airport: Airport) -> None:
+    db, now_us = airport.kernel.store.reader(), airport.clock.now_us()
+    one, other = (statuses.Statuses().current(airport.kernel, db, now_us) for _ in range(2))
+    assert one.token != other.token, "a control: no two signatures are alike"
+    period = statuses.period_of(now_us)
+    assert now_us // 1_000_000 - statuses.PERIOD_S < period <= now_us // 1_000_000
+    assert statuses.digest_at(db, period) == statuses.digest_at(db, period)
+    assert statuses.digest_at(db, period) != statuses.digest_at(db, period + statuses.PERIOD_S)
+    wallet = await airport.traveller()
+    before = statuses.digest_at(db, period)
+    await airport.ask("border.consent.withdraw", consent=wallet.consent, secret=wallet.secret)
+    assert statuses.digest_at(airport.kernel.store.reader(), period) != before
+
+
+NO = Text("non", "no")
+
+
+@pytest.mark.parametrize(
+    ("refusal", "logged"),
+    [
+        (clerk.Elsewhere(NO), False),
+        (LedgerRefused("early"), False),
+        (LedgerRefused("rollback"), False),
+        (LedgerRefused("owner"), True),
+        (Unavailable(NO), True),
+        (sqlite3.OperationalError("disk I/O error"), True),
+    ],
+)
+async def test_who_need_not_write_says_nothing_of_it_and_hears_all_the_same(
+    airport: Airport, caplog: pytest.LogCaptureFixture, refusal: Exception, logged: bool
+) -> None:
+    told = airport.kernel.things["border-consortium"] = Written()
+    told.statuses, told.refusal = [(airport.issuer, b"d" * 32, 7)], refusal
+    caplog.clear()
+    await clerk.Clerk(airport.kernel).minute()
+    warned = [each for each in caplog.records if each.name == "egide.border" and each.levelno >= logging.WARNING]
+    assert bool(warned) == logged
+    assert statuses.statuses(airport.kernel).published[airport.issuer].sequence == 7
+
+
+async def test_of_what_is_published_only_a_later_word_is_taken(airport: Airport) -> None:
+    ours = statuses.Statuses()
+    for sequence in (30, 60, 30):
+        ours.hear("k", StatusDigest(b"d" * 32, sequence, sequence))
+    assert ours.published["k"].sequence == 60
 
 
 async def test_what_the_wallet_forgot_the_clock_erases(airport: Airport) -> None:

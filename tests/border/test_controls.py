@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from egide.border import holding, realm, statuses, tables
-from egide.border.ledger.model import Role
+from egide.border import clerk, holding, realm, statuses, tables
+from egide.border.ledger.model import Role, StatusDigest
 from egide.border.room.messages import StatusToken
 from egide.border.token import question
 from egide.border.token.answer import seal
@@ -192,6 +192,44 @@ async def test_a_status_list_too_old_is_the_officers_and_nobody_is_refused(airpo
     opened = await airport.opened("security")
     presented = await airport.present("security", wallet.tokens["security"], opened)
     assert (presented["result"], presented["why"]) == ("officer", "stale")
+
+
+class Published:
+    """A consortium's ledger that lists every key and keeps one digest."""
+
+    said: StatusDigest | None = None
+
+    def trusted(self, _kid: str, _role: Role, _at: int) -> object:
+        return object()
+
+    def put_status(self, _kid: str, digest: bytes, sequence: int) -> None:
+        self.said = StatusDigest(digest, sequence, sequence)
+
+    def status_digest(self, _kid: str) -> StatusDigest | None:
+        return self.said
+
+
+async def test_a_list_from_before_the_published_one_counts_only_where_it_says_the_same(airport: Airport) -> None:
+    published = airport.kernel.things["border-consortium"] = Published()
+    wallet, other = await airport.traveller(), await airport.traveller()
+    listed = statuses.Statuses().current(airport.kernel, airport.kernel.store.reader(), airport.clock.now_us())
+    airport.kernel.things["border-lists"] = (StatusToken(listed.uri, listed.issuer, listed.token),)
+    airport.move(seconds=2 * statuses.PERIOD_S)
+    await clerk.Clerk(airport.kernel).minute()
+    assert published.said is not None
+    assert (await airport.passes("security", wallet))["result"] == "pass", "older, and it says the same"
+    await airport.ask("border.consent.withdraw", consent=other.consent, secret=other.secret)
+    assert (await airport.passes("bag-drop", wallet))["result"] == "pass", "a control: nothing is published of it yet"
+    airport.move(seconds=2 * statuses.PERIOD_S)
+    await clerk.Clerk(airport.kernel).minute()
+    opened = await airport.opened("security")
+    presented = await airport.present("security", other.tokens["security"], opened)
+    assert (presented["result"], presented["why"]) == ("officer", "stale")
+    del airport.kernel.things["border-lists"]
+    opened = await airport.opened("boarding")
+    given = {"control": opened["control"], "answer": airport.answer(other.tokens["boarding"], opened)}
+    refused = await airport.refused("officer", "border.control.present", **given)
+    assert refused == ["GDPR-7-3-explicit"], "our own list is the one of now: revoked"
 
 
 def presented_case(airport: Airport) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -23,7 +24,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from egide.app import build, capabilities, chain, engines, health
-from egide.border import clerk, erasure
+from egide.border import clerk, erasure, statuses
 from egide.border.keys import CONSORTIUM
 from egide.border.ledger.errors import LedgerRefused
 from egide.border.ledger.evidence import Fault
@@ -151,6 +152,32 @@ async def test_a_platform_lists_its_keys_by_itself_and_says_where_its_authority_
     await made.stop()
 
 
+async def test_an_authority_that_a_full_disk_ended_is_told_and_the_next_start_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = founded(tmp_path, 1)[0]
+    made, again = airport_of(settings), airport_of(settings)
+    await made.start()
+    ledger = ledger_of(made)
+    machine = ledger.machine
+    assert isinstance(machine, OwnChain)
+
+    def full(_height: int, _block: bytes) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(machine._store, "append", full)
+    with pytest.raises(sqlite3.OperationalError):
+        await asyncio.to_thread(ledger.checkpoint, b"r" * 32, 7)
+    await made.until(lambda: not machine._transport.running)
+    monkeypatch.setattr(consortium_machines, "DEAD_S", 0.0)
+    assert ledger.told()[1].en == "the authority runs no more: start again"
+    await made.stop()
+    again.issuer, again.gates, again.clock = made.issuer, made.gates, made.clock
+    await again.start()
+    await again.until(lambda: ledger_of(again).last_checkpoint(machine.me))
+    await again.stop()
+
+
 async def test_an_address_that_is_taken_is_told_and_the_platform_starts_all_the_same(tmp_path: Path) -> None:
     settings = founded(tmp_path, 1)[0]
     host, _, port = settings.consortium_listen.partition(":")
@@ -200,7 +227,7 @@ async def test_a_root_that_the_ledger_refuses_breaks_no_act_is_told_and_comes_ag
 
 
 async def test_of_two_processes_one_is_the_authority_the_other_reads_its_blocks_and_takes_its_place(
-    alone: Airport,
+    alone: Airport, caplog: pytest.LogCaptureFixture
 ) -> None:
     second = Airport(
         alone.folder, **{name: getattr(alone.settings, name) for name in ("consortium", "consortium_listen")}
@@ -213,6 +240,18 @@ async def test_of_two_processes_one_is_the_authority_the_other_reads_its_blocks_
     assert other.trusted(kid, Role.VERIFIER, now) == first.trusted(kid, Role.VERIFIER, now) is not None
     with pytest.raises(Unavailable, match="Another process"):
         other.list_keys()
+    caplog.clear()
+    await clerk.Clerk(second.kernel).minute()
+    assert first.status_digest(alone.issuer) is None
+    await clerk.Clerk(alone.kernel).minute()
+    await clerk.Clerk(second.kernel).minute()
+    assert caplog.records == [], "who is not the authority has nothing to say of it"
+    said = first.status_digest(alone.issuer)
+    assert said is not None
+    assert said == statuses.statuses(second.kernel).published[alone.issuer]
+    assert said.digest == statuses.digest_at(second.kernel.store.reader(), said.sequence), (
+        "and would have told the same"
+    )
     first.remove_key(kid, Role.VERIFIER)
     assert other.trusted(kid, Role.VERIFIER, now) is None, "at once, there too"
     await first.stop()

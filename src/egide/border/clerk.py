@@ -1,16 +1,18 @@
 """What the border does by itself: the hourly root of erasures, and what the consortium's ledger is told.
 
-    every minute   the digest of the status list, so that nobody can show a gate an older one
+    every minute   the digest of the status list goes out, so that nobody can show a gate an older one; and what the ledger says
+                   of the lists that our gates go by comes in
     every hour     the erasures that wait go into one tree; its root, and the root of the platform's own ledger, go out
 
-Digests and roots only. Without a consortium's ledger the roots stand in the platform's own.
+Digests and roots only. A clerk is in every process, of which one writes (`Elsewhere`); any would say the same. Without a
+consortium's ledger the roots stand in the platform's own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from hashlib import sha256
+import sqlite3
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
@@ -18,10 +20,11 @@ from sqlalchemy.exc import DatabaseError
 
 from egide.border import erasure, tables
 from egide.border.erasure import NoInput
-from egide.border.keys import CONSORTIUM
-from egide.border.statuses import statuses
+from egide.border.keys import CONSORTIUM, current_issuer
+from egide.border.ledger.errors import LedgerRefused
+from egide.border.statuses import digest_at, period_of, statuses
 from egide.kernel.checkpoint import parse
-from egide.kernel.errors import EgideError
+from egide.kernel.errors import EgideError, NotFound, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +36,12 @@ log = logging.getLogger("egide.border")
 
 THING = "border-clerk"  # among the kernel's things
 MINUTE_S = 62.0  # s; the ledger takes a status digest a minute at most
+DONE = frozenset({"early", "rollback"})  # the ledger's words where another process was first
 HOURLY = 60  # minutes between two roots: many travellers in each, and a proof within the hour
+
+
+class Elsewhere(Unavailable):
+    """Another process of this platform writes for the member: nothing is wrong, and nothing is to be done here."""
 
 
 class Clerk:
@@ -63,8 +71,9 @@ class Clerk:
         await self._tell(_checkpoint)
 
     async def minute(self) -> None:
-        """Publishes the digest of the status list."""
+        """Publishes the digest of the status list, and hears what is published."""
         await self._tell(_digest)
+        await self._tell(_hear)
 
     async def _tell(self, what: Callable[[Kernel, Ledger], None]) -> None:
         consortium: Ledger | None = self._kernel.things.get(CONSORTIUM)
@@ -72,7 +81,12 @@ class Clerk:
             return
         try:
             await asyncio.to_thread(what, self._kernel, consortium)
-        except (EgideError, DatabaseError) as error:  # it comes again
+        except (Elsewhere, NotFound):  # `NotFound`: this house has no issuer's key, hence no list
+            return
+        except LedgerRefused as error:
+            level = logging.DEBUG if error.why in DONE else logging.WARNING
+            log.log(level, "the consortium's ledger refuses: %s", error.why)
+        except (EgideError, DatabaseError, sqlite3.Error) as error:  # it comes again
             log.warning("the consortium's ledger was not told: %s", error)
 
     async def _run(self) -> None:
@@ -89,9 +103,19 @@ class Clerk:
 
 
 def _digest(kernel: Kernel, consortium: Ledger) -> None:
-    now_us = kernel.clock.now_us()
-    made = statuses(kernel).current(kernel, kernel.store.reader(), now_us)
-    consortium.put_status(made.issuer, sha256(made.token.encode("ascii")).digest(), now_us // 1_000_000)
+    now_us, db = kernel.clock.now_us(), kernel.store.reader()
+    period = period_of(now_us)
+    consortium.put_status(current_issuer(db, now_us), digest_at(db, period), period)
+
+
+def _hear(kernel: Kernel, consortium: Ledger) -> None:
+    ours = statuses(kernel)
+    lists = kernel.things.get("border-lists", ())
+    issuers = {each.issuer for each in lists} or {current_issuer(kernel.store.reader(), kernel.clock.now_us())}
+    for kid in issuers:
+        said = consortium.status_digest(kid)
+        if said is not None:
+            ours.hear(kid, said)
 
 
 def _checkpoint(kernel: Kernel, consortium: Ledger) -> None:

@@ -1,5 +1,7 @@
 """The issuer's status list: one bit for each token there ever was, signed anew each minute, and at once when one is revoked.
 
+Every process makes its own. Within a period of half a `ttl` all of them say the same: a place ends with a period, not within one.
+
 A place in the list names nobody: what tied it to a consent goes with the consent, and the bit stays until the token's own end.
 """
 
@@ -14,16 +16,19 @@ from egide.border import tables
 from egide.border.keys import NoInput, current_issuer, signer
 from egide.border.realm import FACILITATION
 from egide.border.room.messages import StatusToken
+from egide.border.room.published import content_digest
 from egide.kernel.act import Act, Change, Ctx, Effect, act
 from egide.kernel.errors import Text, Unavailable
 from egide.protocols.sdjwt.statuslist import StatusList, draw_places
 from egide.protocols.wallet.errors import WalletError
 
 if TYPE_CHECKING:
+    from egide.border.ledger.model import StatusDigest
     from egide.kernel.door import Kernel
 
 SIZE = 1 << 20  # places: a busy airport's tokens of a month; 131 kB, 3 kB packed while few are revoked
 TTL_S = 60  # s after which a gate asks again
+PERIOD_S = TTL_S // 2  # s for which a list is made
 LIFE_S = 86_400  # s after which nobody believes the list
 GRACE_S = 1800  # s past the ttl in which a gate goes on without a newer one; then the officer's lane
 THING = "border-statuses"  # among the kernel's things
@@ -47,11 +52,15 @@ class SignedList(msgspec.Struct):
 
 
 class Statuses:
-    """The signed list of this process; a revocation told by any process makes it stale."""
+    """The signed list of this process; a revocation told by any process makes it stale.
+
+    `published`: by each issuer's kid, what the consortium's ledger last said of its list; the clerk asks (clerk.py).
+    """
 
     def __init__(self) -> None:
         self._made: SignedList | None = None
-        self._at = 0
+        self._period = 0
+        self.published: dict[str, StatusDigest] = {}
 
     def forget(self) -> None:
         """The next who asks gets a list signed then."""
@@ -60,16 +69,37 @@ class Statuses:
     def current(self, kernel: Kernel, db: Connection, now_us: int) -> SignedList:
         """The list, at most half its `ttl` old. Raises `NotFound` where there is no issuer's key."""
         now = now_us // 1_000_000
-        if self._made is None or not 0 <= now - self._at < TTL_S // 2:
+        period = period_of(now_us)
+        if self._made is None or period != self._period:
             kid = current_issuer(db, now_us)
-            found = StatusList(1, SIZE)
-            for (idx,) in db.execute(_REVOKED, {"now": now_us}):
-                found.set(idx)
-            token = found.token(
+            token = _listed(db, period).token(
                 uri(kernel), signer(FACILITATION, kernel, db, kid), now, ttl=TTL_S, life=LIFE_S, kid=kid
             )
-            self._made, self._at = SignedList(uri(kernel), kid, token), now
+            self._made, self._period = SignedList(uri(kernel), kid, token), period
         return self._made
+
+    def hear(self, kid: str, said: StatusDigest) -> None:
+        """Takes what the ledger says of this issuer's list; never back to an earlier word."""
+        before = self.published.get(kid)
+        if before is None or before.sequence < said.sequence:
+            self.published[kid] = said
+
+
+def period_of(now_us: int) -> int:
+    """When the period of this time began, s since 1970: the sequence under which its list is published."""
+    return now_us // 1_000_000 // PERIOD_S * PERIOD_S
+
+
+def digest_at(db: Connection, period: int) -> bytes:
+    """What is published of the list of this period (published.py), the same in every process."""
+    return content_digest(1, bytes(_listed(db, period)), period)
+
+
+def _listed(db: Connection, period: int) -> StatusList:
+    found = StatusList(1, SIZE)
+    for (idx,) in db.execute(_REVOKED, {"now": period * 1_000_000}):
+        found.set(idx)
+    return found
 
 
 def uri(kernel: Kernel) -> str:
@@ -85,11 +115,17 @@ def statuses(kernel: Kernel) -> Statuses:
 
 def for_rooms(ctx: Ctx) -> tuple[StatusToken, ...]:
     """The lists that a room is given: ours, and those that the operator's gates fetched elsewhere (`border-lists`)."""
-    others: tuple[StatusToken, ...] = ctx.kernel.things.get("border-lists", ())
-    if others:
-        return others
-    made = statuses(ctx.kernel).current(ctx.kernel, ctx.db, ctx.now_us)
-    return (StatusToken(made.uri, made.issuer, made.token),)
+    ours = statuses(ctx.kernel)
+    found: tuple[StatusToken, ...] = ctx.kernel.things.get("border-lists", ())
+    if not found:
+        made = ours.current(ctx.kernel, ctx.db, ctx.now_us)
+        found = (StatusToken(made.uri, made.issuer, made.token),)
+    return tuple(_beside(each, ours.published.get(each.issuer)) for each in found)
+
+
+def _beside(given: StatusToken, said: StatusDigest | None) -> StatusToken:
+    """A list with what the ledger says of it, for the room to compare."""
+    return given if said is None else msgspec.structs.replace(given, digest=said.digest, sequence=said.sequence)
 
 
 def draw(ctx: Ctx, count: int) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -20,15 +21,18 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import DatabaseError
 
 from egide.border import tables
+from egide.border.clerk import Elsewhere
 from egide.border.keys import CONSORTIUM, ROLES
 from egide.border.ledger.errors import LedgerRefused
 from egide.border.ledger.model import Key, Role, kid_text
 from egide.border.ledger.reading import Reading, number, word
 from egide.border.realm import BOTH
+from egide.gateways.consortium_machines import OwnChain
 from egide.kernel.errors import EgideError, Text
 from egide.protocols.vapid import decoded
 
 if TYPE_CHECKING:
+    from egide.border.ledger.model import Ledger
     from egide.gateways.consortium_machines import Machine
     from egide.kernel.capability import Capability
     from egide.kernel.door import Kernel
@@ -58,28 +62,36 @@ class Connected(Reading):
 
     def add_key(self, x: bytes, y: bytes, role: Role, since: int, until: int) -> str:
         """Trusts a key of this member's; gives its kid."""
-        return self.machine.writer().add_key(x, y, role, since, until)
+        return self._writer().add_key(x, y, role, since, until)
 
     def remove_key(self, kid: str, role: Role) -> None:
         """Ends the trust in a key of this member's, at once."""
-        self.machine.writer().remove_key(kid, role)
+        self._writer().remove_key(kid, role)
 
     def put_status(self, kid: str, digest: bytes, sequence: int) -> None:
         """Says the digest of a status list that this member issues."""
-        self.machine.writer().put_status(kid, digest, sequence)
+        self._writer().put_status(kid, digest, sequence)
 
     def checkpoint(self, root: bytes, size: int) -> None:
         """Anchors the root of the platform's ledger."""
-        self.machine.writer().checkpoint(root, size)
+        self._writer().checkpoint(root, size)
 
     def erasure_root(self, root: bytes, size: int) -> None:
         """Anchors a root of erasures; one that stands there already, from a write that was answered too late, is good."""
         if self.erasure_at(self.machine.me, size) != root:
-            self.machine.writer().erasure_root(root, size)
+            self._writer().erasure_root(root, size)
 
     def vote(self, address: bytes, key: bytes | None) -> None:
         """For a new member with this key, or (None) for one to leave."""
-        self.machine.writer().vote(address, key)
+        self._writer().vote(address, key)
+
+    def _writer(self) -> Ledger:
+        """The ledger that writes for the member. Raises `Elsewhere` where another process does, `Unavailable`."""
+        if isinstance(self.machine, OwnChain) and self.machine.authority is None:
+            raise Elsewhere(
+                Text("Un autre processus parle pour cette autorité.", "Another process speaks for this authority.")
+            )
+        return self.machine.writer()
 
     async def start(self) -> None:
         """Becomes the authority, or looks at the node, and goes on doing so."""
@@ -95,7 +107,7 @@ class Connected(Reading):
 
     def list_keys(self) -> None:
         """Lists one key of this platform that never was, and takes off those that ended here. Raises `EgideError`."""
-        writer, now = self.machine.writer(), self._kernel.clock.now_us() // 1_000_000
+        writer, now = self._writer(), self._kernel.clock.now_us() // 1_000_000
         listed, rows = self.keys(), self._rows()
         there = {(each.kid, each.role): each for each in listed}
         for row in rows:
@@ -144,9 +156,11 @@ class Connected(Reading):
                 await asyncio.to_thread(self.machine.step)
                 if steps % LISTING == 0:
                     await asyncio.to_thread(self.list_keys)
+            except Elsewhere:
+                continue
             except LedgerRefused as error:
                 log.info("the consortium's ledger did not take a key yet: %s", error.why)
-            except (EgideError, DatabaseError) as error:  # it comes again
+            except (EgideError, DatabaseError, sqlite3.Error) as error:  # it comes again
                 log.warning("the consortium's ledger is out of reach: %s", error)
 
 

@@ -44,8 +44,8 @@ async def begin(
     await window.page.get_by_role("button", name=language).click()
 
 
-async def begin_with_a_feasible_face(window: Window, airport: Airport, point: str) -> None:
-    """The same outwards, until the gate asks for movements that a drawn face can do."""
+def drawn_at(gate: Window) -> list[set[str]]:
+    """From now on, the movements that each control of this gate asks for; a gate hears them over its live link."""
     drawn: list[set[str]] = []
 
     def heard(frame: str | bytes) -> None:
@@ -53,13 +53,19 @@ async def begin_with_a_feasible_face(window: Window, airport: Airport, point: st
         if "challenge" in (told.get("result") or {}):
             drawn.append({move for move, _ in told["result"]["challenge"]})
 
-    window.page.on("websocket", lambda socket: socket.on("framereceived", heard))
+    gate.page.on("websocket", lambda socket: socket.on("framereceived", heard))
+    return drawn
+
+
+async def begin_feasibly(window: Window, airport: Airport, point: str, drawn: list[set[str]]) -> None:
+    """Outwards, until the gate asks for movements that a drawn face can do."""
+    page, asks = window.page, window.page.locator("[data-step=code], [data-step=document]")
     await begin(window, airport, point, external=True)
-    await expect(window.page.locator("[data-step=code], [data-step=document]")).to_be_visible()
+    await expect(asks).to_be_visible()
     while not drawn[-1] <= set(FOLLOWED):
-        await window.page.get_by_role("button", name="Quitter").click()
-        await window.page.get_by_role("button", name="Français").click()
-        await expect(window.page.locator("[data-step=code], [data-step=document]")).to_be_visible()
+        await page.get_by_role("button", name="Quitter").click()
+        await page.get_by_role("button", name="Français").click()
+        await expect(asks).to_be_visible()
 
 
 async def code(page: Page) -> bytes:

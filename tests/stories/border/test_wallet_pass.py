@@ -139,8 +139,13 @@ async def enrolled(phone: Window, offer: str) -> None:
     await typed(page, offer)
     begin = page.get_by_role("button", name="Commencer")
     await expect(begin).not_to_have_attribute("aria-busy", "true", timeout=LOAD_MS)  # models and camera are there
+    done, again = page.locator("[data-enrol=done]"), page.get_by_role("button", name="Recommencer")
     await begin.click()
-    await expect(page.locator("[data-enrol=done]")).to_be_visible(timeout=LOAD_MS)
+    for _ in range(2):  # on a busy machine a camera misses pictures: the page says so, and one does it again
+        await expect(done.or_(again).first).to_be_visible(timeout=LOAD_MS)
+        if await again.is_visible():
+            await again.click()
+    await expect(done).to_be_visible(timeout=LOAD_MS)
 
 
 async def shown_to_a_gate(airport: World, phone: Window) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from joserfc.jwk import ECKey
 
-from egide.border.room.messages import Admit, Admitted, IssuerKey
+from egide.border.room.messages import Admit, Admitted, IssuerKey, StatusToken
+from egide.border.room.published import superseded
 from egide.border.token import question
 from egide.border.token.profile import QUERY, VCT, trusted
 from egide.border.token.single_use import mark
@@ -20,6 +21,7 @@ from egide.protocols.vapid import decoded
 from egide.protocols.wallet.errors import WalletError
 from egide.protocols.wallet.openid4vp import Request, answered
 from egide.protocols.wallet.sdjwt import Asked, Issuer
+from egide.protocols.wallet.statuslist import opened
 from egide.protocols.wallet.tokens import Jwk
 
 
@@ -63,16 +65,21 @@ def _issuer(given: IssuerKey) -> Issuer:
 
 
 def _lists(message: Admit, issuers: tuple[Issuer, ...]) -> StatusLists:
-    """The lists that hold; one that does not is as if nobody had it: a token of it is not admitted (stale)."""
+    """The lists that hold; one that does not, or that the ledger knows a later one of, is as if nobody had it (stale)."""
     found = StatusLists(message.grace_s)
     known = {issuer.name: issuer for issuer in issuers}
     for each in message.lists:
         if each.issuer in known:
             try:
-                found.put(each.token, each.uri, known[each.issuer], message.now)
+                if not _superseded(each, known[each.issuer], message.now):
+                    found.put(each.token, each.uri, known[each.issuer], message.now)
             except WalletError:
                 continue
     return found
+
+
+def _superseded(given: StatusToken, issuer: Issuer, now: int) -> bool:
+    return bool(given.digest) and superseded(opened(given.token, given.uri, issuer, now), given.digest, given.sequence)
 
 
 def _bytes(text: str) -> bytes:

@@ -34,11 +34,13 @@ class IssuerKey(msgspec.Struct, frozen=True):
 
 
 class StatusToken(msgspec.Struct, frozen=True):
-    """A signed status list as its issuer serves it at `uri`."""
+    """A signed status list as its issuer serves it at `uri`, and what the consortium's ledger says of it (published.py)."""
 
     uri: str
     issuer: str  # kid
     token: str
+    digest: bytes = b""  # where the ledger says nothing
+    sequence: int = 0
 
 
 class Admit(msgspec.Struct, frozen=True, tag="admit"):

@@ -63,7 +63,7 @@ def read(message: ReadChip, private: ECKey) -> tuple[ChipRead, Document | None]:
 
 
 class ZoneSeen(msgspec.Struct):
-    """The lines of a zone, or in one word why there are none."""
+    """The lines of a zone, or in one word why there are none; `unclear` with lines: a number that the chip has to confirm."""
 
     lines: tuple[str, ...]
     why: str
