@@ -85,7 +85,7 @@ async def of_another_control(gates: Airport, wallet: Wallet, page: Page, camera:
 async def unplugged(gates: Airport, wallet: Wallet, page: Page, camera: Filmed) -> None:
     await at(page, "code")
     await expect(page.locator("video")).to_be_visible()
-    await page.wait_for_function("document.querySelector('video').srcObject?.active")
+    await expect(page.locator("video")).to_have_js_property("readyState", 4)  # HAVE_ENOUGH_DATA
     await page.evaluate(
         "document.querySelector('video').srcObject.getVideoTracks()[0].dispatchEvent(new Event('ended'))"
     )

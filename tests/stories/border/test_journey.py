@@ -137,8 +137,10 @@ async def gone(gates: Airport, phone: Window) -> None:
     page = phone.page
     await page.get_by_role("link", name="Arrêter et tout effacer").click()
     await page.get_by_role("button", name="Mon voyage est fait").click()
+    verify = page.get_by_role("button", name="Vérifier la preuve")
+    await expect(verify).to_be_visible()
     await gates.kernel.things["border-clerk"].hour()
-    await page.get_by_role("button", name="Vérifier la preuve").click()
+    await verify.click()
     await expect(page.locator("[data-proof=holds]")).to_contain_text("6 jetons sont révoqués")
 
 

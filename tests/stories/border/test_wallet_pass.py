@@ -213,7 +213,7 @@ async def test_from_the_agreement_to_the_proof_of_erasure(airport: World, phone:
     await page.get_by_role("button", name="Retirer mon accord").click()
     await page.get_by_role("button", name="Vérifier la preuve").click()
     await expect(page.get_by_text("La preuve est ancrée dans l’heure")).to_be_visible()
-    await airport.kernel.things["border-clerk"].tick()
+    await airport.kernel.things["border-clerk"].hour()
     await page.get_by_role("button", name="Vérifier la preuve").click()
     await expect(page.locator("[data-proof=holds]")).to_contain_text("6 jetons sont révoqués")
     kept = await page.evaluate(STORED)

@@ -1,0 +1,46 @@
+"""The gate's two addresses for wallets: what the gate signed goes out, what a wallet sealed goes in, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from egide.gateways.gate_answers import MAX_ANSWER, REQUEST_TYPE
+from tests.border.airport import Airport
+from tests.world import Terminal
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def airport(tmp_path: Path) -> AsyncIterator[Airport]:
+    found = Airport(tmp_path / "data")
+    await found.start()
+    yield found
+    await found.stop()
+
+
+async def test_a_control_is_asked_for_and_answered_while_it_lasts(airport: Airport) -> None:
+    gate = Terminal(airport.person("officer"))
+    given = {"point": "security", "gate": airport.gates["facilitation"], "external": False}
+    opened = await airport.act("officer", "border.control.open", gate, **given)
+    transport = httpx.ASGITransport(app=airport.application)
+    async with httpx.AsyncClient(transport=transport, base_url=airport.settings.origin) as wallet:
+        asked = await wallet.get(f"/border/requests/{opened['control']}")
+        assert (asked.status_code, asked.text) == (200, opened["request"])
+        assert asked.headers["content-type"] == REQUEST_TYPE
+        assert asked.headers["cache-control"] == "no-store"
+        there = f"/border/answers/{opened['control']}"
+        posted = await wallet.post(there, content=b"response=a.b.c.d.e")
+        assert (posted.status_code, posted.json()) == (200, {})
+        told = {"push": "border.answer", "control": opened["control"], "answer": "response=a.b.c.d.e"}
+        assert gate.pushed[-1] == told
+        assert (await wallet.post(there, content=b"vp_token=in-clear")).status_code == 422
+        assert (await wallet.post(there, content=b"response=" + b"a" * MAX_ANSWER)).status_code == 413
+        await airport.act("officer", "border.control.reject", control=opened["control"], officer=False)
+        assert (await wallet.get(f"/border/requests/{opened['control']}")).status_code == 404
+        assert (await wallet.post(there, content=b"response=a.b.c.d.e")).status_code == 404
+    assert gate.pushed[-1] == told
