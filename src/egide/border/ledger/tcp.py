@@ -38,7 +38,6 @@ IDLE_S = 10.0  # s without a word after which a caller is let go: authorities sp
 SETTLE_S = 10.0  # s that a write waits for the others' signatures
 STUCK_S = 30.0  # s after a failure within which what waits is decided, or the authority needs a new start
 QUIET_S = 60.0  # s between two lines of the log about what fails: the loop turns ten times a second
-ENDED = "the authority has ended: start it again"
 UNKNOWN = bytes(20)  # the link of who has not said a name
 
 
@@ -89,9 +88,9 @@ class TcpTransport:
                 return
             except Exception:
                 # Nobody is above this thread to hear it: the log says it, and who looks finds that nothing ticks.
-                log.critical(ENDED, exc_info=True)
+                log.critical("the authority has ended: start it again", exc_info=True)
             except BaseException:  # a panic of the machine (pyrevm) is no Exception
-                log.critical(ENDED, exc_info=True)
+                log.critical("the authority has ended: start it again", exc_info=True)
                 raise
             finally:
                 up.set()
