@@ -35,7 +35,7 @@ class StatusLists:
         self._held: dict[tuple[str, str], Opened] = {}  # by the issuer's name and the address
 
     def put(self, token: str, uri: str, issuer: Issuer, now: int) -> Opened:
-        """Keeps a list that was fetched; its digest is for comparing with what the consortium's ledger says.
+        """Keeps a list that was fetched; its digest tells whether it is the same token again.
 
         Raises `WalletError` (status) where it does not hold or is older than the one kept, (too-large) beyond `MAX_LISTS`.
         """

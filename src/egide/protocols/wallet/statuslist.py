@@ -45,7 +45,7 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     issued: float
     until: float | None
     ttl: float | None
-    digest: bytes  # SHA-256 of the token as it came: what is published of it elsewhere
+    digest: bytes  # SHA-256 of the token as it came: the same again is the same token
 
     def value(self, index: int) -> int:
         """The field of a credential. Raises `WalletError` (status) where the list does not reach to it."""
