@@ -16,6 +16,7 @@ from typing import Any
 
 import cbor2
 import numpy as np
+import onnxruntime
 import pytest
 import zxingcpp
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -26,6 +27,7 @@ from egide.border import erasure
 from egide.border.face.aligning import align
 from egide.border.face.models import browser_detector
 from egide.border.face.template import protect
+from egide.border.face.yunet import YuNet
 from egide.border.room.comparing import frames
 from egide.border.room.issuing import Asking
 from egide.border.room.sealed import opened
@@ -103,6 +105,17 @@ def test_the_phone_brings_a_face_where_the_network_looks(node: Node) -> None:
     away = np.abs(planes.astype(int) - align(picture, face).astype(int))
     assert away.mean() < 0.5  # OpenCV rounds places to 1/32 px
     assert away.max() <= 24
+
+
+def test_the_phone_finds_the_faces_that_the_server_finds(node: Node) -> None:
+    picture = portrait(3)
+    session = onnxruntime.InferenceSession(browser_detector(320), providers=["CPUExecutionProvider"])
+    planes = np.ascontiguousarray(picture[:, :, ::-1].transpose(2, 0, 1)[None], dtype=np.float32)  # BGR
+    named = zip([each.name for each in session.get_outputs()], session.run(None, {"input": planes}), strict=True)
+    told = node("faces", outputs={name: base64.b64encode(value.tobytes()).decode() for name, value in named})
+    (face,) = YuNet().detect(picture)
+    assert len(told) == 1
+    assert np.allclose(told[0], [*face.box, *face.landmarks.ravel(), face.score], atol=0.01)
 
 
 def test_a_gates_question_is_read_and_nobody_elses(node: Node) -> None:

@@ -79,6 +79,10 @@ const JOBS = {
   async pictures({ texts }) {
     return texts.map((text) => wallet.drawn(text));
   },
+  async faces({ outputs }) {
+    const floats = (text) => new Float32Array(Uint8Array.from(Buffer.from(text, 'base64')).buffer);
+    return wallet.faces((name) => floats(outputs[name])).map(({ box, points, score }) => [...box, ...points.flat(), score]);
+  },
   async aligned({ width, height, rgba, points }) {
     const pixels = { width, height, data: Uint8ClampedArray.from(Buffer.from(rgba, 'base64')) };
     return Buffer.from(Uint8Array.from(wallet.aligned(pixels, { points }))).toString('base64');
