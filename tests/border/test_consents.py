@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 from datetime import timedelta
 from typing import Any
 
@@ -204,7 +203,7 @@ NO = Text("non", "no")
         (LedgerRefused("rollback"), False),
         (LedgerRefused("owner"), True),
         (Unavailable(NO), True),
-        (sqlite3.OperationalError("disk I/O error"), True),
+        (OSError("disk I/O error"), True),
     ],
 )
 async def test_who_need_not_write_says_nothing_of_it_and_hears_all_the_same(

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
@@ -86,7 +85,7 @@ class Clerk:
         except LedgerRefused as error:
             level = logging.DEBUG if error.why in DONE else logging.WARNING
             log.log(level, "the consortium's ledger refuses: %s", error.why)
-        except (EgideError, DatabaseError, sqlite3.Error) as error:  # it comes again
+        except (EgideError, DatabaseError, OSError) as error:  # it comes again
             log.warning("the consortium's ledger was not told: %s", error)
 
     async def _run(self) -> None:

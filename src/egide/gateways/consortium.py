@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -160,7 +159,7 @@ class Connected(Reading):
                 continue
             except LedgerRefused as error:
                 log.info("the consortium's ledger did not take a key yet: %s", error.why)
-            except (EgideError, DatabaseError, sqlite3.Error) as error:  # it comes again
+            except (EgideError, DatabaseError, OSError) as error:  # it comes again
                 log.warning("the consortium's ledger is out of reach: %s", error)
 
 
