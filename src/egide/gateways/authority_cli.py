@@ -93,7 +93,7 @@ def genesis(lines: Sequence[str], out: Path, console: Console) -> None:
 
 def serve(settings: Settings, console: Console) -> None:
     """`egide authority serve`: until a signal. Raises `StartupError`."""
-    machine = _opened(settings)
+    machine, ending = _opened(settings), threading.Event()
     try:
         machine.step()
         if machine.authority is None:
@@ -102,14 +102,13 @@ def serve(settings: Settings, console: Console) -> None:
                 or Text("Une autorité tourne déjà sur ce dossier.", "An authority already runs on this folder."),
                 file=settings.data,
             )
+        for number in (signal.SIGINT, signal.SIGTERM):  # before anybody is told that it runs
+            signal.signal(number, lambda *_: ending.set())
         tell(
             console,
             Text(f"Autorité : {settings.consortium_listen}", f"Authority: {settings.consortium_listen}"),
             "good",
         )
-        ending = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: ending.set())
         while not ending.wait(LOOK_S):
             pass
     finally:
