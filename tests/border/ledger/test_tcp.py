@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import socket
 import sqlite3
@@ -155,6 +156,17 @@ def test_stopping_with_open_links_logs_nothing(lonely: Lonely, caplog: pytest.Lo
         lonely.transport.stop()
     assert not lonely.transport.running
     assert caplog.records == []
+
+
+def test_who_calls_while_it_stops_is_hung_up_on(lonely: Lonely) -> None:
+    for _ in range(10):
+        callers = [socket.create_connection(lonely.transport._listen) for _ in range(5)]
+        lonely.transport.stop()
+        for each in callers:
+            each.close()
+        gc.collect()  # a link that is left open warns, and a warning fails
+        lonely.close()
+        lonely.open()
 
 
 def test_a_fault_that_cannot_be_kept_is_logged_once_and_the_authority_goes_on(

@@ -37,6 +37,7 @@ LINK_S = 2.0  # s without an acknowledgement after which a link is broken
 IDLE_S = 10.0  # s without a word after which a caller is let go: authorities speak every second (authority.AGAIN_S)
 SETTLE_S = 10.0  # s that a write waits for the others' signatures
 STUCK_S = 30.0  # s after a failure within which what waits is decided, or the authority needs a new start
+TAKEN = 2  # turns of the loop after which who was just taken is a link; closed before, Python 3.11 never hangs up (gh-109564)
 QUIET_S = 60.0  # s between two lines of the log about what fails: the loop turns ten times a second
 UNKNOWN = bytes(20)  # the link of who has not said a name
 
@@ -127,7 +128,9 @@ class TcpTransport:
                 if closing.is_set():
                     writer.transport.abort()
                 else:
-                    tasks.create_task(self._hear(authority, clock, reader, writer))
+                    link = tasks.create_task(self._hear(authority, clock, reader))
+                    # Here and not in `_hear`: one that is cancelled before it began does nothing.
+                    link.add_done_callback(lambda _: writer.transport.abort())
 
             try:
                 server = await asyncio.start_server(taken, *self._listen, limit=MAX_MESSAGE)
@@ -143,6 +146,10 @@ class TcpTransport:
                     await asyncio.sleep(TICK_S)
             finally:
                 closing.set()
+                for listening in server.sockets:
+                    self._loop.remove_reader(listening.fileno())
+                for _ in range(TAKEN):
+                    await asyncio.sleep(0)
                 server.close()
 
     def _work(self, authority: Authority, what: Callable[[], None]) -> None:
@@ -205,11 +212,9 @@ class TcpTransport:
         authority: Authority,
         clock: Callable[[], float],
         reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
     ) -> None:
         """Takes frames of one caller until it hangs up, is silent too long, or sends what is no frame."""
         if self._links >= MAX_LINKS:
-            writer.transport.abort()
             return
         self._links += 1
         link = UNKNOWN
@@ -227,7 +232,6 @@ class TcpTransport:
             return
         finally:
             self._links -= 1
-            writer.transport.abort()
 
 
 def _author(data: bytes) -> bytes:
