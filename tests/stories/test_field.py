@@ -162,6 +162,13 @@ async def kept(page: Page, words: str, files: list[Path]) -> None:
     await expect(page.locator("[data-field=home]")).to_have_attribute("data-device", "open")
 
 
+# Everything that the page said of how many wait, since it was opened.
+TELLS = """window.told = [];
+addEventListener('DOMContentLoaded', () => { for (let at = 0; at < 100; at += 5) setTimeout(() => dispatchEvent(new Event('online')), at); });
+new MutationObserver(() => told.push(document.querySelector('[data-field=home]')?.dataset.waiting))
+  .observe(document, {subtree: true, childList: true, attributes: true, attributeFilter: ['data-waiting']});"""
+
+
 async def waiting(page: Page, number: int, seconds: float = STEPS_S) -> None:
     await expect(page.locator("[data-field=home]")).to_have_attribute(
         "data-waiting", str(number), timeout=seconds * 1000
@@ -434,6 +441,12 @@ async def test_nothing_lost_nothing_doubled_nothing_in_clear(ground: Ground, act
     await waiting(page, acts)
     await phone.kill()  # the second time: everything waits
 
+    page = await phone.open()
+    await page.add_init_script(TELLS)
+    await page.reload()
+    await waiting(page, acts)
+    assert "0" not in await page.evaluate("told"), "while it looks, it does not say that nothing waits"
+    await phone.kill()
     # Three days later by the device's clock: what waits is there and opens no more, until there is contact.
     page = await phone.open(hours=73)
     await expect(page.locator("[data-field=home]")).to_have_attribute("data-device", "locked")

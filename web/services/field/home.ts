@@ -161,8 +161,10 @@ export function home(root: HTMLElement, device: Device): () => void {
     root.dataset['online'] = String(device.online);
     set(at('state'), state(device));
     const waiting = device.outbox?.waiting.length ?? 0;
-    root.dataset['waiting'] = String(device.sealed || waiting);
-    set(at('count'), device.sealed > 0 ? say(WORDS.sealed(device.sealed)) : waiting > 0 ? say(WORDS.waits(waiting)) : say(WORDS.nothing));
+    // Not known until the store was read, which takes a while where much waits: that nothing waits is not said before.
+    const looking = device.state === 'starting';
+    root.dataset['waiting'] = looking ? '' : String(device.sealed || waiting);
+    set(at('count'), looking ? '' : device.sealed > 0 ? say(WORDS.sealed(device.sealed)) : waiting > 0 ? say(WORDS.waits(waiting)) : say(WORDS.nothing));
     const forms = at('forms');
     if (forms) forms.hidden = device.state !== 'open';
     const key = [device.state, device.stranger, device.lasting, device.failure?.body.code, waiting > 0 || device.sealed > 0, device.online].join();
