@@ -22,6 +22,7 @@ LIVE = {"video-caption"}
 JOIN_S, THROUGH_S, CUT_S = 15.0, 15.0, 30.0
 SECONDS = 3  # of recording
 TURNS = 6  # of a page, by itself, in the way of one that is asked for
+SETTLED_MS = 500  # in which a page that is under way has come
 # What a dead cell tower does: the connection there is ends, and no new one comes about until it is over.
 TOWER = """(() => { const Real = RTCPeerConnection, peers = []; let cut = false;
   window.RTCPeerConnection = class extends Real { constructor(...how) { super(...how); peers.push(this); if (cut) setTimeout(() => this.close()); } };
@@ -29,13 +30,17 @@ TOWER = """(() => { const Real = RTCPeerConnection, peers = []; let cut = false;
 
 
 async def went(page: Page, address: str) -> None:
-    """To another page; what is new of a file turns the page over by itself, perhaps at this very moment: then again."""
+    """To another page; what is new of a file turns the page over by itself, perhaps at this very moment: then again.
+
+    An attempt that was interrupted may come through all the same, and would interrupt the next one: it is waited for.
+    """
     for left in reversed(range(TURNS)):
         try:
             await page.goto(address)
         except PlaywrightError as why:
             if not left or not any(said in str(why) for said in ("interrupted by another navigation", "ERR_ABORTED")):
                 raise
+            await page.wait_for_timeout(SETTLED_MS)
             await page.wait_for_load_state()
         else:
             return
@@ -246,6 +251,7 @@ async def test_heard_by_video(stage: Stage, window: Opener) -> None:
     await judged(seen, "confirmed", ("en", "fr"))
     await took(desk, "Signer ; l’audition sur place suit")
     await expect(article).to_have_attribute("data-state", "follow_up")
+    await reached(phone, "follow_up")
     await went(phone, f"{stage.base}/services/file?lang=fr")
     for words in (
         "Image et son coupés",
