@@ -56,3 +56,32 @@ async def test_each_is_its_own_and_all_are_one_transaction(world: World, monkeyp
 
 async def test_nothing_is_no_transaction(world: World) -> None:
     assert await together(world.kernel, [], world.person("officer")) == []
+
+
+async def test_what_is_new_is_asked_about_once_and_what_comes_again_is_told_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    done = world.kernel.repeats.done
+    monkeypatch.setattr(world.kernel.repeats, "done", lambda asked: looked.append(asked.client) or done(asked))
+    calls = [
+        Call(
+            "services.field_report.take",
+            Taken(
+                channel="mobile",
+                version=REPORT.version,
+                answers=lawful(REPORT),
+                who=Who(),
+                client_id=f"in-a-batch-{number}",
+            ),
+        )
+        for number in range(3)
+    ]
+    first = await together(world.kernel, calls[:2], world.person("officer"))
+    assert looked == []
+    again = await together(world.kernel, calls, world.person("officer"))
+    assert looked == ["in-a-batch-0", "in-a-batch-1"]
+    assert [one.receipt for one in again[:2] if isinstance(one, Outcome)] == [
+        one.receipt for one in first if isinstance(one, Outcome)
+    ]
+    assert all(isinstance(one, Outcome) for one in (*first, *again))

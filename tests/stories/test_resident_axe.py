@@ -87,7 +87,8 @@ def axe() -> str:
 
 async def test_no_page_escapes(pages: Pages) -> None:
     """Every route is walked, a console that test_axe.py looks at, or for programs; every service has its pages here."""
-    routes = pages.world.application._app.routes
+    (many,) = pages.world.application._app.routes
+    routes = many.routes
     escaped: list[str] = []
     for route in routes:
         if isinstance(route, WebSocketRoute) or route.path in FOR_PROGRAMS or route.path in CONSOLES:

@@ -63,6 +63,7 @@ from egide.gateways.openapi import document
 from egide.gateways.phones import AUTHORITY_PATH, AUTHORITY_TYPE
 from egide.gateways.resident_identity import sign_in, wallet
 from egide.gateways.rights_page import RightsPages
+from egide.gateways.routing import Routes
 from egide.gateways.service_pages import ServicePages
 from egide.gateways.step_pages import StepPages
 from egide.kernel.clock import iso
@@ -415,5 +416,7 @@ def build(kernel: Kernel, operator_token: str) -> Callable[[Scope, Receive, Send
         *(Route(path, pages.page) for path in PAGES),
     ]
     return Headed(
-        kernel, Starlette(routes=routes, exception_handlers={404: nowhere, 405: nowhere}), Acts(kernel, doorkeeper)
+        kernel,
+        Starlette(routes=[Routes(routes)], exception_handlers={404: nowhere, 405: nowhere}),
+        Acts(kernel, doorkeeper),
     )

@@ -275,7 +275,8 @@ class Kernel:
         if act.emergency:
             return await self._urgent(act, ctx, given, raw)
         asked = self.repeats.asked(act, principal, given)
-        again = self._again(asked)
+        # Used meanwhile all the same, it collides when it is written.
+        again = None if asked is None or (batch is not None and asked.client in batch.new) else self._again(asked)
         if again is not None:
             return again
         try:

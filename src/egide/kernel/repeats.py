@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,9 @@ KEEP_US = 90 * 86_400_000_000  # µs; a device gives up sending after 60 days (w
 CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
 _TABLE = tables.client_act
 _FOUND = select(_TABLE).where(_TABLE.c.person == bindparam("person"), _TABLE.c.client == bindparam("client"))
+_KNOWN = select(_TABLE.c.client).where(
+    _TABLE.c.person == bindparam("person"), _TABLE.c.client.in_(bindparam("clients", expanding=True))
+)
 _ANSWERED = (
     update(_TABLE)
     .where(_TABLE.c.person == bindparam("of"), _TABLE.c.client == bindparam("named"))
@@ -90,6 +94,11 @@ class Repeats:
                 )
             )
         return Asked(principal.id, client, act.name, hashlib.sha256(kept(given)).digest())
+
+    def known(self, person: str, clients: Sequence[str]) -> set[str]:
+        """Which of these ids were used already, asked for at once: of most in a batch nothing more needs to be asked."""
+        found = self._kernel.store.reader().execute(_KNOWN, {"person": person, "clients": clients})
+        return {str(row.client) for row in found}
 
     def done(self, asked: Asked) -> tuple[Any, Receipt] | None:
         """The first result and receipt; None where it was not done yet. Raises `Conflict` for an id used for another act."""

@@ -36,6 +36,9 @@ class Call:
 class Batch:
     """What is held back, and what the acts of one batch share (`Ctx.shared`)."""
 
+    new: frozenset[str] = (
+        frozenset()
+    )  # ids of their device (`client_id`) of which none had been used when the batch began
     shared: dict[Any, Any] = field(default_factory=dict)
     held: list[Work] = field(default_factory=list)
     holding: bool = True
@@ -49,7 +52,7 @@ async def together(
     cause: str = "",
 ) -> list[Outcome | EgideError]:
     """Performs them in this order and gives what became of each. Whoever calls has been counted and bounds how many there are."""
-    batch = Batch()
+    batch = Batch(_new(kernel, calls, principal))
     running = [
         asyncio.ensure_future(
             kernel.perform(call.name, call.given, principal, cause=cause, once=call.once, batch=batch)
@@ -66,3 +69,8 @@ async def together(
             raise done
         found.append(done)
     return found
+
+
+def _new(kernel: Kernel, calls: Sequence[Call], principal: Principal) -> frozenset[str]:
+    clients = {client for call in calls if (client := getattr(call.given, "client_id", ""))}
+    return frozenset(clients - kernel.repeats.known(principal.id, list(clients))) if clients else frozenset()

@@ -27,7 +27,8 @@ from egide.services.model import definition_of
 
 ACTIVITY = "service-drafts"
 CATEGORY = "service-draft"
-_DRAFT = select(tables.draft).where(tables.draft.c.id == bindparam("id"))
+# With whether any file came for it: most have none, and then nothing more is asked.
+_DRAFT = select(tables.draft, uploads.any_of(bindparam("of"))).where(tables.draft.c.id == bindparam("id"))
 _DELETE = delete(tables.draft).where(tables.draft.c.id == bindparam("of"))
 MAX_BYTES = 256 * 1024  # of a draft; a form's fields are bounded well below
 
@@ -92,7 +93,7 @@ def noticed(_ctx: Ctx, _given: Any) -> Facts:
 
 def draft_row(ctx: Ctx, draft: str, secret: str) -> Any:
     """A draft whose secret is held. Raises `NotFound`, the same whether it never was or is somebody else's."""
-    row = ctx.db.execute(_DRAFT, {"id": draft}).first()
+    row = ctx.db.execute(_DRAFT, {"id": draft, "of": owner(draft)}).first()
     if row is None or not hmac.compare_digest(row.secret, digest(secret)):
         raise NotFound(
             Text("Ce brouillon n’est plus là.", "This draft is no longer there."),
@@ -111,7 +112,7 @@ def form_of(ctx: Ctx, row: Any, definition: Definition) -> dict[str, list[str]]:
     """What was typed into a draft, and which files were sent for it."""
     form = kept(ctx.kernel, row)
     for id_ in definition.attachments:
-        form[id_] = uploads.ids_of(ctx.kernel, ctx.db, owner(row.id))
+        form[id_] = uploads.ids_of(ctx.kernel, ctx.db, owner(row.id)) if row.files else []
     return form
 
 

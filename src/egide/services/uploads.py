@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, func, literal, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, func, literal, select, update
 
 from egide.kernel.act import Change, Ctx
 from egide.kernel.clock import iso
@@ -75,6 +75,11 @@ def files_of(kernel: Kernel, connection: Connection, of: str) -> list[FileShown]
 def _rows(kernel: Kernel, connection: Connection, of: str) -> list[Any]:
     rows = connection.execute(_SEALED, {"of": of}).all()
     return [row for row in rows if seal_state(kernel, connection, CATEGORY, row.id)[0] != "expired"]
+
+
+def any_of(of: ColumnElement[str]) -> ColumnElement[bool]:
+    """A column `files`: whether a draft or file has a sealed one."""
+    return exists().where(TABLE.c.owner == of, TABLE.c.sealed.is_not(None)).label("files")
 
 
 def ids_of(kernel: Kernel, connection: Connection, of: str, *, holder: bool = False) -> list[str]:
