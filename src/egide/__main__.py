@@ -12,7 +12,7 @@ from egide.kernel.engine import Engines
 from egide.kernel.settings import Settings
 
 if TYPE_CHECKING:
-    from egide.gateways.consortium_machines import Store
+    from egide.gateways.consortium_again import Store
 
 
 def _build(settings: Settings) -> tuple[Any, Any]:

@@ -38,8 +38,8 @@ from egide.protocols import ice
 
 if TYPE_CHECKING:  # the machine of the contract is loaded where a consortium is configured
     from egide.gateways.consortium import Connected
+    from egide.gateways.consortium_again import Store as ChainStore
     from egide.gateways.consortium_machines import Machine
-    from egide.gateways.consortium_machines import Store as ChainStore
 
 TOKEN = "operator.token"  # noqa: S105 — a file name; the token inside is generated at first start
 LOW_DISK = 64 * 1024 * 1024  # bytes; below this the health page turns amber

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import socket
 import subprocess
@@ -25,11 +26,13 @@ from rich.console import Console
 from egide.app import build, capabilities, chain, engines, health
 from egide.border import clerk, erasure, statuses
 from egide.border.keys import CONSORTIUM
+from egide.border.ledger import tcp
 from egide.border.ledger.errors import LedgerRefused
 from egide.border.ledger.evidence import Fault
 from egide.border.ledger.messages import Signed, encode
 from egide.border.ledger.model import Ledger, Role
-from egide.gateways import authority_cli, composition, consortium, consortium_machines
+from egide.engines.chain_store import SqliteChainStore
+from egide.gateways import authority_cli, composition, consortium, consortium_again, consortium_machines
 from egide.gateways.consortium import Connected
 from egide.gateways.consortium_files import KEY, OfChain, draw_key, founder, given, line_of, read_genesis
 from egide.gateways.consortium_machines import OwnChain
@@ -151,30 +154,102 @@ async def test_a_platform_lists_its_keys_by_itself_and_says_where_its_authority_
     await made.stop()
 
 
-async def test_an_authority_that_a_full_disk_ended_is_told_and_the_next_start_loses_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def full(*_: object) -> None:
+    raise OSError("database or disk is full")
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits after a failure is given up at once, and tried again at once."""
+    monkeypatch.setattr(tcp, "STUCK_S", 0.0)
+    monkeypatch.setattr(consortium_again, "FIRST_S", 0.0)
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_an_authority_that_a_full_disk_ended_is_told_and_runs_again_without_a_new_start_of_the_platform(
+    alone: Airport, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings = founded(tmp_path, 1)[0]
-    made, again = airport_of(settings), airport_of(settings)
-    await made.start()
-    ledger = ledger_of(made)
+    ledger = ledger_of(alone)
     machine = ledger.machine
     assert isinstance(machine, OwnChain)
+    with monkeypatch.context() as patched:
+        patched.setattr(machine._store, "append", full)
+        with pytest.raises(OSError, match="full"):
+            await asyncio.to_thread(ledger.checkpoint, b"r" * 32, 7)
+        await alone.until(lambda: not machine._transport.running)
+        well, what = ledger.told()
+        assert (well, what.en[:19]) == (False, "the authority ended")
+        with pytest.raises(Unavailable, match="it starts again by itself"):
+            ledger.checkpoint(b"r" * 32, 7)
+    await asyncio.to_thread(machine.step)
+    assert ledger.told()[0]
+    assert "the authority runs again" in [each.getMessage() for each in caplog.records]
+    await alone.until(lambda: ledger.last_checkpoint(machine.me), 10)  # its words were kept: they decide it again
 
-    def full(_height: int, _block: bytes) -> None:
-        raise OSError("database or disk is full")
 
-    monkeypatch.setattr(machine._store, "append", full)
-    with pytest.raises(OSError, match="full"):
-        await asyncio.to_thread(ledger.checkpoint, b"r" * 32, 7)
-    await made.until(lambda: not machine._transport.running)
-    monkeypatch.setattr(consortium_machines, "DEAD_S", 0.0)
-    assert ledger.told()[1].en == "the authority runs no more: start again"
+async def test_an_authority_that_does_not_start_is_tried_again_ever_later_and_holds_no_lock_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = airport_of(founded(tmp_path, 1)[0])
+    now = [1000.0]
+    monkeypatch.setattr(consortium_machines, "monotonic", lambda: now[0])
+    with monkeypatch.context() as patched:
+        patched.setattr(SqliteChainStore, "words", full)
+        await made.start()  # a control: the platform starts without its authority
+        ledger = ledger_of(made)
+        assert "again by itself in 5 s" in ledger.told()[1].en
+        now[0] += 5
+        await asyncio.to_thread(ledger.machine.step)
+        assert "again by itself in 10 s" in ledger.told()[1].en
+        assert fcntl_free(made.folder / "consortium" / consortium_machines.LOCK)
+    await asyncio.to_thread(ledger.machine.step)
+    assert not ledger.told()[0], "a control: it is too early"
+    now[0] += 10
+    await asyncio.to_thread(ledger.machine.step)
+    assert ledger.told() == (True, Text("connecté", "connected"))
+    await asyncio.to_thread(ledger.checkpoint, b"r" * 32, 7)
     await made.stop()
-    again.issuer, again.gates, again.clock = made.issuer, made.gates, made.clock
-    await again.start()
-    await again.until(lambda: ledger_of(again).last_checkpoint(machine.me))
-    await again.stop()
+
+
+def fcntl_free(file: Path) -> bool:
+    with file.open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return True
+
+
+def test_it_is_tried_every_five_minutes_at_last_and_soon_again_after_a_good_time() -> None:
+    again, now = consortium_again.Again(), 0.0
+    for wait in (5, 10, 20, 40, 80, 160, 300, 300, *[300] * 20):
+        again.failed(now)
+        assert not again.may(now + wait - 1)
+        now += wait
+        assert again.may(now)
+    again.runs(now)
+    again.failed(now + 10)
+    assert not again.may(now + 300), "it did not hold"
+    again.runs(now + 310)
+    again.failed(now + 310 + consortium_again.WELL_S + 1)
+    assert again.may(now + 310 + consortium_again.WELL_S + 6)
+
+
+async def test_what_nobody_foresaw_ends_one_turn_and_not_all_and_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consortium, "STEP_S", 0.01)
+    made = airport_of(founded(tmp_path, 1)[0])
+    await made.start()
+    ledger, steps = ledger_of(made), list[int]()
+
+    def unforeseen() -> None:
+        steps.append(1)
+        raise SystemError("a panic of the machine")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ledger.machine, "step", unforeseen)
+        await made.until(lambda: len(steps) > 2)
+        assert ledger.told()[1].en == "an unforeseen error comes again: look at the log"
+    await made.until(lambda: ledger.told()[0])
+    await made.stop()
 
 
 async def test_an_address_that_is_taken_is_told_and_the_platform_starts_all_the_same(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def serve(settings: Settings, console: Console) -> None:
             "good",
         )
         while not ending.wait(LOOK_S):
-            pass
+            machine.step()
     finally:
         machine.close()
 

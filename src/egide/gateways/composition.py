@@ -13,7 +13,7 @@ from egide.kernel.errors import StartupError, Text
 from egide.kernel.settings import Settings
 
 if TYPE_CHECKING:  # an authority's machine is loaded by who runs one
-    from egide.gateways.consortium_machines import Store
+    from egide.gateways.consortium_again import Store
 
 
 def _none(place: Path) -> Store:

@@ -54,6 +54,7 @@ class Connected(Reading):
         self._kernel, self.machine = kernel, machine
         self._ending = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._failing = False
 
     def trusted(self, kid: str, role: Role, at: int) -> Key | None:
         """The key of this name, if it is trusted for this role at this time."""
@@ -86,7 +87,7 @@ class Connected(Reading):
 
     def _writer(self) -> Ledger:
         """The ledger that writes for the member. Raises `Elsewhere` where another process does, `Unavailable`."""
-        if isinstance(self.machine, OwnChain) and self.machine.authority is None:
+        if isinstance(self.machine, OwnChain) and self.machine.elsewhere:
             raise Elsewhere(
                 Text("Un autre processus parle pour cette autorité.", "Another process speaks for this authority.")
             )
@@ -95,7 +96,7 @@ class Connected(Reading):
     async def start(self) -> None:
         """Becomes the authority, or looks at the node, and goes on doing so."""
         await asyncio.to_thread(self.machine.step)
-        self._task = asyncio.create_task(self._run(), name="consortium")
+        self._task = asyncio.create_task(self._keep(), name="consortium")
 
     async def stop(self) -> None:
         """Ends; a write that is on its way is waited for, ten seconds at most (tcp.SETTLE_S)."""
@@ -125,6 +126,10 @@ class Connected(Reading):
         trouble = self.machine.trouble()
         if trouble is not None:
             return False, trouble
+        if self._failing:
+            return False, Text(
+                "une erreur imprévue revient : voyez le journal", "an unforeseen error comes again: look at the log"
+            )
         batch = tables.batch
         late = batch.c.anchored.is_(False) & (batch.c.at < self._kernel.clock.now_us() - LATE_US)
         count = self._kernel.store.reader().execute(select(func.count()).where(late)).scalar() or 0
@@ -144,6 +149,21 @@ class Connected(Reading):
             for place in range(number(read("entry_count")[0]))
         }
 
+    async def _keep(self) -> None:
+        """Runs for as long as the platform: what nobody foresaw (a panic of the machine, too) ends one turn, not all."""
+        while not self._ending.is_set():
+            turn = asyncio.create_task(self._run(), name="consortium turn")
+            try:
+                await asyncio.wait({turn})
+            finally:
+                turn.cancel()
+            failed = None if turn.cancelled() else turn.exception()
+            self._failing = failed is not None
+            if failed is not None:
+                log.error("the consortium’s turn failed and is begun again", exc_info=failed)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._ending.wait(), STEP_S)
+
     async def _run(self) -> None:
         steps = 0
         while not self._ending.is_set():
@@ -153,6 +173,7 @@ class Connected(Reading):
             steps += 1
             try:
                 await asyncio.to_thread(self.machine.step)
+                self._failing = False
                 if steps % LISTING == 0:
                     await asyncio.to_thread(self.list_keys)
             except Elsewhere:

@@ -1,19 +1,21 @@
 """What runs the consortium's contract for this house: an authority on a chain of the members' own, or a contract on a node.
 
 Of several processes of one platform, one is the authority, and the others read the blocks that it keeps: who holds the lock of
-the chain's folder says words in the member's name. When it ends, the next that looks takes its place.
+the chain's folder says words in the member's name. When it ends, the next that looks takes its place. One that fails in a process
+that lives lets go of the lock, is told, and is opened anew from its disk after a while (consortium_again.py).
 """
 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
+from time import monotonic
 from typing import Protocol
 
 from egide.border.ledger.authority import Authority
-from egide.border.ledger.chain import BadBlock, Chain, ChainStore
+from egide.border.ledger.chain import BadBlock, Chain
 from egide.border.ledger.contract import Value, answer, calldata
 from egide.border.ledger.embedded import EmbeddedLedger
 from egide.border.ledger.evm import EvmLedger, Node
@@ -21,11 +23,15 @@ from egide.border.ledger.messages import decode_certified
 from egide.border.ledger.model import Key, Ledger, Role, address_of
 from egide.border.ledger.tcp import TcpTransport
 from egide.border.ledger.view import TrustView, look
+from egide.gateways.consortium_again import Again, Shared, Store
 from egide.gateways.consortium_files import OfChain
 from egide.kernel.errors import Conflict, Text, Unavailable
 
+log = logging.getLogger("egide.consortium")
+
 DEAD_S = 10.0  # s without a tick of the authority's loop, which makes ten a second (tcp.TICK_S)
 LOCK = "authority.lock"  # in the chain's folder; held by who speaks for the member
+_DEAF = Text("l’adresse d’écoute est prise ou interdite", "the listening address is taken or not allowed")
 
 
 class Machine(Protocol):
@@ -52,50 +58,6 @@ class Machine(Protocol):
         """Ends it."""
 
 
-class Store(ChainStore, Protocol):
-    """A chain's store that can be closed."""
-
-    def close(self) -> None:
-        """Closes it."""
-
-
-class Shared:
-    """A store of which this process is a reader until `writes`: what it takes meanwhile lies there already."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.writes = False
-
-    def blocks(self, start: int) -> Iterator[bytes]:
-        """The blocks from this height on."""
-        return self._store.blocks(start)
-
-    def append(self, height: int, block: bytes) -> None:
-        """Adds a block that is not there."""
-        if self.writes:
-            self._store.append(height, block)
-
-    def add_fault(self, fault: bytes) -> None:
-        """Keeps a fault."""
-        self._store.add_fault(fault)
-
-    def faults(self) -> Iterator[bytes]:
-        """All faults."""
-        return self._store.faults()
-
-    def remember(self, words: Mapping[str, bytes]) -> None:
-        """Keeps last words."""
-        self._store.remember(words)
-
-    def words(self) -> Iterator[bytes]:
-        """The last words."""
-        return self._store.words()
-
-    def close(self) -> None:
-        """Closes it."""
-        self._store.close()
-
-
 class OwnChain:
     """An authority of the members' own chain, or a reader of its blocks. `clock` gives s since 1970. Raises `StartupError`."""
 
@@ -109,6 +71,9 @@ class OwnChain:
         self._ledger: EmbeddedLedger | None = None
         self._lock = -1
         self._deaf = False
+        self.elsewhere = False  # another process speaks for the member
+        self._again = Again()
+        self._ended = False  # it failed here, and is not back yet
         self._beat = 0.0  # when the authority's loop last asked for the time
 
     def read(self, name: str, *arguments: Value) -> tuple[Value, ...]:
@@ -125,10 +90,8 @@ class OwnChain:
 
     def writer(self) -> Ledger:
         """The authority's. Raises `Unavailable` in a process that is none, and while an earlier call waits."""
-        if self._ledger is None:
-            raise Unavailable(
-                Text("Un autre processus parle pour cette autorité.", "Another process speaks for this authority.")
-            )
+        if self._ledger is None or not self._transport.running:
+            raise Unavailable(self._why_silent())
         if self.authority is not None and len(self.authority.pool):
             raise Unavailable(
                 Text("Une écriture attend encore les autres autorités.", "A write still waits for the other authorities."),
@@ -137,22 +100,63 @@ class OwnChain:
         return self._ledger
 
     def step(self) -> None:
-        """Becomes the authority where nobody is."""
-        if self._ledger is not None or not self._locked():
+        """Becomes the authority where nobody is; one that ended here is opened anew once its time has come."""
+        if self._ledger is not None:
+            if self._transport.running:
+                return
+            self._give_up()
+        if not self._again.may(monotonic()):
+            return
+        try:
+            self._take_over()
+        except Exception:
+            # Whatever it is, the platform goes on without its authority, and tries again later.
+            log.exception("the authority does not start; it is tried again")
+            self._give_up()
+
+    def _take_over(self) -> None:
+        if self._ended:  # what it held in memory is not to be trusted; gates read it until this is ready
+            chain = Chain(self._given.genesis, self._store)
+            with self._transport.guard:
+                self.chain = chain
+        self.elsewhere = not self._locked()
+        if self.elsewhere:
+            self._ended = False
             return
         with self._transport.guard:
             self._follow()
             self._store.writes = True
             authority = Authority(self.chain, self.me, self._given.key, self._transport)
         try:
-            self._beat = time.monotonic()
+            self._beat = monotonic()
             self._transport.start(authority, self._ticked)
         except OSError:
             self._deaf = True
             self._unlock()
             return
-        self._deaf, self.authority = False, authority
-        self._ledger = EmbeddedLedger(authority, self._clock, self._transport.settle, self._transport.guard)
+        with self._transport.guard:
+            self._deaf, self.authority = False, authority
+            self._ledger = EmbeddedLedger(authority, self._clock, self._transport.settle, self._transport.guard)
+        self._again.runs(monotonic())
+        if self._ended:
+            log.warning("the authority runs again")
+        self._ended = False
+
+    def _give_up(self) -> None:
+        """Lets go of the lock, so that another process may take its place meanwhile."""
+        self._transport.stop()
+        with self._transport.guard:
+            self._ledger = self.authority = None
+            self._unlock()
+        self._ended, self._deaf = True, False
+        self._again.failed(monotonic())
+
+    def _why_silent(self) -> Text:
+        if self._ended or self._ledger is not None:
+            return self._again.told(monotonic())
+        if self._deaf:
+            return _DEAF
+        return Text("Un autre processus parle pour cette autorité.", "Another process speaks for this authority.")
 
     def trouble(self) -> Text | None:
         """Not a member, not listening, or without the others since its start."""
@@ -161,11 +165,13 @@ class OwnChain:
             alone = self.authority is not None and not self.authority.joined
         if not member:
             return Text("cette clé n’est celle d’aucun membre", "this key is no member’s")
+        if self._ended or (self._ledger is not None and not self._transport.running):
+            return self._again.told(monotonic())
         if self._deaf:
-            return Text("l’adresse d’écoute est prise ou interdite", "the listening address is taken or not allowed")
+            return _DEAF
         if alone:
             return Text("les autres autorités ne répondent pas", "the other authorities do not answer")
-        if self.authority is not None and time.monotonic() - self._beat > DEAD_S:  # a full disk ends its loop
+        if self.authority is not None and monotonic() - self._beat > DEAD_S:  # a disk hangs; a thread cannot be ended
             return Text("l’autorité ne tourne plus : redémarrez", "the authority runs no more: start again")
         return None
 
@@ -178,7 +184,7 @@ class OwnChain:
             self._store.close()
 
     def _ticked(self) -> float:
-        self._beat = time.monotonic()
+        self._beat = monotonic()
         return self._clock()
 
     def _follow(self) -> None:

@@ -181,22 +181,35 @@ def test_a_fault_that_cannot_be_kept_is_logged_once_and_the_authority_goes_on(
     assert said(caplog, logging.ERROR) == ["the authority failed at something and goes on"]
 
 
-def test_a_block_that_cannot_be_kept_ends_the_authority_loudly_and_its_chain_opens_again(
+def test_a_block_that_cannot_be_kept_was_not_made_and_is_decided_again_once_there_is_room(
     lonely: Lonely, caplog: pytest.LogCaptureFixture
 ) -> None:
+    before = lonely.ledger.state()
     lonely.store.full = frozenset({"append"})
     with pytest.raises(sqlite3.OperationalError):
         lonely.ledger.checkpoint(ROOT, 7)
-    assert lonely.ends()
-    assert said(caplog, logging.CRITICAL) == ["the authority has ended: start it again"]
+    assert (lonely.authority.chain.height, lonely.ledger.state()) == (0, before)
+    assert lonely.transport.running
+    lonely.store.full = frozenset()
+    assert lonely.transport.settle(lambda: lonely.authority.chain.height == 1)
+    lonely.ledger.erasure_root(ROOT, 7)
+    assert said(caplog, logging.CRITICAL) == []
     lonely.close()
     lonely.open()
-    assert lonely.transport.settle(lambda: lonely.authority.chain.height == 1), (
-        "its words were kept: they decide it again"
-    )
-    last = lonely.ledger.last_checkpoint(member(0).address)
-    assert last is not None
-    assert last.size == 7
+    assert lonely.authority.chain.height == 2, "no gap on the disk"
+
+
+def test_a_block_that_vanished_from_the_disk_ends_the_authority_loudly_and_the_transport_starts_again(
+    lonely: Lonely, caplog: pytest.LogCaptureFixture
+) -> None:
+    lonely.ledger.checkpoint(ROOT, 7)
+    lonely.store._run("DELETE FROM block")
+    lonely.transport._kept = 0
+    assert lonely.ends()
+    assert said(caplog, logging.CRITICAL) == ["the authority has ended"]
+    again = Authority(Chain(lonely.genesis, lonely.store), member(0).address, signing_key(0), lonely.transport)
+    lonely.transport.start(again, time.time)
+    assert lonely.transport.running
 
 
 def test_words_that_cannot_be_kept_end_it_once_nothing_is_decided_any_more(
@@ -207,4 +220,4 @@ def test_words_that_cannot_be_kept_end_it_once_nothing_is_decided_any_more(
     with pytest.raises(sqlite3.OperationalError):
         lonely.ledger.checkpoint(ROOT, 7)
     assert lonely.ends()
-    assert said(caplog, logging.CRITICAL) == ["the authority has ended: start it again"]
+    assert said(caplog, logging.CRITICAL) == ["the authority has ended"]

@@ -7,7 +7,7 @@ the contract itself, from the next block on. The store keeps blocks; opening it 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -175,25 +175,29 @@ class Chain:
             raise BadBlock("bad-signature")
 
     def take(self, certified: Certified) -> None:
-        """Adds a decided block. Raises `BadBlock` for one that is not the next, not decided, or does not do what it says."""
+        """Adds a decided block, on the disk and in the machine: both, or neither where it raises.
+
+        Raises `BadBlock` for one that is not the next, not decided, or does not do what it says; what the store raises.
+        """
         self.check_certificate(certified)
         try:
-            self._make(certified.block)
+            self._make(certified.block, lambda: self.store.append(certified.block.header.height, encode(certified)))
         except LedgerRefused:
             raise BadBlock("invalid-call") from None
-        self.store.append(self.height, encode(certified))
 
     def decided(self, start: int, most: int) -> tuple[Certified, ...]:
         """At most so many blocks from this height on."""
         found = self.store.blocks(max(1, start))
         return tuple(decode_certified(data) for data, _ in zip(found, range(most), strict=False))
 
-    def _make(self, block: Block) -> None:
+    def _make(self, block: Block, keep: Callable[[], None] | None = None) -> None:
         self._check_form(block)
         with self.machine.whole():
             made = self._run(block.calls, block.header.at)
             if self.reading.state() != block.header.state:
                 raise BadBlock("wrong-state")
+            if keep is not None:  # inside: where it is not kept, it was not made, and is decided again
+                keep()
         self.nonces = made
         self._recent.extend(each.signature for each in block.calls)
         self.height, self.at, self.head = block.header.height, block.header.at, block_hash(block.header)

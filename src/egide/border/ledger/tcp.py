@@ -5,8 +5,9 @@ only lose words, which the consensus expects. Operators who want the path closed
 given up after two seconds and called again; what waits meanwhile is bounded, and the oldest goes first.
 
 One loop in a thread of its own; whoever else touches the authority holds `guard` meanwhile. What fails in it (a full disk) is
-logged, and the loop goes on: a word that was not kept was not said. It ends, and the log says so, where going on does not help:
-the last block is not on the disk (the next would lie behind a gap), or what waits is not decided any more.
+logged, and the loop goes on: a word that was not kept was not said, a block that was not kept was not made. It ends, and the log
+says so, where going on does not help: the last block is not on the disk (somebody took it away, and the next would lie behind a
+gap), or what waits is not decided any more. Whoever holds it starts it again (`running`).
 """
 
 from __future__ import annotations
@@ -81,6 +82,7 @@ class TcpTransport:
         """Runs the authority until `stop`. Raises OSError where the place cannot be listened at."""
         failed: list[OSError] = []
         up = threading.Event()
+        self._kept, self._failed = 0, None  # of an authority that ran here before
 
         def run() -> None:
             try:
@@ -89,9 +91,9 @@ class TcpTransport:
                 return
             except Exception:
                 # Nobody is above this thread to hear it: the log says it, and who looks finds that nothing ticks.
-                log.critical("the authority has ended: start it again", exc_info=True)
+                log.critical("the authority has ended", exc_info=True)
             except BaseException:  # a panic of the machine (pyrevm) is no Exception
-                log.critical("the authority has ended: start it again", exc_info=True)
+                log.critical("the authority has ended", exc_info=True)
                 raise
             finally:
                 up.set()
