@@ -13,6 +13,8 @@ from egide.kernel.settings import Settings
 
 if TYPE_CHECKING:
     from egide.gateways.consortium_again import Store
+    from egide.gateways.consortium_files import OfNode
+    from egide.gateways.consortium_machines import Account
 
 
 def _build(settings: Settings) -> tuple[Any, Any]:
@@ -45,9 +47,15 @@ def _chain(folder: Path) -> Store:
     return chain(folder)
 
 
+def _node(given: OfNode) -> Account:
+    from egide.app import node  # noqa: PLC0415
+
+    return node(given)
+
+
 def main() -> None:
     """The console script."""
-    compose(Composition(_build, _engines, _capabilities, _bench, _chain))
+    compose(Composition(_build, _engines, _capabilities, _bench, _chain, _node))
     cli.main()
 
 

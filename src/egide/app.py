@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 from sqlalchemy.exc import SQLAlchemyError
 
 from egide import administration, border, investigation, operations, oversight, services
+from egide.border.consortium import DEPLOYER
 from egide.border.controls import COUNTRIES, Countries
 from egide.border.keys import CONSORTIUM
 from egide.gateways import border_cli, http
@@ -37,9 +38,11 @@ from egide.kernel.transport import Transport
 from egide.protocols import ice
 
 if TYPE_CHECKING:  # the machine of the contract is loaded where a consortium is configured
+    from egide.border.ledger.model import Member
     from egide.gateways.consortium import Connected
     from egide.gateways.consortium_again import Store as ChainStore
-    from egide.gateways.consortium_machines import Machine
+    from egide.gateways.consortium_files import OfNode
+    from egide.gateways.consortium_machines import Account, Machine
 
 TOKEN = "operator.token"  # noqa: S105 — a file name; the token inside is generated at first start
 LOW_DISK = 64 * 1024 * 1024  # bytes; below this the health page turns amber
@@ -232,6 +235,7 @@ def build(
     authorities, revocations = border_cli.countries(settings)
     if authorities:
         kernel.things[COUNTRIES] = Countries(authorities, revocations)
+    kernel.things[DEPLOYER] = _deployer(settings)
     if settings.consortium:
         from egide.gateways.consortium import Connected  # noqa: PLC0415 — only where it is asked for
 
@@ -282,10 +286,27 @@ def _consortium(settings: Settings, clock: Clock) -> Machine:
     given = consortium_files.given(settings)
     if isinstance(given, consortium_files.OfChain):
         return OwnChain(given, chain(given.folder), seconds)
-    from egide.engines.evm_node import EvmNode  # noqa: PLC0415 — only where it is asked for
+    account = node(given)
+    return OnNode(account, account.account, seconds)
 
-    node = EvmNode(given.address, given.chain, given.key, given.contract)
-    return OnNode(node, node.account, seconds)
+
+def node(given: OfNode) -> Account:
+    """An EVM node, seen from the account of a member's key."""
+    from egide.engines.evm_node import EvmNode  # noqa: PLC0415 — as every engine
+
+    return EvmNode(given.address, given.chain, given.key, given.contract)
+
+
+def _deployer(settings: Settings) -> Callable[[str, int, tuple[Member, ...]], bytes]:
+    """Creates the consortium's contract, in the name of the member's key of this folder. Raises `EgideError`."""
+
+    def create(address: str, number: int, members: tuple[Member, ...]) -> bytes:
+        from egide.border.ledger.contract import creation  # noqa: PLC0415 — only where it is asked for
+        from egide.gateways.consortium_files import OfNode, account_key  # noqa: PLC0415 — as above
+
+        return node(OfNode(address, number, b"", account_key(settings.folder))).deploy(creation(members))
+
+    return create
 
 
 def _press(kernel: Kernel, keys: KeyHolder) -> Any:

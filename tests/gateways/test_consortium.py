@@ -23,7 +23,7 @@ from hypothesis import given as given_
 from hypothesis import strategies as st
 from rich.console import Console
 
-from egide.app import build, capabilities, chain, engines, health
+from egide.app import build, capabilities, chain, engines, health, node
 from egide.border import clerk, erasure, statuses
 from egide.border.keys import CONSORTIUM
 from egide.border.ledger import tcp
@@ -47,7 +47,7 @@ from tests.gateways.conftest import free_port
 pytestmark = pytest.mark.anyio
 
 NAMES = ("PAF", "airport", "airline", "CNIL")
-COMPOSED = composition.Composition(build, engines, capabilities, lambda *_: 0, chain)
+COMPOSED = composition.Composition(build, engines, capabilities, lambda *_: 0, chain, node)
 FUZZED = TemporaryDirectory()  # one file, written again and again
 MINUTE = 61  # s: a member lists one key a minute
 

@@ -32,6 +32,7 @@ def capability() -> Capability:
     """The capability. Imported here and not above: the rooms (room/child.py) load none of it."""
     from egide.border import (  # noqa: PLC0415 — see above
         consents,
+        consortium,
         controls,
         enrolment,
         erasure,
@@ -53,6 +54,7 @@ def capability() -> Capability:
         *statuses.ACTS,
         *erasure.ACTS,
         *refusals.ACTS,
+        *consortium.ACTS,
     )
     return Capability(
         name="border",

@@ -85,6 +85,14 @@ class EvmNode:
         self.contract = created
         return created
 
+    def latest(self) -> tuple[int, int]:
+        """The number of the last block, and its time (s since 1970). Raises `Unavailable`."""
+        self._check_chain()
+        block, _ = self._ask("eth_getBlockByNumber", "latest", False)
+        if not isinstance(block, dict):
+            raise _unavailable("the node's answer makes no sense")
+        return _number(block.get("number")), _number(block.get("timestamp"))
+
     def _transact(self, to: bytes, data: bytes) -> bytes | dict[str, Any]:
         """The receipt, or what was given back by who refuses."""
         self._check_chain()

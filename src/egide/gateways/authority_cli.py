@@ -16,12 +16,16 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from egide.border.consortium import member_line
 from egide.border.ledger.evidence import decode_fault
 from egide.gateways.composition import composed
 from egide.gateways.consortium_files import (
     Founder,
     GenesisFile,
     OfChain,
+    OfNode,
+    account_line,
+    draw_account,
     draw_key,
     founder,
     given,
@@ -41,6 +45,18 @@ def key(folder: Path, name: str, console: Console) -> None:
     """`egide authority key`: draws the member's key where there is none, and says the line for the others."""
     line = line_of(name, draw_key(folder))
     _founder(line)
+    _say_line(line, console)
+
+
+def node_key(folder: Path, name: str, console: Console) -> None:
+    """`egide authority key --node`: the same for a contract on a node."""
+    drawn = draw_account(folder)
+    line = account_line(name, composed().node(OfNode("", 0, b"", drawn)).account, drawn)
+    member_line(line)
+    _say_line(line, console)
+
+
+def _say_line(line: str, console: Console) -> None:
     tell(
         console,
         Text("La clé reste ici. À remettre aux autres membres :", "The key stays here. For the other members:"),

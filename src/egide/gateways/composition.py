@@ -14,21 +14,30 @@ from egide.kernel.settings import Settings
 
 if TYPE_CHECKING:  # an authority's machine is loaded by who runs one
     from egide.gateways.consortium_again import Store
+    from egide.gateways.consortium_files import OfNode
+    from egide.gateways.consortium_machines import Account
 
 
 def _none(place: Path) -> Store:
     raise StartupError(Text("Ce programme ne tient aucune chaîne.", "This program keeps no chain."), file=str(place))
 
 
+def _no_node(given: OfNode) -> Account:
+    raise StartupError(
+        Text("Ce programme ne parle à aucun nœud.", "This program speaks to no node."), file=given.address
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """What only the top knows: how to build a platform, its engines and its capabilities, how to measure, where a chain lies."""
+    """What only the top knows: how to build a platform, its engines and its capabilities, how to measure, chains and nodes."""
 
     build: Callable[[Settings], tuple[Any, Any]]
     engines: Callable[[Settings], Engines]
     capabilities: Callable[[Settings], tuple[Capability, ...]]
     bench: Callable[[str, bool, Path | None], int]
     chain: Callable[[Path], Store] = _none
+    node: Callable[[OfNode], Account] = _no_node
 
 
 _held: list[Composition] = []

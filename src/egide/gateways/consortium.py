@@ -31,6 +31,7 @@ from egide.kernel.errors import EgideError, Text
 from egide.protocols.vapid import decoded
 
 if TYPE_CHECKING:
+    from egide.border.ledger.ballots import Ballot
     from egide.border.ledger.model import Ledger
     from egide.gateways.consortium_machines import Machine
     from egide.kernel.capability import Capability
@@ -52,6 +53,7 @@ class Connected(Reading):
     def __init__(self, kernel: Kernel, machine: Machine) -> None:
         super().__init__(machine.read)
         self._kernel, self.machine = kernel, machine
+        self.me, self.names = machine.me, machine.names
         self._ending = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._failing = False
@@ -59,6 +61,10 @@ class Connected(Reading):
     def trusted(self, kid: str, role: Role, at: int) -> Key | None:
         """The key of this name, if it is trusted for this role at this time."""
         return self.machine.trusted(kid, role, at)
+
+    def ballots(self) -> tuple[Ballot, ...] | None:
+        """The open votes; None where they cannot be known."""
+        return self.machine.ballots()
 
     def add_key(self, x: bytes, y: bytes, role: Role, since: int, until: int) -> str:
         """Trusts a key of this member's; gives its kid."""
@@ -89,7 +95,8 @@ class Connected(Reading):
         """The ledger that writes for the member. Raises `Elsewhere` where another process does, `Unavailable`."""
         if isinstance(self.machine, OwnChain) and self.machine.elsewhere:
             raise Elsewhere(
-                Text("Un autre processus parle pour cette autorité.", "Another process speaks for this authority.")
+                Text("Un autre processus parle pour cette autorité.", "Another process speaks for this authority."),
+                Text("Redemandez : il répondra.", "Ask again: that one will answer."),
             )
         return self.machine.writer()
 

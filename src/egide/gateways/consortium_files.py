@@ -11,10 +11,11 @@ Nothing here is secret but the key. What is wrong in a file stops the start, in 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256K1, EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256K1, EllipticCurvePrivateKey, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -125,10 +126,7 @@ def read_genesis(file: Path) -> GenesisFile:
 
 def draw_key(folder: Path) -> Ed25519PrivateKey:
     """The member's Ed25519 key of this data folder, drawn where there is none. Raises `StartupError`."""
-    file = folder / KEY
-    if not file.exists():
-        drawn = Ed25519PrivateKey.generate()
-        write_private(file, drawn.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    _draw(folder, Ed25519PrivateKey.generate)
     return member_key(folder)
 
 
@@ -152,10 +150,32 @@ def given(settings: Settings) -> OfChain | OfNode:
     return OfChain(file.genesis(), names, member_key(settings.folder), listen, peers, settings.folder / FOLDER)
 
 
+def account_key(folder: Path) -> EllipticCurvePrivateKey:
+    """The member's key for a node. Raises `StartupError`."""
+    found = _key(folder)
+    if not isinstance(found, EllipticCurvePrivateKey) or not isinstance(found.curve, SECP256K1):
+        raise unusable(folder / KEY)
+    return found
+
+
+def draw_account(folder: Path) -> EllipticCurvePrivateKey:
+    """The member's secp256k1 key of this data folder, drawn where there is none. Raises `StartupError`."""
+    _draw(folder, lambda: generate_private_key(SECP256K1()))
+    return account_key(folder)
+
+
+def account_line(name: str, address: bytes, key: EllipticCurvePrivateKey) -> str:
+    """The line by which others know a member on a node; its key there signs nothing and is the x of the account's."""
+    return f"{name}+{address.hex()}+{key.public_key().public_numbers().x.to_bytes(32).hex()}"
+
+
+def _draw(folder: Path, draw: Callable[[], Ed25519PrivateKey | EllipticCurvePrivateKey]) -> None:
+    if not (folder / KEY).exists():
+        write_private(folder / KEY, draw().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
 def _of_node(settings: Settings) -> OfNode:
-    key = _key(settings.folder)
-    if not isinstance(key, EllipticCurvePrivateKey) or not isinstance(key.curve, SECP256K1):
-        raise unusable(settings.folder / KEY)
+    key = account_key(settings.folder)
     chain, _, contract = settings.consortium_contract.partition(":")
     try:
         address = bytes.fromhex(contract.removeprefix("0x"))

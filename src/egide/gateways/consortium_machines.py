@@ -10,11 +10,12 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Protocol
 
 from egide.border.ledger.authority import Authority
+from egide.border.ledger.ballots import Ballot
 from egide.border.ledger.chain import BadBlock, Chain
 from egide.border.ledger.contract import Value, answer, calldata
 from egide.border.ledger.embedded import EmbeddedLedger
@@ -34,10 +35,29 @@ LOCK = "authority.lock"  # in the chain's folder; held by who speaks for the mem
 _DEAF = Text("l’adresse d’écoute est prise ou interdite", "the listening address is taken or not allowed")
 
 
+class Account(Node, Protocol):
+    """A node with an account that pays, and can create the contract."""
+
+    account: bytes
+
+    def deploy(self, code: bytes) -> bytes:
+        """Creates a contract; gives its address."""
+
+    def latest(self) -> tuple[int, int]:
+        """The number of the last block, and its time (s since 1970)."""
+
+
 class Machine(Protocol):
     """Where the contract is, for one member."""
 
     me: bytes
+
+    @property
+    def names(self) -> Mapping[bytes, str]:
+        """What people call members, by address, as far as it is known."""
+
+    def ballots(self) -> tuple[Ballot, ...] | None:
+        """The open votes; None where they cannot be known."""
 
     def read(self, name: str, *arguments: Value) -> tuple[Value, ...]:
         """What the contract answers to a read. Raises `Unavailable`."""
@@ -63,7 +83,7 @@ class OwnChain:
 
     def __init__(self, given: OfChain, store: Store, clock: Callable[[], float]) -> None:
         self._given, self._clock = given, clock
-        self.me = address_of(given.key.public_key().public_bytes_raw())
+        self.me, self.names = address_of(given.key.public_key().public_bytes_raw()), given.names
         self._store = Shared(store)
         self.chain = Chain(given.genesis, self._store)
         self._transport = TcpTransport(given.listen, given.peers)
@@ -81,6 +101,12 @@ class OwnChain:
         with self._transport.guard:
             self._follow()
             return self.chain.machine.read(name, *arguments)
+
+    def ballots(self) -> tuple[Ballot, ...] | None:
+        """As the blocks say."""
+        with self._transport.guard:
+            self._follow()
+            return self.chain.ballots.open()
 
     def trusted(self, kid: str, role: Role, at: int) -> Key | None:
         """From the last block on; None for a house that was voted out: it hears no more of what is removed."""
@@ -222,6 +248,7 @@ class OnNode:
 
     def __init__(self, node: Node, me: bytes, clock: Callable[[], float]) -> None:
         self._node, self.me, self._clock = node, me, clock
+        self.names: Mapping[bytes, str] = {}
         self._ledger = EvmLedger(node)
         self._view: TrustView | None = None
         self._fault: Text | None = None
@@ -229,6 +256,10 @@ class OnNode:
     def read(self, name: str, *arguments: Value) -> tuple[Value, ...]:
         """Asks the node."""
         return answer(name, self._node.call(calldata(name, *arguments)))
+
+    def ballots(self) -> tuple[Ballot, ...] | None:
+        """A node keeps no list of them."""
+        return None
 
     def trusted(self, kid: str, role: Role, at: int) -> Key | None:
         """From the copy, while it is no older than `view.MAX_AGE_S`."""

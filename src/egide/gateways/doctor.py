@@ -8,7 +8,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.progress import Progress
 
-from egide.gateways import checks_cards, checks_data, checks_engines, checks_machine, checks_stored
+from egide.gateways import checks_cards, checks_consortium, checks_data, checks_engines, checks_machine, checks_stored
 from egide.gateways.findings import Count
 from egide.gateways.telling import tell
 from egide.kernel.errors import Text
@@ -17,7 +17,7 @@ from egide.kernel.settings import Settings
 CHECKS = (
     checks_machine.machine, checks_data.folder, checks_data.law, checks_engines.postgres, checks_data.store, checks_engines.version,
     checks_data.ledger, checks_data.whole, checks_stored.stored, checks_data.witnesses, checks_engines.bus, checks_engines.witnesses, checks_engines.saved, checks_engines.journal, checks_engines.identity, checks_engines.wallet,
-    checks_cards.cards,
+    checks_cards.cards, checks_consortium.consortium,
     checks_machine.pages, checks_machine.video, checks_machine.transport, checks_machine.port,
 )  # fmt: skip
 

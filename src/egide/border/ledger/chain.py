@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Protocol
 
+from egide.border.ledger.ballots import Ballots
 from egide.border.ledger.errors import LedgerRefused
 from egide.border.ledger.evidence import vote_body
 from egide.border.ledger.machine import Machine
@@ -76,6 +77,7 @@ class Chain:
         self.height = 0
         self.head = self.name
         self.at = genesis.at
+        self.ballots = Ballots(len(genesis.members))
         self.nonces: dict[bytes, int] = {}
         self._recent: deque[bytes] = deque(maxlen=RECENT)
         self.members: tuple[Member, ...] = ()
@@ -199,6 +201,8 @@ class Chain:
             if keep is not None:  # inside: where it is not kept, it was not made, and is decided again
                 keep()
         self.nonces = made
+        for signed in block.calls:
+            self.ballots.hear(signed.by, self.call_of(signed).data, block.header.at)
         self._recent.extend(each.signature for each in block.calls)
         self.height, self.at, self.head = block.header.height, block.header.at, block_hash(block.header)
         self._look()
