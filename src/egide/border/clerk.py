@@ -42,6 +42,8 @@ HOURLY = 60  # minutes between two roots: many travellers in each, and a proof w
 class Elsewhere(Unavailable):
     """Another process of this platform writes for the member: nothing is wrong, and nothing is to be done here."""
 
+    code = "elsewhere"
+
 
 class Clerk:
     """Anchors and publishes; of several processes the first that comes has done it."""

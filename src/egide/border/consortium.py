@@ -39,6 +39,9 @@ class Consortium(Ledger, Protocol):
     def names(self) -> Mapping[bytes, str]:
         """What people call the first members, by address."""
 
+    def ready(self) -> None:
+        """Raises `Elsewhere` where another process writes for the member, `Unavailable` where nothing can be written now."""
+
     def ballots(self) -> tuple[Ballot, ...] | None:
         """The open votes; None where they are not known (on a node)."""
 
@@ -194,6 +197,7 @@ def vote(ctx: Ctx, given: Vote) -> Effect:
     """The first vote for a change is its proposal."""
     ledger, result = _consortium(ctx), Voted(decided=False)
     address, key = _hex(given.address, ADDRESS_BYTES), _hex(given.key, WORD_BYTES) if given.key else None
+    ledger.ready()
 
     def say() -> None:
         ledger.vote(address, key)
@@ -212,6 +216,7 @@ def vote(ctx: Ctx, given: Vote) -> Effect:
 def remove_key(ctx: Ctx, given: Orphan) -> Effect:
     """One's own as well: it is then never listed again."""
     ledger = _consortium(ctx)
+    ledger.ready()
     return Effect(after=_afterwards(lambda: ledger.remove_key(given.kid, ROLES[given.role])))
 
 

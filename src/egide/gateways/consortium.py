@@ -62,6 +62,10 @@ class Connected(Reading):
         """The key of this name, if it is trusted for this role at this time."""
         return self.machine.trusted(kid, role, at)
 
+    def ready(self) -> None:
+        """Raises `Elsewhere` where another process writes for the member, `Unavailable` where nothing can be written now."""
+        self._writer()
+
     def ballots(self) -> tuple[Ballot, ...] | None:
         """The open votes; None where they cannot be known."""
         return self.machine.ballots()
