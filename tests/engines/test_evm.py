@@ -138,6 +138,14 @@ def test_a_node_that_does_not_answer_rightly_is_unavailable(answers: dict[str, o
         client(Node(**answers)).send(b"data")
 
 
+def test_the_last_block_is_a_number_and_a_time() -> None:
+    block = {"number": "0x10", "timestamp": "0x6ab13b80"}
+    assert client(Node(eth_getBlockByNumber=block)).latest() == (16, 1_790_000_000)
+    for wrong in (None, "0x1", {}, block | {"timestamp": "0x" + "f" * 12}, block | {"number": 16}):
+        with pytest.raises(Unavailable, match="makes no sense"):
+            client(Node(eth_getBlockByNumber=wrong)).latest()
+
+
 @given(body=st.binary(max_size=200) | st.from_regex(rb'\{"id":1,"(result|error)":[^\n]{0,60}\}', fullmatch=True))
 def test_whatever_a_node_answers_only_unavailable_is_raised(body: bytes) -> None:
     node = client(lambda *_: Reply(200, body, True))

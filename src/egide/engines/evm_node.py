@@ -22,6 +22,7 @@ from egide.kernel.outward import Reply, Unreachable, post
 MAX_ANSWER = 256 * 1024  # bytes; the contract's code has 8,255 bytes, an answer some hundred
 POLL_S = 0.05  # s between two looks for a receipt, growing
 PATIENCE_S = 20.0  # s until a transaction has to be in a block; QBFT makes one every 1 to 5 s
+LATEST_S = 253_402_300_800  # s since 1970: the year 10000, which no calendar here writes
 SPARE = 5  # of its estimate, a quarter more gas: the state may change until the block
 
 Post = Callable[[str, bytes, str, int], Reply]
@@ -89,9 +90,12 @@ class EvmNode:
         """The number of the last block, and its time (s since 1970). Raises `Unavailable`."""
         self._check_chain()
         block, _ = self._ask("eth_getBlockByNumber", "latest", False)
-        if not isinstance(block, dict):
+        number, at = (
+            _number(block.get(each)) if isinstance(block, dict) else LATEST_S for each in ("number", "timestamp")
+        )
+        if at >= LATEST_S:
             raise _unavailable("the node's answer makes no sense")
-        return _number(block.get("number")), _number(block.get("timestamp"))
+        return number, at
 
     def _transact(self, to: bytes, data: bytes) -> bytes | dict[str, Any]:
         """The receipt, or what was given back by who refuses."""
