@@ -14,7 +14,16 @@ import numpy as np
 import pytest
 
 from egide.border.face import compare as module
-from egide.border.face.compare import ONE_FRAME, THREE_FRAMES, Comparison, OperatingPoint, Reference, compare, enrol
+from egide.border.face.compare import (
+    ONE_FRAME,
+    THREE_FRAMES,
+    Comparison,
+    OperatingPoint,
+    Reference,
+    compare,
+    enrol,
+    enrol_each,
+)
 from egide.border.face.engine import Engine, Face
 from egide.border.face.quality import Demands
 from egide.border.face.template import protect
@@ -214,3 +223,13 @@ if child == 0:
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60, cwd=Path(__file__).parents[3])
+
+
+def test_a_face_is_measured_once_for_as_many_tokens_as_there_are() -> None:
+    secrets, alone = [SECRET, bytes(16)], standing(unit(1), unit(1))
+    made = standing(unit(1), unit(1))  # a picture and its mirror; a third would not be there
+    found = enrol_each([FRAME], made, secrets, Demands())
+    assert not isinstance(found, Comparison)
+    assert [each.secret for each in found] == secrets
+    assert found[0] == enrol([FRAME], alone, SECRET, Demands())
+    assert found[0].template != found[1].template

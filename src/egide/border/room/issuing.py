@@ -13,7 +13,7 @@ from secrets import token_bytes
 import msgspec
 from joserfc.jwk import ECKey
 
-from egide.border.face.compare import Comparison, OperatingPoint, Reference, compare, enrol
+from egide.border.face.compare import Comparison, OperatingPoint, Reference, compare, enrol_each
 from egide.border.face.engine import Engine, Image
 from egide.border.face.quality import Demands
 from egide.border.room.messages import Issue
@@ -68,14 +68,20 @@ def issue(
     if any(len(secret) != SECRET_BYTES for secret in secrets) or len(set(secrets)) != len(secrets):
         raise WalletError("malformed", "secrets that are none, or one for two tokens")
     templates = asking.templates or ("",) * len(secrets)
+    wanted = [
+        (secret, given)
+        for (_control, claims), secret, given in zip(message.controls, secrets, templates, strict=True)
+        if "face_t" in claims
+    ]
+    faces = _templates(pictures, made, wanted)
     slots = [
         Slot(
             control=control, claims=claims, holder=holder, place=place,
-            face_t=_template(pictures, made, secret, given) if "face_t" in claims else None,
+            face_t=faces[secret] if "face_t" in claims else None,
             doc_hash=document_hash(document.sod, secret) if "doc_hash" in claims else None,
         )
-        for (control, claims), holder, place, secret, given in zip(
-            message.controls, holders, message.places, secrets, templates, strict=True
+        for (control, claims), holder, place, secret in zip(
+            message.controls, holders, message.places, secrets, strict=True
         )
     ]  # fmt: skip
     zone = document.zone
@@ -89,15 +95,21 @@ def issue(
     return sealed(msgspec.json.encode(told), asking.wallet)
 
 
-def _template(pictures: Sequence[Image], made: Engine, secret: bytes, given: str) -> bytes:
-    """The wallet's own, where it is of who stands here; else made here."""
-    if given:
-        template = decoded(given)
-        point = OperatingPoint(frames=len(pictures))
-        if compare(Reference(template, secret, made.model), pictures, made, point).band != "match":
-            raise WalletError("claim", "a template of somebody else")
-        return template
-    found = enrol(pictures, made, secret, Demands())
-    if isinstance(found, Comparison):
-        raise WalletError("claim", "no face that could be measured")
-    return bytes(found.template)
+def _templates(pictures: Sequence[Image], made: Engine, wanted: Sequence[tuple[bytes, str]]) -> dict[bytes, bytes]:
+    """A template under each secret: the wallet's own, where it is of who stands here; else made here, of one measure."""
+    found: dict[bytes, bytes] = {secret: _own(pictures, made, secret, given) for secret, given in wanted if given}
+    missing = [secret for secret, given in wanted if not given]
+    if missing:
+        measured = enrol_each(pictures, made, missing, Demands())
+        if isinstance(measured, Comparison):
+            raise WalletError("claim", "no face that could be measured")
+        found |= {bytes(each.secret): bytes(each.template) for each in measured}
+    return found
+
+
+def _own(pictures: Sequence[Image], made: Engine, secret: bytes, given: str) -> bytes:
+    template = decoded(given)
+    point = OperatingPoint(frames=len(pictures))
+    if compare(Reference(template, secret, made.model), pictures, made, point).band != "match":
+        raise WalletError("claim", "a template of somebody else")
+    return template
