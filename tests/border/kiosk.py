@@ -33,8 +33,8 @@ def picture(person: int, scale: float = 1.0) -> bytes:
     return bytes(data)
 
 
-def frames(person: int, key: dict[str, str]) -> list[str]:
-    return [frame(picture(person, scale), key, at) for at, scale in enumerate((1.0, 0.95, 1.1))]
+def frames(person: int, key: dict[str, str], near: float = 1.0) -> list[str]:
+    return [frame(picture(person, near * scale), key, at) for at, scale in enumerate((1.0, 0.95, 1.1))]
 
 
 def calm() -> dict[str, control_points.Point]:
@@ -52,9 +52,9 @@ def still() -> None:
     enrolment.MOVING = False
 
 
-def own_template(person: int, secret: bytes) -> str:
+def own_template(person: int, secret: bytes, near: float = 1.0) -> str:
     """What the wallet computes on the device."""
-    made = enrol([portrait(person)], engine(), secret, Demands())
+    made = enrol([portrait(person, scale=near)], engine(), secret, Demands())
     assert isinstance(made, Reference)
     return encoded(bytes(made.template))
 
@@ -69,15 +69,15 @@ class Kiosk:
         self.countries = (authority.certificate, authority.revocations([]))
         airport.countries(*self.countries)
 
-    def passport(self, **fault: Any) -> dict[str, bytes]:
-        return travel_document.files(self.signer, self.now, picture(SELF), **fault)
+    def passport(self, image: bytes = b"", **fault: Any) -> dict[str, bytes]:
+        return travel_document.files(self.signer, self.now, image or picture(SELF), **fault)
 
     @staticmethod
     def chip(key: dict[str, str], files: dict[str, bytes]) -> str:
         return sealed(msgspec.json.encode({name: encoded(data) for name, data in files.items()}), key)
 
-    async def open(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        consent = await self.airport.ask("border.consent.give", **self.airport.agreement())
+    async def open(self, **agreed: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        consent = await self.airport.ask("border.consent.give", **self.airport.agreement(**agreed))
         opened = await self.airport.act("officer", "border.enrol.open", consent=consent["id"], secret=consent["secret"])
         return consent, opened
 
@@ -87,28 +87,35 @@ class Kiosk:
         return found
 
     async def issue(
-        self, opened: dict[str, Any], person: int, templates_of: int | None = None
+        self,
+        opened: dict[str, Any],
+        person: int,
+        templates_of: int | None = None,
+        *,
+        near: float = 1.0,
+        flight: str = "",
     ) -> tuple[dict[str, Any], dict[str, Token]]:
-        """The answer, and the wallet's tokens; `templates_of`: of whom the wallet brings templates of its own."""
+        """The answer, and the wallet's tokens; `templates_of`: of whom it brings templates of its own."""
         held = [(ec.generate_private_key(ec.SECP256R1()), token_bytes(16)) for _ in range(opened["tokens"])]
-        wallet = Tablet()
+        wallet, self.now = Tablet(), self.airport.now()
         proofs = [
             key_proof(opened["issuer"], opened["nonce"], key.public_key(), local(key), self.now) for key, _ in held
         ]
         asked: dict[str, Any] = {
-            "wallet": wallet.jwk, "proofs": proofs, "secrets": [encoded(secret) for _, secret in held], "flight": self.flight,
+            "wallet": wallet.jwk, "proofs": proofs, "secrets": [encoded(secret) for _, secret in held], "flight": flight or self.flight,
         }  # fmt: skip
         if templates_of is not None:
-            asked["templates"] = [own_template(templates_of, secret) for _, secret in held]
+            asked["templates"] = [own_template(templates_of, secret, near) for _, secret in held]
         given = {
             "enrolment": opened["enrolment"], "sealed": sealed(msgspec.json.encode(asked), opened["key"]),
-            "frames": frames(person, opened["key"]),
+            "frames": frames(person, opened["key"], near),
         }  # fmt: skip
         answer = await self.airport.act("officer", "border.enrol.issue", **given)
         if not answer["sealed"]:
             return answer, {}
-        tokens = {
-            made["control"]: Token(Issued(control=made["control"], credential=made["credential"], cwt=decoded(made["cwt"]), place=0), local(key), secret)
-            for made, (key, secret) in zip(wallet.open_list(answer["sealed"]), held, strict=True)
-        }  # fmt: skip
+        tokens: dict[str, Token] = {}
+        for made, (key, secret) in zip(wallet.open_list(answer["sealed"]), held, strict=True):
+            control = made["control"]
+            issued = Issued(control=control, credential=made["credential"], cwt=decoded(made["cwt"]), place=0)
+            tokens[control if control not in tokens else f"{control}-2"] = Token(issued, local(key), secret)
         return answer, tokens

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import ast
 import json
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Table, select
+from sqlalchemy import Table
 
 import egide.border
 from egide.border import tables
 from egide.border.realm import BOTH
-from egide.kernel import tables as kernel_tables
 from egide.kernel.errors import NotFound, Refused
 from egide.protocols.vapid import decoded
 from tests.border.airport import Airport
-from tests.border.traveller import FLIGHT, NAME, SOD, Token
+from tests.border.traveller import Token
 
 pytestmark = pytest.mark.anyio
 SOURCE = Path(egide.border.__file__).parent
@@ -95,53 +93,6 @@ def test_no_column_holds_a_person() -> None:
     }
     assert {column.name for column in tables.consent.columns} == allowed["consent"]
     assert {column.name for column in tables.facilitation.key.columns} == allowed["key"]
-
-
-def bytes_of(folder: Path) -> Iterator[tuple[Path, bytes]]:
-    for file in folder.rglob("*"):
-        if file.is_file():
-            yield file, file.read_bytes()
-
-
-def ledger_bodies(airport: Airport) -> bytes:
-    """Every body of the ledger that can still be opened, in clear."""
-    kernel, found = airport.kernel, []
-    entry = kernel_tables.entry
-    for row in kernel.store.reader().execute(select(entry).where(entry.c.body.is_not(None))).all():
-        for person in {row.actor, "nobody", None}:
-            for activity in kernel.activities:
-                try:
-                    found.append(kernel.vault.open_(person or "nobody", activity, row.body, row.id.encode()))
-                except Exception:  # noqa: BLE001 — another's key
-                    continue
-    return b"\n".join(found)
-
-
-async def test_after_ten_journeys_nothing_of_the_travellers_is_anywhere(airport: Airport, caplog: Any) -> None:
-    caplog.set_level(logging.DEBUG)
-    canaries: list[bytes] = [NAME.encode(), SOD, FLIGHT.encode()]
-    told: list[dict[str, Any]] = []
-    for number in range(10):
-        name = f"CANARY {'ABCDEFGHIJ'[number]} TRAVELLER"
-        wallet = await airport.traveller(name=name)
-        canaries.append(name.encode())
-        asked = ("bag-drop", "security", "boarding") if number == 0 else ("security",)
-        told += [await airport.passes(point, wallet) for point in asked]
-        for token in wallet.tokens.values():
-            claims = decoded(token.issued.credential.split(".")[1])
-            canaries += [token.secret, claims[-24:]]
-        await airport.ask("border.journey.close", consent=wallet.consent, secret=wallet.secret)
-    assert [each["result"] for each in told] == ["pass"] * 12, "a control: they passed"
-    await airport.kernel.stop()
-    for file, content in bytes_of(airport.folder):
-        for canary in canaries:
-            assert canary not in content, file
-    logged = caplog.text.encode()
-    assert not [canary for canary in canaries if canary in logged]
-    await airport.start()
-    readable = ledger_bodies(airport)
-    assert b"security" in readable, "a control: bodies can be read"
-    assert not [canary for canary in canaries if canary in readable]
 
 
 def values(told: Any) -> Iterator[str]:

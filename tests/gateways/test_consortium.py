@@ -33,61 +33,26 @@ from egide.border.ledger.messages import Signed, encode
 from egide.border.ledger.model import Ledger, Role
 from egide.engines.chain_store import SqliteChainStore
 from egide.gateways import authority_cli, composition, consortium, consortium_again, consortium_machines
-from egide.gateways.consortium import Connected
-from egide.gateways.consortium_files import KEY, OfChain, draw_key, founder, given, line_of, read_genesis
+from egide.gateways.consortium_files import KEY, OfChain, founder, given, read_genesis
 from egide.gateways.consortium_machines import OwnChain
 from egide.kernel.errors import BadInput, StartupError, Text, Unavailable
 from egide.kernel.keyfile import write_private
 from egide.kernel.settings import Settings
 from tests.border.airport import Airport
+from tests.border.houses import MINUTE, NAMES, airport_of, beside, founded, ledger_of, listed
 from tests.border.ledger import anvil
 from tests.conftest import missing
-from tests.gateways.conftest import free_port
 
 pytestmark = pytest.mark.anyio
 
-NAMES = ("PAF", "airport", "airline", "CNIL")
 COMPOSED = composition.Composition(build, engines, capabilities, lambda *_: 0, chain, node)
 FUZZED = TemporaryDirectory()  # one file, written again and again
-MINUTE = 61  # s: a member lists one key a minute
 
 
 def heard(what: Callable[[Console], object]) -> str:
     out = StringIO()
     what(Console(file=out, width=300))
     return out.getvalue()
-
-
-def founded(place: Path, count: int) -> list[Settings]:
-    """So many members' folders with their keys, the same genesis, and one another's addresses; the first is `data`."""
-    folders = [place / "data", *(place / name for name in NAMES[1:count])]
-    lines = [line_of(name, draw_key(folder)) for name, folder in zip(NAMES, folders, strict=False)]
-    authority_cli.genesis(lines, place / "genesis.json", Console(file=StringIO()))
-    listens = {name: f"127.0.0.1:{free_port()}" for name in NAMES[:count]}
-    made = []
-    for name, folder in zip(NAMES, folders, strict=False):
-        (folder / "genesis.json").write_bytes((place / "genesis.json").read_bytes())
-        peers = {other: where for other, where in listens.items() if other != name}
-        more = {"consortium_listen": listens[name], "consortium_peers": peers}
-        made.append(Settings(data=str(folder), consortium="genesis.json", **more))
-    return made
-
-
-def airport_of(settings: Settings) -> Airport:
-    names = ("consortium", "consortium_listen", "consortium_peers")
-    return Airport(settings.folder, **{name: getattr(settings, name) for name in names})
-
-
-def ledger_of(airport: Airport) -> Connected:
-    found: Connected = airport.kernel.things[CONSORTIUM]
-    return found
-
-
-async def listed(airport: Airport) -> None:
-    """All keys of the airport, one a minute."""
-    for _ in range(3):
-        await asyncio.to_thread(ledger_of(airport).list_keys)
-        airport.move(seconds=MINUTE)
 
 
 async def refused(airport: Airport) -> list[str]:
@@ -338,22 +303,8 @@ async def test_of_two_processes_one_is_the_authority_the_other_reads_its_blocks_
 @pytest.fixture
 async def four(tmp_path: Path) -> AsyncIterator[tuple[Airport, list[Ledger]]]:
     """The platform and three authorities beside it, by TCP on this machine; all have the platform's time."""
-    settings = founded(tmp_path, 4)
-    platform = airport_of(settings[0])
-    machines = []
-    for each in settings[1:]:
-        place = given(each)
-        assert isinstance(place, OfChain)
-        machines.append(OwnChain(place, chain(place.folder), lambda: platform.clock.now_us() / 1_000_000))
-    for machine in machines:
-        machine.step()
-    await platform.start()
-    ready = [machine.authority for machine in (*machines, ledger_of(platform).machine) if isinstance(machine, OwnChain)]
-    await platform.until(lambda: all(each is not None and each.joined for each in ready))
-    yield platform, [machine.writer() for machine in machines]
-    await platform.stop()
-    for machine in machines:
-        machine.close()
+    async with beside(founded(tmp_path, 4)) as (platform, machines):
+        yield platform, [machine.writer() for machine in machines]
 
 
 async def test_a_house_that_the_others_vote_out_opens_no_gate_and_they_take_its_keys_off(
