@@ -8,25 +8,24 @@ device: docs/decisions/0046. Source: directive 2016/680, articles 20 and 29.
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Callable
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import Row, delete
 
-from egide.kernel import tables as kernel_tables
 from egide.kernel.act import Act, Ctx, Effect, Input, Nothing, act
-from egide.kernel.clock import from_us, iso, to_us
-from egide.kernel.duration import add_duration
-from egide.kernel.errors import BadInput, NotFound, Text
-from egide.kernel.randomness import draw
+from egide.kernel.clock import iso
+from egide.kernel.devices import MAX_LABEL, DeviceKind
+from egide.kernel.errors import BadInput, Text
 from egide.operations.terminal_tables import push_subscription, terminal
 
 TERMINALS, LEASE = "terminals", "terminal-lease"
-KEY_SIZE = 32  # bytes, AES-256
-MAX_LABEL = 80  # characters
-ENDED = "session.ended"  # the doors close the sockets of sessions that are over
+UNKNOWN = (
+    Text("Ce terminal n’existe pas, ou n’est pas le vôtre.", "This terminal does not exist, or is not yours."),
+    Text("Enregistrez-le de nouveau.", "Register it again."),
+)
+KIND = DeviceKind(terminal, "terminal", TERMINALS, LEASE, "led.terminal_lease", UNKNOWN)
 
 
 class NewTerminal(Input):
@@ -89,14 +88,8 @@ def register(ctx: Ctx, given: NewTerminal) -> Effect:
                 f"A terminal’s name has 1 to {MAX_LABEL} characters.",
             )
         )
-    id_, person, vault = draw(16).hex(), ctx.principal.id, ctx.kernel.vault
-    key, until = draw(KEY_SIZE), _until(ctx)
-    row = {
-        "id": id_, "person": person, "session": ctx.principal.session or None, "registered": ctx.now_us, "seen": ctx.now_us,
-        "until": until, "revoked": None, "label": vault.seal(person, TERMINALS, label.encode(), id_.encode()),
-        "key": vault.seal(_owner(id_), LEASE, key, id_.encode()),
-    }  # fmt: skip
-    return Effect(_lease(ctx, id_, key, until), rows=[(terminal, row)])
+    row, lent = KIND.new(ctx, label)
+    return Effect(Lease(row["id"], *lent), rows=[(terminal, row | {"registered": ctx.now_us})])
 
 
 @act(
@@ -104,21 +97,9 @@ def register(ctx: Ctx, given: NewTerminal) -> Effect:
     fr="Renouveler le bail de ce terminal", en="Renew this terminal’s lease",
 )  # fmt: skip
 def lease(ctx: Ctx, given: TerminalRef) -> Effect:
-    row = _row(ctx, given.terminal, ctx.principal.id)
-    if row.revoked is not None or row.key is None:
-        return Effect(Lease(row.id, "revoked"))
-    key = ctx.kernel.vault.open_(_owner(row.id), LEASE, bytes(row.key), row.id.encode())
-    until = _until(ctx)
-
-    def apply(connection: Connection) -> None:
-        values = {"seen": ctx.now_us, "until": until, "session": ctx.principal.session or None}
-        kept = connection.execute(
-            update(terminal).where(terminal.c.id == row.id, terminal.c.revoked.is_(None)).values(values)
-        )
-        if kept.rowcount != 1:  # revoked since it was read
-            raise _unknown()
-
-    return Effect(_lease(ctx, row.id, key, until), apply=apply)
+    row = KIND.one(ctx, given.terminal, ctx.principal.id)
+    lent, apply = KIND.renewed(ctx, row)
+    return Effect(Lease(row.id, *lent), apply=apply)
 
 
 @act(
@@ -127,8 +108,7 @@ def lease(ctx: Ctx, given: TerminalRef) -> Effect:
 )  # fmt: skip
 def state(ctx: Ctx, given: TerminalRef) -> Effect:
     """For a device whose session is over: a drawn number in, one word out, so that a lost one wipes itself when it can."""
-    row = ctx.db.execute(select(terminal.c.revoked).where(terminal.c.id == given.terminal)).first()
-    return Effect(TerminalState("unknown" if row is None else "active" if row.revoked is None else "revoked"))
+    return Effect(TerminalState(KIND.state(ctx, given.terminal)))
 
 
 @act(
@@ -152,7 +132,7 @@ def of_person(ctx: Ctx, given: PersonRef) -> Effect:
     fr="Révoquer un de ses terminaux", en="Revoke one of one’s terminals",
 )  # fmt: skip
 def revoke(ctx: Ctx, given: Revocation) -> Effect:
-    return _revoked(ctx, _row(ctx, given.terminal, ctx.principal.id))
+    return _revoked(ctx, KIND.one(ctx, given.terminal, ctx.principal.id))
 
 
 @act(
@@ -160,70 +140,26 @@ def revoke(ctx: Ctx, given: Revocation) -> Effect:
     fr="Révoquer le terminal d’un agent", en="Revoke an officer’s terminal",
 )  # fmt: skip
 def block(ctx: Ctx, given: Revocation) -> Effect:
-    row = _row(ctx, given.terminal)
+    row = KIND.one(ctx, given.terminal)
     effect = _revoked(ctx, row)
     effect.concerns = (row.person,)
     return effect
 
 
 def _revoked(ctx: Ctx, row: Row[Any]) -> Effect:
-    """The key first: whatever happens next, nobody opens that store any more. Then the session; its sockets follow."""
-    kernel, session = ctx.kernel, kernel_tables.session
-
-    def apply(connection: Connection) -> None:
-        kernel.vault.shred(_owner(row.id), LEASE)
-        connection.execute(
-            update(terminal)
-            .where(terminal.c.id == row.id, terminal.c.revoked.is_(None))
-            .values(revoked=ctx.now_us, key=None)
-        )
-        connection.execute(delete(push_subscription).where(push_subscription.c.terminal == row.id))
-        connection.execute(
-            update(session).where(session.c.hash == row.session, session.c.ended.is_(None)).values(ended=ctx.now_us)
-        )
-
-    told = {"person": row.person}
-    return Effect(Nothing(), apply=apply, events=[("right.changed", told), (ENDED, told)], rights_changed=True)
-
-
-def _owner(terminal_id: str) -> str:
-    return f"terminal:{terminal_id}"
-
-
-def _until(ctx: Ctx) -> int:
-    now = from_us(ctx.now_us)
-    return to_us(add_duration(now, ctx.kernel.book.parameter("led.terminal_lease", now)))
-
-
-def _lease(ctx: Ctx, id_: str, key: bytes, until: int) -> Lease:
-    return Lease(id_, "active", b64encode(key).decode(), iso(until), (until - ctx.now_us) // 1_000_000)
-
-
-def _unknown() -> NotFound:
-    return NotFound(
-        Text("Ce terminal n’existe pas, ou n’est pas le vôtre.", "This terminal does not exist, or is not yours."),
-        Text("Enregistrez-le de nouveau.", "Register it again."),
-    )
-
-
-def _row(ctx: Ctx, id_: str, person: str | None = None) -> Row[Any]:
-    row = ctx.db.execute(select(terminal).where(terminal.c.id == id_)).first()
-    if row is None or (person is not None and row.person != person):
-        raise _unknown()
-    return row
+    """It is woken no more, either."""
+    woken = delete(push_subscription).where(push_subscription.c.terminal == row.id)
+    return KIND.revoked(ctx, row, lambda connection: connection.execute(woken))
 
 
 def _of(ctx: Ctx, person: str) -> list[dict[str, Any]]:
-    vault = ctx.kernel.vault
-    rows = ctx.db.execute(select(terminal).where(terminal.c.person == person).order_by(terminal.c.seen.desc()))
     when: Callable[[int | None], str | None] = lambda at: iso(at) if at is not None else None  # noqa: E731 — three words, four uses
     return [
         {
-            "id": row.id, "label": vault.open_(person, TERMINALS, bytes(row.label), row.id.encode()).decode(),
-            "here": bool(row.session) and row.session == ctx.principal.session, "registered": when(row.registered),
+            "id": row.id, "label": label, "here": here, "registered": when(row.registered),
             "seen": when(row.seen), "until": when(row.until), "revoked": when(row.revoked),
         }
-        for row in rows
+        for row, label, here in KIND.of(ctx, person)
     ]  # fmt: skip
 
 

@@ -10,26 +10,25 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode, b64encode
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import msgspec
-from sqlalchemy import Connection, select, update
 
-from egide.kernel import tables as kernel_tables
 from egide.kernel.act import Act, Ctx, Effect, Facts, Input, Nothing, act
-from egide.kernel.clock import from_us, iso, to_us
-from egide.kernel.duration import add_duration
-from egide.kernel.errors import BadInput, NotFound, Text
-from egide.kernel.randomness import draw
+from egide.kernel.clock import iso
+from egide.kernel.devices import MAX_LABEL, DeviceKind
+from egide.kernel.errors import BadInput, Text
 from egide.protocols import escrow
 from egide.protocols.outbox_chain import ChainError, key_of
 from egide.services.answers import clean
 from egide.services.filing import OFFICERS
 from egide.services.outbox_tables import LEASE, PURPOSE, device
 
-KEY_SIZE = 32  # bytes, AES-256
-MAX_LABEL = 80  # characters
-SESSION_ENDED = "session.ended"  # the doors close the sockets of sessions that are over
+UNKNOWN = (
+    Text("Cet appareil n’existe pas, ou n’est pas le vôtre.", "This device does not exist, or is not yours."),
+    Text("Prenez de nouveau le paquet hors ligne.", "Take the offline pack again."),
+)
+KIND = DeviceKind(device, "device", PURPOSE, LEASE, "led.field_lease", UNKNOWN, ("key", "escrow"))
 
 
 class Enrolment(Input):
@@ -111,13 +110,8 @@ class Devices(msgspec.Struct):
 
 def enrolled(ctx: Ctx, given: DeviceRef) -> Facts:
     """Whether the device is this person's and was not revoked."""
-    row = device_row(ctx.db, given.device)
+    row = KIND.found(ctx.db, given.device)
     return {"device_enrolled": row is not None and row.person == ctx.principal.id and row.revoked is None}
-
-
-def device_row(connection: Connection, id_: str) -> Any:
-    """A device's row; None where there is none."""
-    return connection.execute(select(device).where(device.c.id == id_)).first()
 
 
 @act(
@@ -137,18 +131,11 @@ def enrol(ctx: Ctx, given: Enrolment) -> Effect:
         raise BadInput(
             Text("Cette clé publique n’est pas un point de P-256.", "This public key is no point of P-256.")
         ) from error
-    id_, person, vault = draw(16).hex(), ctx.principal.id, ctx.kernel.vault
-    key, until = draw(KEY_SIZE), _until(ctx)
-    row = {
-        "id": id_, "person": person, "session": ctx.principal.session or None, "public": point, "enrolled": ctx.now_us, "seen": ctx.now_us,
-        "until": until, "revoked": None, "label": vault.seal(person, PURPOSE, label.encode(), id_.encode()),
-        "key": vault.seal(owner(id_), LEASE, key, id_.encode()),
-    }  # fmt: skip
-    private, public = escrow.pair()
-    row["escrow"] = vault.seal(owner(id_), LEASE, private, f"escrow.{id_}".encode())
-    lease = _lease(ctx, id_, key, until)
-    lease.escrow = b64encode(public).decode()
-    return Effect(lease, rows=[(device, row)])
+    row, lent = KIND.new(ctx, label)
+    id_, (private, public) = row["id"], escrow.pair()
+    row |= {"public": point, "enrolled": ctx.now_us}
+    row["escrow"] = ctx.kernel.vault.seal(KIND.owner(id_), LEASE, private, f"escrow.{id_}".encode())
+    return Effect(Lease(id_, *lent, b64encode(public).decode()), rows=[(device, row)])
 
 
 @act(
@@ -156,19 +143,9 @@ def enrol(ctx: Ctx, given: Enrolment) -> Effect:
     fr="Renouveler le bail du paquet hors ligne", en="Renew the lease of the offline pack",
 )  # fmt: skip
 def renew(ctx: Ctx, given: DeviceRef) -> Effect:
-    row = _of_person(ctx, given.device, ctx.principal.id)
-    if row.revoked is not None or row.key is None:
-        return Effect(Lease(row.id, "revoked"))
-    key = ctx.kernel.vault.open_(owner(row.id), LEASE, bytes(row.key), row.id.encode())
-    until = _until(ctx)
-
-    def apply(connection: Connection) -> None:
-        values = {"seen": ctx.now_us, "until": until, "session": ctx.principal.session or None}
-        live = update(device).where(device.c.id == row.id, device.c.revoked.is_(None)).values(values)
-        if connection.execute(live).rowcount != 1:  # revoked since it was read
-            raise _unknown()
-
-    return Effect(_lease(ctx, row.id, key, until), apply=apply)
+    row = KIND.one(ctx, given.device, ctx.principal.id)
+    lent, apply = KIND.renewed(ctx, row)
+    return Effect(Lease(row.id, *lent), apply=apply)
 
 
 @act(
@@ -177,8 +154,8 @@ def renew(ctx: Ctx, given: DeviceRef) -> Effect:
 )  # fmt: skip
 def recover(ctx: Ctx, given: Escrowed) -> Effect:
     """For a device whose browser lost its lease's half, or will not start: its officer brings the encrypted file elsewhere."""
-    row = _of_person(ctx, given.device, ctx.principal.id)
-    private = ctx.kernel.vault.open_(owner(row.id), LEASE, bytes(row.escrow), f"escrow.{row.id}".encode())
+    row = KIND.one(ctx, given.device, ctx.principal.id)
+    private = ctx.kernel.vault.open_(KIND.owner(row.id), LEASE, bytes(row.escrow), f"escrow.{row.id}".encode())
     try:
         parts = [b64decode(one, validate=True) for one in (given.point, given.iv, given.data)]
         key = escrow.opened(private, row.id, *parts)
@@ -196,8 +173,7 @@ def recover(ctx: Ctx, given: Escrowed) -> Effect:
 )  # fmt: skip
 def state(ctx: Ctx, given: DeviceRef) -> Effect:
     """For a device whose session is over: a drawn number in, one word out, so that a lost one wipes itself when it can."""
-    row = device_row(ctx.db, given.device)
-    return Effect(DeviceState("unknown" if row is None else "active" if row.revoked is None else "revoked"))
+    return Effect(DeviceState(KIND.state(ctx, given.device)))
 
 
 @act(
@@ -221,7 +197,7 @@ def of_person(ctx: Ctx, given: PersonRef) -> Effect:
     fr="Révoquer un de ses appareils hors ligne", en="Revoke one of one’s offline devices",
 )  # fmt: skip
 def revoke(ctx: Ctx, given: Revocation) -> Effect:
-    return _revoked(ctx, _of_person(ctx, given.device, ctx.principal.id))
+    return KIND.revoked(ctx, KIND.one(ctx, given.device, ctx.principal.id))
 
 
 @act(
@@ -229,69 +205,18 @@ def revoke(ctx: Ctx, given: Revocation) -> Effect:
     fr="Révoquer l’appareil hors ligne d’un agent", en="Revoke an officer’s offline device",
 )  # fmt: skip
 def block(ctx: Ctx, given: Revocation) -> Effect:
-    row = _of_person(ctx, given.device)
-    effect = _revoked(ctx, row)
+    row = KIND.one(ctx, given.device)
+    effect = KIND.revoked(ctx, row)
     effect.concerns = (row.person,)
     return effect
 
 
-def _revoked(ctx: Ctx, row: Any) -> Effect:
-    """The key first: whatever happens next, nobody opens that store any more. Then the session; its sockets follow."""
-    kernel, session = ctx.kernel, kernel_tables.session
-
-    def apply(connection: Connection) -> None:
-        kernel.vault.shred(owner(row.id), LEASE)
-        connection.execute(
-            update(device)
-            .where(device.c.id == row.id, device.c.revoked.is_(None))
-            .values(revoked=ctx.now_us, key=None, escrow=None)
-        )
-        connection.execute(
-            update(session).where(session.c.hash == row.session, session.c.ended.is_(None)).values(ended=ctx.now_us)
-        )
-
-    told = {"person": row.person}
-    return Effect(Nothing(), apply=apply, events=[("right.changed", told), (SESSION_ENDED, told)], rights_changed=True)
-
-
-def owner(id_: str) -> str:
-    """Whose key seals a device's lease: its own."""
-    return f"device:{id_}"
-
-
-def _until(ctx: Ctx) -> int:
-    now = from_us(ctx.now_us)
-    return to_us(add_duration(now, str(ctx.kernel.book.parameter("led.field_lease", now))))
-
-
-def _lease(ctx: Ctx, id_: str, key: bytes, until: int) -> Lease:
-    return Lease(id_, "active", b64encode(key).decode(), iso(until), (until - ctx.now_us) // 1_000_000)
-
-
-def _unknown() -> NotFound:
-    return NotFound(
-        Text("Cet appareil n’existe pas, ou n’est pas le vôtre.", "This device does not exist, or is not yours."),
-        Text("Prenez de nouveau le paquet hors ligne.", "Take the offline pack again."),
-    )
-
-
-def _of_person(ctx: Ctx, id_: str, person: str | None = None) -> Any:
-    row = device_row(ctx.db, id_)
-    if row is None or (person is not None and row.person != person):
-        raise _unknown()
-    return row
-
-
 def _shown(ctx: Ctx, person: str) -> list[DeviceShown]:
-    vault = ctx.kernel.vault
-    rows = ctx.db.execute(select(device).where(device.c.person == person).order_by(device.c.seen.desc()))
     return [
         DeviceShown(
-            row.id, vault.open_(person, PURPOSE, bytes(row.label), row.id.encode()).decode(),
-            bool(row.session) and row.session == ctx.principal.session, iso(row.enrolled), iso(row.seen), iso(row.until),
-            iso(row.revoked) if row.revoked is not None else "",
+            row.id, label, here, iso(row.enrolled), iso(row.seen), iso(row.until), iso(row.revoked) if row.revoked is not None else "",
         )
-        for row in rows
+        for row, label, here in KIND.of(ctx, person)
     ]  # fmt: skip
 
 

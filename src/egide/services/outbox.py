@@ -24,7 +24,7 @@ from egide.kernel.together import Call, together
 from egide.kernel.told import problem
 from egide.protocols.outbox_chain import key_of
 from egide.services import outbox_tables, tables, uploads
-from egide.services.devices import DeviceRef, device_row, enrolled
+from egide.services.devices import KIND, DeviceRef, enrolled
 from egide.services.entitled import ENTRY, works_on
 from egide.services.filing import OFFICERS
 from egide.services.outbox_entries import (
@@ -108,7 +108,7 @@ async def sync(ctx: Ctx, given: Batch) -> Effect:
             Text(f"De 1 à {MOST} envois à la fois.", f"1 to {MOST} entries at once."),
             Text("Envoyez le reste ensuite.", "Send the rest afterwards."),
         )
-    device = device_row(ctx.db, given.device)
+    device = KIND.one(ctx, given.device)
     known = _known(ctx.db, device.id, given.entries)
     places = {seq: Place(row.hash, row.made) for seq, row in known.items()}
     lines = [Line(one) for one in judged(device.id, key_of(bytes(device.public)), places, given.entries)]
