@@ -2,7 +2,7 @@
  * Makes `/terminal` and `/pass` installable: their manifests and icons, and service workers that know by name and SHA-256 every
  * file the page is made of.
  *
- * Why our own: the worker is a hundred lines, and the list of files is this build's own knowledge.
+ * Why our own: the worker is a hundred lines (kit/worker.ts), and the list of files is this build's own knowledge.
  * Source: W3C Service Workers; W3C Web Application Manifest.
  */
 import { createHash } from 'node:crypto';

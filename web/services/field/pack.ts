@@ -4,8 +4,8 @@
  * The service worker answers from it. The pages are the same for everybody and hold nothing of anybody. A new pack is filled beside the
  * old one and takes its place when it is whole; a page that is open goes on as it is. Source: W3C Service Workers; W3C SRI.
  */
-const WORKER = '/field-worker.js';
-const SCOPE = '/field';
+import { register } from '../../kit/install';
+
 const PREFIX = 'egide-field-';
 
 interface Pack {
@@ -14,14 +14,9 @@ interface Pack {
 }
 
 export async function install(): Promise<void> {
-  if (!('serviceWorker' in navigator)) return;
-  try {
-    const registration = await navigator.serviceWorker.register(WORKER, { scope: SCOPE, updateViaCache: 'none' });
-    // A new build may take over at once: pages keep what is typed sealed, and the old files stay until nothing asks for them.
-    registration.waiting?.postMessage('take-over');
-  } catch (error) {
-    console.info('service worker:', error); // a private window may refuse; the page works with the network only
-  }
+  const registration = await register('/field');
+  // A new build may take over at once: pages keep what is typed sealed, and the old files stay until nothing asks for them.
+  registration?.waiting?.postMessage('take-over');
 }
 
 /** Whether the pack on this device is the platform's; filled where it is not. Gives true where a new one came. */
