@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 
 from egide.border.control_points import points
 from egide.exercise.airport import open_airport
 from egide.exercise.story import Scene
+from tests.serving import serving
 from tests.world import World
 
 pytestmark = pytest.mark.anyio
@@ -22,17 +20,8 @@ ACTS = {"facilitation": "border", "border-police": "border.police"}
 
 @pytest.fixture
 async def platform(tmp_path: Path) -> AsyncIterator[World]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    world = World(tmp_path / "data", port=port)
-    await world.start()
-    server = uvicorn.Server(uvicorn.Config(world.application, port=port, lifespan="off", log_level="error"))
-    serving = asyncio.create_task(server.serve())
-    await world.until(lambda: server.started, 20)
-    yield world
-    server.should_exit = True
-    await serving
-    await world.stop()
+    async with serving(World, tmp_path / "data") as world:
+        yield world
 
 
 async def keys(platform: World, realm: str) -> dict[str, list[str]]:

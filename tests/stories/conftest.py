@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from playwright.async_api import Browser, async_playwright
 
 from egide.exercise.idp import IdentityProvider
@@ -18,6 +16,7 @@ from egide.exercise.town import TownError
 from egide.exercise.wallet import Wallet
 from egide.gateways.wallet_setup import EXERCISE
 from tests.conftest import missing
+from tests.serving import serving
 from tests.stories.stage import Flying, Stage, platform
 from tests.stories.window import ARGS, Window, chromium, opened
 from tests.world import World
@@ -31,15 +30,41 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(scope="package")
-async def browser(anyio_backend: str) -> AsyncIterator[Browser]:
+@asynccontextmanager
+async def launched(*more: str) -> AsyncIterator[Browser]:
+    """Chromium, told `more` than every story's."""
     program = chromium()
     if program is None:
         missing("stories need Chromium: install it or set EGIDE_CHROMIUM")
     async with async_playwright() as playwright:
-        running = await playwright.chromium.launch(executable_path=program, args=ARGS)
+        running = await playwright.chromium.launch(executable_path=program, args=[*ARGS, *more])
         yield running
         await running.close()
+
+
+@asynccontextmanager
+async def windows(browser: Browser, base: str) -> AsyncIterator[Opener]:
+    """Opens windows; at the end none may have broken its policy or crashed."""
+    made: list[Window] = []
+
+    async def open_(persona: str | None = None, **how: Any) -> Window:
+        one = await opened(browser, base, **how)
+        made.append(one)
+        if persona is not None:
+            await one.enter(persona)
+        return one
+
+    yield open_
+    for one in made:
+        await one.close()
+    assert [one.stopped for one in made if one.stopped] == []
+    assert [one.crashed for one in made if one.crashed] == []
+
+
+@pytest.fixture(scope="package")
+async def browser(anyio_backend: str) -> AsyncIterator[Browser]:
+    async with launched() as running:
+        yield running
 
 
 @pytest.fixture(scope="package")
@@ -72,34 +97,12 @@ async def scene(stage: Stage) -> Scene:
 
 @pytest.fixture
 async def window(browser: Browser, stage: Stage) -> AsyncIterator[Opener]:
-    """Opens windows; at the end none may have broken its policy or crashed."""
-    windows: list[Window] = []
-
-    async def open_(persona: str | None = None, **how: Any) -> Window:
-        made = await opened(browser, stage.base, **how)
-        windows.append(made)
-        if persona is not None:
-            await made.enter(persona)
-        return made
-
-    yield open_
-    for one in windows:
-        await one.close()
-    assert [one.stopped for one in windows if one.stopped] == []
-    assert [one.crashed for one in windows if one.crashed] == []
+    async with windows(browser, stage.base) as open_:
+        yield open_
 
 
 @pytest.fixture
 async def served(tmp_path: Path) -> AsyncIterator[World]:
-    """A platform in this process, with what its inside knows at hand: for stories that need no drone."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    desk = World(tmp_path / "data", port=port)
-    await desk.start()
-    server = uvicorn.Server(uvicorn.Config(desk.application, port=port, lifespan="off", log_level="error"))
-    serving = asyncio.create_task(server.serve())
-    await desk.until(lambda: server.started, 20)
-    yield desk
-    server.should_exit = True
-    await serving
-    await desk.stop()
+    """For stories that need no drone."""
+    async with serving(World, tmp_path / "data") as desk:
+        yield desk

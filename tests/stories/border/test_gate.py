@@ -15,9 +15,9 @@ from tests.border.airport import Airport, Wallet
 from tests.conftest import missing, proof_only
 from tests.stories.border.at_a_gate import address, answer, at, begin, code, shows, two, waiting
 from tests.stories.border.at_a_gate import screen as phone
-from tests.stories.border.conftest import Opener
 from tests.stories.border.filmed import Filmed
 from tests.stories.border.moving_face import face
+from tests.stories.conftest import Opener
 from tests.stories.test_axe import AXE, OVERFLOW, RUN, told
 from tests.stories.window import NARROW, WIDE, Window
 

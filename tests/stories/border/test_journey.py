@@ -19,9 +19,9 @@ from egide.border.face.engine import Image
 from tests.border.airport import Airport
 from tests.border.document.drawn import page as printed
 from tests.stories.border.at_a_gate import at, begin, begin_feasibly, drawn_at, feasible, follows
-from tests.stories.border.conftest import Opener
 from tests.stories.border.filmed import Filmed
 from tests.stories.border.moving_face import face
+from tests.stories.conftest import Opener
 from tests.stories.window import PHONE, Window
 
 pytestmark = [pytest.mark.anyio, pytest.mark.story]
