@@ -1,6 +1,8 @@
 /**
  * What a gate says to travellers, in six languages: short, calm, one thing at a time.
  *
+ * Not the kit's dictionary: that one has two languages, follows the device's and keeps it for the next visit. Here the language is one
+ * traveller's, and is forgotten with them.
  * French and English are the house's own. Spanish, German, Arabic and Chinese are not yet read by native speakers (docs/border.md).
  */
 import type { Text } from '../../kit';
