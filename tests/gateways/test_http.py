@@ -76,6 +76,7 @@ async def test_signing_in_acting_signing_out(browser: Browser) -> None:
     shown = (await browser.act("administration.session.show")).json()
     assert shown["result"]["person"]["id"] == "officer"
     assert shown["receipt"] is None, "open class"
+    assert {"operations", "services", "border"} <= set(shown["result"]["capabilities"])
     listed = await browser.act("orders.list")
     assert listed.status_code == 200
     assert listed.json()["receipt"]["realm"] == "police"

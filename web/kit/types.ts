@@ -65,6 +65,8 @@ export interface Session {
   realm: string;
   jurisdiction: string;
   controller?: string;
+  /** What this platform can do, by name: a page offers no way to what is not there. */
+  capabilities: string[];
 }
 
 /** GeoJSON polygon: rings of [longitude, latitude]. */

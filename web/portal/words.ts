@@ -94,6 +94,11 @@ const SERVICES: Errand = {
   title: { fr: 'Faire une démarche', en: 'Use a service' },
   about: { fr: 'Porter plainte, déclarer une perte, suivre un dossier', en: 'Report, declare a loss, follow a file' },
 };
+const TRAVEL: Errand = {
+  href: '/pass',
+  title: { fr: 'Préparer mon passage', en: 'Prepare my way through' },
+  about: { fr: 'À l’aéroport ou à la frontière, avec mon téléphone', en: 'At the airport or the border, with my phone' },
+};
 const FILES: Errand = {
   href: '/files',
   title: { fr: 'Traiter les dossiers', en: 'Deal with files' },
@@ -116,9 +121,9 @@ const BY_ROLE: [string, Errand[]][] = [
   ['administrator', [PEOPLE, RECORD, PROVE]],
 ];
 
-/** The three things most done by someone with these roles; three doors for someone who is not signed in. */
-export function errands(roles: string[] | null): Errand[] {
-  if (roles === null) return [SERVICES, ENTER, INVITED];
+/** The three things most done by someone with these roles; the doors for someone who is not signed in, a traveller's only where there is a border. */
+export function errands(roles: string[] | null, capabilities: string[]): Errand[] {
+  if (roles === null) return [SERVICES, ...(capabilities.includes('border') ? [TRAVEL] : []), ENTER, INVITED];
   return BY_ROLE.find(([role]) => roles.includes(role))?.[1] ?? [ORDERS, RECORD, PROVE];
 }
 

@@ -29,7 +29,7 @@ class PersonShown(msgspec.Struct):
 
 
 class SessionShown(msgspec.Struct):
-    """Who is signed in, and whether this is a demonstration."""
+    """Who is signed in, whether this is a demonstration, and what the platform can do: its capabilities by name."""
 
     signed_in: bool
     person: PersonShown | None
@@ -38,6 +38,7 @@ class SessionShown(msgspec.Struct):
     realm: str
     jurisdiction: str
     controller: str
+    capabilities: list[str]
 
 
 class SignedIn(msgspec.Struct):
@@ -86,6 +87,7 @@ def show_session(ctx: Ctx, _given: Nothing) -> Effect:
             settings.realm,
             settings.jurisdiction,
             settings.controller,
+            [each.name for each in kernel.capabilities],
         )
     )
 
