@@ -54,11 +54,14 @@ async def test_the_request_says_who_asks_for_what_and_that_nothing_is_kept(airpo
     assert body["client_id"] == f"facilitation:{airport.gates['facilitation']}"
     assert [each["path"] for each in body["dcql_query"]["credentials"][0]["claims"]] == [["flight"], ["doc_ok"]]
     assert body["egide_border"]["retention_s"] == 0
-    assert body["egide_border"]["legal_basis"] == ""
+    assert (body["egide_border"]["legal_basis"], opened["basis"]) == ("", None)
     assert not opened["face"]
     opened = await airport.opened("boarding", external=True)
     assert opened["face"]
     assert opened["legal_basis"] == "eu/carriers 26(1)(b)"
+    assert opened["basis"]["says"]["en"] == "A carrier checks who holds the travel document."
+    signed = json.loads(decoded(opened["request"].split(".")[1]))
+    assert signed["egide_border"]["legal_basis"] == opened["legal_basis"], "the record keeps the identifier"
     assert opened["challenge"]
 
 

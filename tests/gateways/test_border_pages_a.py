@@ -283,7 +283,10 @@ async def test_everybody_may_read_the_points_and_the_equal_lane_of_each(world: W
     assert all(each["equal"]["fr"] and each["equal"]["en"] for each in told.values())
     assert told["boarding"]["face"]
     assert told["boarding"]["external_only"]
-    assert (told["security"]["face"], told["security"]["legal_basis"]) == (False, "")
+    assert (told["security"]["face"], told["security"]["legal_basis"], told["security"]["basis"]) == (False, "", None)
+    border = told["border"]["basis"]
+    assert (border["title"]["fr"], border["article"]) == ("Code frontières Schengen", "8(2)")
+    assert border["says"]["fr"] == "Vérifier une personne à la frontière extérieure."
     await browser.close()
 
 

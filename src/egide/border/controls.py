@@ -25,7 +25,8 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from egide.border import keys, statuses
-from egide.border.control_points import Point
+from egide.border.basis import BasisTold, identifier, in_words
+from egide.border.control_points import Basis, Point
 from egide.border.holding import CASE_S, CONTROL_S, Held, holding
 from egide.border.realm import BOTH, Of, control_facts, count
 from egide.border.room.messages import Admit, Admitted, ChipRead, Compare, Compared, IssuerKey, ReadChip
@@ -83,6 +84,7 @@ class Opened(msgspec.Struct):
     purpose: Words
     claims: list[str]
     legal_basis: str
+    basis: BasisTold | None
     equal: Words
     face: bool
     document: bool
@@ -151,8 +153,8 @@ async def _open(of: Of, ctx: Ctx, given: Asking) -> Effect:
     face = point.face if looks else None
     opened = Opened(
         control=held.id, request=held.request, picture=encoded(held.question),
-        key=ready.key, title=point.title, purpose=point.purpose, claims=list(claims), legal_basis=_basis(held),
-        equal=point.lanes.equal, face=looks, document=point.document, frames=face.frames if face else 0,
+        key=ready.key, title=point.title, purpose=point.purpose, claims=list(claims), legal_basis=identifier(_basis(held)),
+        basis=in_words(kernel.book, _basis(held)), equal=point.lanes.equal, face=looks, document=point.document, frames=face.frames if face else 0,
         challenge=list(ready.challenge) if face and face.challenge else [], life_s=int(CONTROL_S),
     )  # fmt: skip
     return Effect(opened)
@@ -167,11 +169,9 @@ def response_uri(kernel: Kernel, held: Held) -> str:
     return f"{kernel.settings.origin}/border/answers/{held.id}"
 
 
-def _basis(held: Held) -> str:
-    basis = held.point.legal_basis if held.point is not None else None
-    if basis is None or (basis.external_only and not held.external):
-        return ""
-    return f"{basis.text} {basis.article}"
+def _basis(held: Held) -> Basis | None:
+    point = _of_point(held)
+    return point.legal_basis if point.checks_identity(external=held.external) else None
 
 
 def _request(kernel: Kernel, held: Held, claims: tuple[str, ...], sign: Signer, now: int) -> str:
@@ -186,7 +186,7 @@ def _request(kernel: Kernel, held: Held, claims: tuple[str, ...], sign: Signer, 
         "response_mode": request.mode, "client_id": held.client, "response_uri": request.response_uri, "nonce": ready.nonce,
         "state": ready.state, "dcql_query": dcql(request.vct, claims, QUERY), "client_metadata": metadata(request),
         "egide_border": {
-            "point": point.id, "purpose": {"fr": point.purpose.fr, "en": point.purpose.en}, "legal_basis": _basis(held),
+            "point": point.id, "purpose": {"fr": point.purpose.fr, "en": point.purpose.en}, "legal_basis": identifier(_basis(held)),
             "retention_s": point.retention_s, "realm": held.of.realm,
         },
     }  # fmt: skip

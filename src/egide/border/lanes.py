@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
+from egide.border.basis import BasisTold, identifier, in_words
 from egide.border.control_points import points
 from egide.border.realm import BOTH, Of, lanes
 from egide.kernel.act import Act, Ctx, Effect, Input, act
@@ -88,6 +89,7 @@ class PointShown(msgspec.Struct):
     realm: str
     claims: list[str]
     legal_basis: str
+    basis: BasisTold | None
     external_only: bool
     face: bool
     document: bool
@@ -200,11 +202,11 @@ def _show(of: Of, ctx: Ctx, given: PointRef) -> Effect:
     return Effect(shown)
 
 
-def _points(of: Of, _ctx: Ctx, _given: NoInput) -> Effect:
+def _points(of: Of, ctx: Ctx, _given: NoInput) -> Effect:
     shown = [
         PointShown(
             id=point.id, title=point.title, purpose=point.purpose, realm=point.realm, claims=list(point.claims),
-            legal_basis="" if point.legal_basis is None else f"{point.legal_basis.text} {point.legal_basis.article}",
+            legal_basis=identifier(point.legal_basis), basis=in_words(ctx.kernel.book, point.legal_basis),
             external_only=point.legal_basis is not None and point.legal_basis.external_only, face=point.face is not None,
             document=point.document, token=point.lanes.token, equal=point.lanes.equal,
         )

@@ -403,7 +403,7 @@ def build(kernel: Kernel, operator_token: str) -> Callable[[Scope, Receive, Send
         *FilePages(kernel).routes(),
         *CounterPages(kernel, services).routes(),
         *FieldPages().routes(),
-        *pass_pages.routes(),
+        *pass_pages.routes(kernel),
         *Reader(kernel).routes(),
         *GateAnswers(kernel).routes(),
         *services.routes(),

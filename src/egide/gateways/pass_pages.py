@@ -9,7 +9,7 @@ All of it is the same for everyone, and public. The models are made once in a pr
 from __future__ import annotations
 
 import asyncio
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -18,8 +18,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from egide.border.basis import BasisTold, identifier, in_words
 from egide.border.control_points import points
 from egide.kernel.capability import Words
+from egide.kernel.door import Kernel
 from egide.kernel.errors import EgideError
 
 SIDE = 320  # px of the picture that the phone's detector searches (web/border/wallet/face/yunet.ts)
@@ -27,7 +29,9 @@ MODELS = ("detector", "matcher")
 
 
 class Told(msgspec.Struct):
-    """A control point as a traveller may know it. `legal_basis`: "" where no text asks who they are."""
+    """A control point as a traveller may know it. `legal_basis` is the record's word for it, `basis` what people read; "" and
+    None where no text asks who they are.
+    """
 
     id: str
     title: Words
@@ -35,6 +39,7 @@ class Told(msgspec.Struct):
     realm: str
     claims: list[str]
     legal_basis: str
+    basis: BasisTold | None
     external_only: bool
     face: bool
     equal: Words
@@ -47,16 +52,16 @@ class Model(NamedTuple):
     tag: str
 
 
-def routes() -> list[Route]:
+def routes(kernel: Kernel) -> list[Route]:
     """Both routes."""
-    return [Route("/pass/points.json", _points), Route("/pass/models/{name}", _model)]
+    return [Route("/pass/points.json", partial(_points, kernel)), Route("/pass/models/{name}", _model)]
 
 
-async def _points(_request: Request) -> Response:
+async def _points(kernel: Kernel, _request: Request) -> Response:
     told = [
         Told(
             id=each.id, title=each.title, purpose=each.purpose, realm=each.realm, claims=list(each.claims),
-            legal_basis=f"{each.legal_basis.text} {each.legal_basis.article}" if each.legal_basis else "",
+            legal_basis=identifier(each.legal_basis), basis=in_words(kernel.book, each.legal_basis),
             external_only=bool(each.legal_basis and each.legal_basis.external_only), face=each.face is not None,
             equal=each.lanes.equal,
         )

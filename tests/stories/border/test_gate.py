@@ -18,7 +18,7 @@ from tests.stories.border.at_a_gate import screen as phone
 from tests.stories.border.filmed import Filmed
 from tests.stories.border.moving_face import face
 from tests.stories.conftest import Opener
-from tests.stories.test_axe import AXE, OVERFLOW, RUN, told
+from tests.stories.test_axe import AXE, OVERFLOW, RUN, kept, told
 from tests.stories.window import NARROW, WIDE, Window
 
 pytestmark = [pytest.mark.anyio, pytest.mark.story]
@@ -44,6 +44,27 @@ async def test_a_token_shown_to_the_camera_opens_the_gate_and_the_receipt_is_a_p
     await page.get_by_role("button", name="Voyageur suivant").click()
     await expect(page.get_by_role("heading", name="Choisissez votre langue")).to_be_visible()
     assert await page.evaluate("Object.keys(localStorage)") == ["egide.lang"]
+
+
+@pytest.mark.parametrize(
+    ("language", "law"),
+    [
+        ("Français", "Un transporteur vérifie qui tient le document de voyage (Convention d’application"),
+        ("Deutsch", "A carrier checks who holds the travel document (Convention implementing the Schengen Agreement"),
+    ],
+)
+async def test_the_law_is_told_in_words_with_its_article(
+    gates: Airport, screen: Opener, language: str, law: str
+) -> None:
+    window = await screen("officer", size=NARROW)
+    await begin(window, gates, "boarding", external=True, language=language)
+    await at(window.page, "code")
+    main = window.page.locator("main")
+    await expect(main).to_contain_text(law)
+    await expect(main).to_contain_text("article 26(1)(b)")
+    await expect(main).not_to_contain_text("eu/carriers")
+    assert await window.apart(OVERFLOW) == []
+    await kept(window, f"gate, the law, {language}")
 
 
 async def test_each_language_speaks_in_its_own_direction(gates: Airport, screen: Opener) -> None:

@@ -1,5 +1,6 @@
 /** The acts of a gate, and which realm's they are: consent's (facilitation) or the law's (border police). */
 import { act, live, type Text } from '../../kit';
+import type { Basis } from '../shared/basis';
 import { fromBase64url, type PublicKey } from '../shared/seal';
 
 export type Realm = 'facilitation' | 'border-police';
@@ -31,6 +32,8 @@ export interface Opened {
   purpose: Text;
   claims: string[];
   legal_basis: string;
+  /** The same in words; null where no text asks who the traveller is. */
+  basis: Basis | null;
   equal: Text;
   face: boolean;
   document: boolean;

@@ -96,6 +96,7 @@ const LINES = {
   leave: { fr: 'Quitter', en: 'Leave', es: 'Salir', de: 'Beenden', ar: 'خروج', zh: '退出' },
   asks: { fr: 'Qui demande', en: 'Who asks', es: 'Quién pregunta', de: 'Wer fragt', ar: 'من يطلب', zh: '请求方' },
   purpose: { fr: 'Pour', en: 'What for', es: 'Para qué', de: 'Wofür', ar: 'الغرض', zh: '用途' },
+  basis: { fr: 'Selon la loi', en: 'By law', es: 'Según la ley', de: 'Nach dem Gesetz', ar: 'وفقًا للقانون', zh: '法律依据' },
   claims: { fr: 'Demandé', en: 'Asked for', es: 'Se pide', de: 'Gefragt', ar: 'المطلوب', zh: '所需信息' },
   kept: { fr: 'Gardé', en: 'Kept', es: 'Se guarda', de: 'Behalten', ar: 'ما يُحفظ', zh: '保存' },
   nothing: { fr: 'rien', en: 'nothing', es: 'nada', de: 'nichts', ar: 'لا شيء', zh: '无' },

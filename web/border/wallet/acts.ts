@@ -1,6 +1,7 @@
 /** The acts that a wallet asks for: nobody signs in, a consent and its secret are all that it shows. */
 import { act } from '../../kit/api';
 import type { Text } from '../../kit/types';
+import type { Basis } from '../shared/basis';
 import type { PublicKey } from '../shared/seal';
 
 /** A control point as everyone may know it. */
@@ -12,6 +13,8 @@ export interface Point {
   claims: string[];
   /** "" where no text asks who the traveller is: then no face is looked at. */
   legal_basis: string;
+  /** The same in words; not there in what an older page put on this phone. */
+  basis?: Basis | null;
   /** The face is looked at only on journeys that leave the area. */
   external_only: boolean;
   face: boolean;
