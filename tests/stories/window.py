@@ -83,11 +83,12 @@ async def opened(
     lang: str = "fr",
     touch: bool = False,
     before: str = "",
+    zone: str = "",
 ) -> Window:
-    """A window on the platform; nobody is signed in."""
+    """A window on the platform; nobody is signed in. `zone`: of this device's clock (IANA), else this machine's."""
     context = await browser.new_context(
         base_url=base, viewport={"width": size[0], "height": size[1]}, locale=f"{lang}-FR", has_touch=touch,
-        is_mobile=touch, reduced_motion="reduce",
+        is_mobile=touch, reduced_motion="reduce", timezone_id=zone or None,
     )  # fmt: skip
     context.set_default_timeout(PATIENCE_MS)
     await context.add_init_script(

@@ -111,7 +111,7 @@ const refuse = (act, title, reasons) => ({ refusal: true, act, title, reasons })
 const id = () => Math.random().toString(36).slice(2, 10);
 const find = (o) => ORDERS.find((x) => x.id === o);
 const ACTS = {
-  'administration.session.show': () => ({ signed_in: !!person, person: person && { ...person, unit: 'u1' }, demo: true, personas: PERSONAS, realm: 'police', jurisdiction: 'fr', capabilities: ['operations', 'services', 'border'] }),
+  'administration.session.show': () => ({ signed_in: !!person, person: person && { ...person, unit: 'u1' }, demo: true, personas: PERSONAS, realm: 'police', jurisdiction: 'fr', capabilities: ['operations', 'services', 'border'], time_zone: 'Europe/Paris' }),
   'administration.demo.enter': ({ persona }) => { person = PERSONAS.find((p) => p.id === persona); return { person }; },
   'administration.sign_out': () => { person = null; return {}; },
   'administration.people.list': () => PEOPLE,

@@ -13,6 +13,7 @@ export * from './theme.svelte';
 export * from './time.svelte';
 export * from './types';
 export * from './verify';
+export * from './zone.svelte';
 
 export { default as Banner } from './Banner.svelte';
 export { default as Button } from './Button.svelte';

@@ -2,6 +2,7 @@
 import { act, asFailure, type Problem, type Refusal } from './api';
 import { live } from './live.svelte';
 import type { Person, Session } from './types';
+import { learnZone } from './zone.svelte';
 
 class Current {
   /** Null until the server has answered. */
@@ -24,6 +25,7 @@ class Current {
   async load(): Promise<void> {
     try {
       this.value = (await act<Session>('administration.session.show')).result;
+      learnZone(this.value.time_zone);
       this.error = null;
     } catch (error) {
       this.error = asFailure(error);

@@ -67,6 +67,8 @@ export interface Session {
   controller?: string;
   /** What this platform can do, by name: a page offers no way to what is not there. */
   capabilities: string[];
+  /** IANA name: the clock on the platform's walls. */
+  time_zone: string;
 }
 
 /** GeoJSON polygon: rings of [longitude, latitude]. */

@@ -29,7 +29,10 @@ class PersonShown(msgspec.Struct):
 
 
 class SessionShown(msgspec.Struct):
-    """Who is signed in, whether this is a demonstration, and what the platform can do: its capabilities by name."""
+    """Who is signed in, whether this is a demonstration, and what the platform can do: its capabilities by name.
+
+    `time_zone`: of the law that applies (IANA); appointments are told and typed in it, whatever the device says.
+    """
 
     signed_in: bool
     person: PersonShown | None
@@ -39,6 +42,7 @@ class SessionShown(msgspec.Struct):
     jurisdiction: str
     controller: str
     capabilities: list[str]
+    time_zone: str
 
 
 class SignedIn(msgspec.Struct):
@@ -88,6 +92,7 @@ def show_session(ctx: Ctx, _given: Nothing) -> Effect:
             settings.jurisdiction,
             settings.controller,
             [each.name for each in kernel.capabilities],
+            kernel.book.zone.key,
         )
     )
 
