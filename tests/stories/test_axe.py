@@ -115,6 +115,12 @@ async def with_a_camera(window: Window) -> None:
     await expect(window.page.locator("[data-scan] video")).to_be_visible()
 
 
+async def without_a_promise(window: Window) -> None:
+    main = window.page.locator("main")
+    await expect(main).to_contain_text("éteint")
+    await expect(main).not_to_contain_text("photographier")
+
+
 async def with_a_proof(window: Window) -> None:
     await window.page.get_by_role("button", name="Vérifier", exact=True).click()
     await expect(window.page.get_by_text("Preuve vérifiée dans ce navigateur").last).to_be_visible()
@@ -139,7 +145,7 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Window], Awaitable[None]]]] = 
     "oversight, watches": ("dpo", "/oversight#watches", nothing),
     "oversight, record": ("dpo", "/oversight#record", nothing),
     "oversight, proofs": ("dpo", "/oversight#ledger", with_a_proof),
-    "devices, switched off": ("officer", "/devices", nothing),
+    "devices, switched off": ("officer", "/devices", without_a_promise),
     "administration": ("administrator", "/administration", nothing),
     "administration, an officer": ("administrator", "/administration#person=officer", nothing),
     "files, a hearing asked for": ("officer", "/files", with_a_hearing_to_come),

@@ -28,7 +28,7 @@ export const t = dictionary({
     en: 'This browser cannot use passkeys at this address. Open the page by its name, over https.',
   },
   enrol: { fr: 'Enrôler un appareil', en: 'Enrol a device' },
-  off: { fr: 'L’enrôlement est éteint sur cette plateforme.', en: 'Enrolment is switched off on this platform.' },
+  off: { fr: 'L’enrôlement d’appareils est éteint sur cette plateforme.', en: 'Enrolling devices is switched off on this platform.' },
   offDo: { fr: 'L’administrateur l’allume par le réglage tak_enrol_port.', en: 'The administrator switches it on with the setting tak_enrol_port.' },
   mine: { fr: 'Mes appareils', en: 'My devices' },
   others: { fr: 'Appareils des autres', en: 'Other people’s devices' },
