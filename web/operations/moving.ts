@@ -13,7 +13,7 @@ const MOST = 1 << 20;
 export const FLOATS = 5;
 /** When a position turns grey, ms. */
 export const STALE_MS = 30_000;
-export const KINDS = ['officer', 'vehicle', 'aircraft'] as const;
+export const KINDS = ['officer', 'vehicle', 'aircraft', 'camera'] as const;
 const OTHER = KINDS.length;
 /** A place no point can have: those that are there are within one of the anchor. */
 export const HIDDEN = 9;

@@ -102,7 +102,7 @@ def start_camera(ctx: Ctx, given: Start) -> Effect:
     def start(_receipt: Receipt) -> None:
         if runtime.state(source.id).deployment is not None:
             return
-        runtime.start(spec, id_, source.name, recorder_for(kernel, recording, source.id))
+        runtime.start(spec, id_, source.name, recorder_for(kernel, recording, source.id), aerial=source.aerial)
         push_picture(kernel)
 
     return Effect(

@@ -143,7 +143,7 @@ class Fleet:
         spec = spec_of(self._kernel, source)
         state = await self._relay.look(spec)
         if state.facts is not None and state.deployment is None:
-            self._relay.start(spec, row.id, source.name, None)
+            self._relay.start(spec, row.id, source.name, None, aerial=source.aerial)
             push_picture(self._kernel)
 
     async def _adopt(self, row: Any) -> None:

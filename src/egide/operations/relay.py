@@ -92,11 +92,11 @@ class Relay:
         self._told(spec.id)
         return state
 
-    def start(self, spec: SourceSpec, deployment: str, name: str, recorder: Recorder | None) -> None:
-        """Starts receiving; the camera's act is durable by now."""
+    def start(self, spec: SourceSpec, deployment: str, name: str, recorder: Recorder | None, *, aerial: bool) -> None:
+        """Starts receiving; the camera's act is durable by now. `aerial`: shown as an aircraft, else as a camera."""
         state = self.state(spec.id)
         hub, positions = self.hub, self.positions
-        number = positions.number(spec.id, name, "aircraft")
+        number = positions.number(spec.id, name, "aircraft" if aerial else "camera")
 
         def on_unit(unit: Unit) -> None:
             hub.publish(spec.id, unit)

@@ -1,7 +1,7 @@
 /**
  * The map's own layer for everything that moves: points drawn by the graphics chip straight from the typed arrays.
  *
- * Shape says what it is (disc: officer, square: vehicle, triangle: aircraft, ring: not known yet), a notch where it heads;
+ * Shape says what it is (disc: officer, square: vehicle, triangle: aircraft, diamond: camera, ring: not known yet), a notch where it heads;
  * what has not been heard of for a while turns grey and hollow, so that colour never speaks alone.
  */
 import type { CustomLayerInterface, CustomRenderMethodInput, Map as MapLibre } from 'maplibre-gl';
@@ -42,9 +42,10 @@ void main() {
   float far = length(at);
   if (kind > 0.5 && kind < 1.5) far = max(abs(at.x), abs(at.y)) * 1.2;
   if (kind > 1.5 && kind < 2.5) far = max(abs(at.x) * 0.87 + at.y * 0.5, -at.y) * 1.7;
+  if (kind > 2.5 && kind < 3.5) far = abs(at.x) + abs(at.y);
   if (far > 0.95) discard;
   bool notch = dot(at, way) > 0.25 && abs(at.x * way.y - at.y * way.x) < 0.16;
-  bool hollow = grey > 0.5 || kind > 2.5;
+  bool hollow = grey > 0.5 || kind > 3.5;
   vec3 fill = grey > 0.5 ? faint : ink;
   if (far > 0.72 || notch || (hollow && far < 0.42)) colour = vec4(paper, 1.0);
   else colour = vec4(fill, 1.0);

@@ -48,8 +48,9 @@ export function sidcOf(kind: string): string {
   return new ms.Symbol(code).isValid() ? code : SIDC.unknown;
 }
 
-/** The symbol of a drone by what its owner calls the aircraft. */
-export function aircraftSidc(aircraft: string | null): string {
+/** The symbol of a camera: of what carries it, by what its owner calls the aircraft, or of a sensor that stands on the ground. */
+export function cameraSidc(aerial: boolean, aircraft: string | null): string {
+  if (!aerial) return SIDC.sensor;
   return aircraft && /fixed|wing|plane|avion|fixe/i.test(aircraft) ? SIDC.fixed : SIDC.rotary;
 }
 
