@@ -18,7 +18,7 @@ from tests.stories.border.at_a_gate import screen as phone
 from tests.stories.border.filmed import Filmed
 from tests.stories.border.moving_face import face
 from tests.stories.conftest import Opener
-from tests.stories.test_axe import AXE, OVERFLOW, RUN, kept, told
+from tests.stories.test_axe import AXE, OVERFLOW, RUN, told
 from tests.stories.window import NARROW, WIDE, Window
 
 pytestmark = [pytest.mark.anyio, pytest.mark.story]
@@ -64,7 +64,6 @@ async def test_the_law_is_told_in_words_with_its_article(
     await expect(main).to_contain_text("article 26(1)(b)")
     await expect(main).not_to_contain_text("eu/carriers")
     assert await window.apart(OVERFLOW) == []
-    await kept(window, f"gate, the law, {language}")
 
 
 async def test_each_language_speaks_in_its_own_direction(gates: Airport, screen: Opener) -> None:
