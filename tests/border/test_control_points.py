@@ -38,6 +38,8 @@ def test_nobody_asks_for_what_would_tie_controls_together() -> None:
     ("point", "old", "new", "said"),
     [
         ("security", 'id = "security"', 'id = "door"', "not the file’s name"),
+        ("security", 'id = "security"', 'id = "spare"', "no token can bear"),
+        ("security", 'id = "security"', 'id = "Gate 12"', "no token can bear"),
         ("security", "retention_s = 0", "retention_s = 86400", "nothing is kept"),
         ("security", 'claims = ["flight"]', "claims = []", "no claim"),
         ("security", 'claims = ["flight"]', 'claims = ["flight", "flight"]', "twice"),

@@ -48,11 +48,27 @@ async def test_a_token_opens_the_gate_once_and_the_wallet_alone_keeps_the_receip
     assert (again["result"], again["why"], again["receipt"]) == ("refused", "replayed", "")
 
 
+async def test_a_token_for_one_control_does_not_open_another_that_asks_for_the_same(airport: Airport) -> None:
+    """Security and bag drop ask for the flight alone. The token is not spent by it, and the officer reads why."""
+    wallet, opened = await airport.traveller(), await airport.opened("bag-drop")
+    found = await airport.present("bag-drop", wallet.tokens["security"], opened)
+    assert (found["result"], found["why"], found["receipt"]) == ("refused", "control", "")
+    await airport.act("officer", "border.control.reject", control=opened["control"], officer=True, why="refused")
+    assert [case["why"] for case in (await airport.act("officer", "border.officer.list"))["cases"]] == ["control"]
+    for point in ("bag-drop", "security"):
+        assert (await airport.passes(point, wallet))["result"] == "pass"
+
+
 async def test_the_request_says_who_asks_for_what_and_that_nothing_is_kept(airport: Airport) -> None:
     opened = await airport.opened("boarding", external=False)
     body = json.loads(decoded(opened["request"].split(".")[1]))
     assert body["client_id"] == f"facilitation:{airport.gates['facilitation']}"
-    assert [each["path"] for each in body["dcql_query"]["credentials"][0]["claims"]] == [["flight"], ["doc_ok"]]
+    assert [each["path"] for each in body["dcql_query"]["credentials"][0]["claims"]] == [
+        ["flight"],
+        ["doc_ok"],
+        ["control"],
+    ]
+    assert body["dcql_query"]["credentials"][0]["claims"][-1]["values"] == ["boarding", "spare"]
     assert body["egide_border"]["retention_s"] == 0
     assert (body["egide_border"]["legal_basis"], opened["basis"]) == ("", None)
     assert not opened["face"]

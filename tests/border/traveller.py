@@ -55,11 +55,13 @@ class Authority:
     def list_at(self, now: int) -> StatusToken:
         return StatusToken(URI, self.kid, self.statuses.token(URI, self.sign, now, ttl=60, life=86_400, kid=self.kid))
 
-    def token(self, now: int, claims: tuple[str, ...] = ("flight",), place: int = 7) -> Token:
+    def token(
+        self, now: int, claims: tuple[str, ...] = ("flight",), place: int = 7, control: str = "security"
+    ) -> Token:
         """A token for a new key of a wallet."""
         holder, secret = ec.generate_private_key(ec.SECP256R1()), token_bytes(16)
         slot = Slot(
-            control="any", claims=claims, holder=jwk_of(holder.public_key()), place=place, face_t=token_bytes(128),
+            control=control, claims=claims, holder=jwk_of(holder.public_key()), place=place, face_t=token_bytes(128),
             doc_hash=document_hash(SOD, secret),
         )  # fmt: skip
         terms = Terms(issuer="https://issuer.example", kid=self.kid, status=URI, until=now + 86_400)

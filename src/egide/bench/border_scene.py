@@ -19,7 +19,7 @@ from PIL import Image as Pillow
 from egide.border.room.messages import Admit, IssuerKey, StatusToken
 from egide.border.room.sealed import sealed
 from egide.border.token.answer import seal
-from egide.border.token.claims import Claims
+from egide.border.token.claims import Claims, controls
 from egide.border.token.profile import QUERY, Issued, Slot, Terms, issue_batch, trusted
 from egide.border.token.question import Question, ask, read
 from egide.protocols.sdjwt.present import present
@@ -31,6 +31,7 @@ from egide.protocols.wallet.sdjwt import Asked
 NOW = 1_800_000_000  # s; the measures have a clock of their own
 TOKENS = 1_000_000  # in the status list (issue 6, “Speed”)
 REVOKED = 10_000  # of them: one in a hundred
+CONTROL = "boarding"
 CLAIMS = ("flight", "doc_ok", "face_t")  # what boarding asks (border/points/boarding.toml)
 ISS, URI = "https://airport.example", "https://airport.example/status/1"
 CLIENT, ANSWERS = "facilitation:gate", "https://airport.example/border/answers/1"
@@ -84,7 +85,7 @@ class Airport:
         holder = ec.generate_private_key(ec.SECP256R1())
         kept = secret or token_bytes(16)
         slot = Slot(
-            control="boarding", claims=CLAIMS, holder=jwk_of(holder.public_key()), place=self.place,
+            control=CONTROL, claims=CLAIMS, holder=jwk_of(holder.public_key()), place=self.place,
             face_t=face or token_bytes(128),
         )  # fmt: skip
         terms = Terms(issuer=ISS, kid=self.kid, status=URI, until=NOW + 86_400)
@@ -95,19 +96,19 @@ class Airport:
         """What the platform asks a room."""
         return Admit(
             answer=answer, realm=REALM, client=CLIENT, gate=self.gate_key, response_uri=ANSWERS, question=question,
-            claims=CLAIMS, issuers=(self.issuer_key,), lists=(StatusToken(URI, self.kid, self.list),), grace_s=1800,
-            now=NOW,
+            control=CONTROL, claims=CLAIMS, issuers=(self.issuer_key,), lists=(StatusToken(URI, self.kid, self.list),),
+            grace_s=1800, now=NOW,
         )  # fmt: skip
 
     def question(self, answer_key: ec.EllipticCurvePublicKey) -> tuple[bytes, Question]:
         """(what the gate's picture says, what the wallet reads in it)."""
-        data = ask("boarding", CLAIMS, self.gate_public, self.gate_sign, answer_key, NOW)
+        data = ask(CONTROL, CLAIMS, self.gate_public, self.gate_sign, answer_key, NOW)
         return data, read(data, lambda _kid: self.gate_public, NOW)
 
 
 def asked(nonce: str = NONCE) -> Asked:
     """What a presentation must answer."""
-    return Asked(nonce=nonce, audience=CLIENT, claims=CLAIMS)
+    return Asked(nonce=nonce, audience=CLIENT, claims=CLAIMS, control=controls(CONTROL))
 
 
 def _named(key: ec.EllipticCurvePublicKey) -> IssuerKey:

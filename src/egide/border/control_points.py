@@ -16,6 +16,7 @@ from typing import Literal, get_args
 
 import msgspec
 
+from egide.border.token.claims import CONTROL, SPARE
 from egide.kernel.capability import Words
 from egide.kernel.errors import NotFound, StartupError, Text
 
@@ -103,6 +104,11 @@ def _impossible(name: str, point: Point) -> tuple[tuple[bool, str, str], ...]:
     """What may not be: whether it is so here, and the words for it."""
     identity = bool(set(point.claims) & set(OF_THE_DOCUMENT))
     return (
+        (
+            CONTROL.fullmatch(point.id) is None or point.id == SPARE,
+            f"un nom qu’aucun jeton ne peut porter (minuscules, chiffres, tirets ; pas « {SPARE} »)",
+            f"a name that no token can bear (lower case, figures, hyphens; not “{SPARE}”)",
+        ),
         (f"{point.id}.toml" != name, "son « id » n’est pas le nom du fichier", "its id is not the file’s name"),
         (point.retention_s != 0, "rien n’est gardé à un point de contrôle", "nothing is kept at a control point"),
         (not point.claims, "aucune donnée demandée", "no claim is asked for"),

@@ -31,6 +31,7 @@ from egide.border.holding import CASE_S, CONTROL_S, Held, holding
 from egide.border.realm import BOTH, Of, control_facts, count
 from egide.border.room.messages import Admit, Admitted, ChipRead, Compare, Compared, IssuerKey, ReadChip
 from egide.border.token import question
+from egide.border.token.claims import controls
 from egide.border.token.profile import QUERY, VCT
 from egide.kernel.act import Act, Ctx, Effect, Facts, Input, act
 from egide.kernel.capability import Words
@@ -179,12 +180,13 @@ def _request(kernel: Kernel, held: Held, claims: tuple[str, ...], sign: Signer, 
     point, ready = _of_point(held), held.room.ready
     request = Request(
         client=held.client, name=point.title.en, response_uri=response_uri(kernel, held), nonce=ready.nonce, state=ready.state,
-        vct=(VCT,), claims=claims, query=QUERY, encryption=ready.key,
+        vct=(VCT,), claims=claims, control=controls(point.id), query=QUERY, encryption=ready.key,
     )  # fmt: skip
     body = {
         "iss": held.client, "aud": SELF_ISSUED, "iat": now, "exp": now + int(CONTROL_S), "response_type": "vp_token",
         "response_mode": request.mode, "client_id": held.client, "response_uri": request.response_uri, "nonce": ready.nonce,
-        "state": ready.state, "dcql_query": dcql(request.vct, claims, QUERY), "client_metadata": metadata(request),
+        "state": ready.state, "dcql_query": dcql(request.vct, claims, QUERY, request.control),
+        "client_metadata": metadata(request),
         "egide_border": {
             "point": point.id, "purpose": {"fr": point.purpose.fr, "en": point.purpose.en}, "legal_basis": identifier(_basis(held)),
             "retention_s": point.retention_s, "realm": held.of.realm,
@@ -226,8 +228,8 @@ def _question(of: Of, ctx: Ctx, held: Held, given: Answer) -> Admit:
     return Admit(
         answer=answer, realm=of.realm, client=held.client, gate=IssuerKey(gate.kid, gate.x, gate.y),
         response_uri=response_uri(ctx.kernel, held), question=held.question if given.offline else b"",
-        claims=_of_point(held).asked(external=held.external), issuers=keys.issuers(ctx), lists=statuses.for_rooms(ctx),
-        grace_s=statuses.GRACE_S, now=_now(ctx),
+        control=_of_point(held).id, claims=_of_point(held).asked(external=held.external), issuers=keys.issuers(ctx),
+        lists=statuses.for_rooms(ctx), grace_s=statuses.GRACE_S, now=_now(ctx),
     )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from egide.border.controls import COUNTRIES, Countries
 from egide.border.holding import ENROLMENT_S, Held, holding
 from egide.border.realm import FACILITATION
 from egide.border.room.messages import ChipRead, Compare, Compared, Issue, Issued, Looked, ReadChip, ReadZone
+from egide.border.token.claims import SPARE
 from egide.border.token.profile import CONFIGURATION
 from egide.kernel.act import Act, Ctx, Effect, Facts, Input, act
 from egide.kernel.errors import BadInput, Conflict, Text
@@ -247,7 +248,7 @@ def _controls(agreed: list[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """One token for each point that was agreed to, with the claims that it may ask for; and the spares, for any of them."""
     known = [points()[name] for name in agreed if name in points()]
     spare = tuple(name for name in CLAIMS if any(name in point.claims for point in known))
-    return (*((point.id, point.claims) for point in known), *(("spare", spare) for _ in range(SPARES)))
+    return (*((point.id, point.claims) for point in known), *((SPARE, spare) for _ in range(SPARES)))
 
 
 def _again() -> Conflict:

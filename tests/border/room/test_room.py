@@ -51,13 +51,20 @@ def authority() -> Authority:
 
 
 def admit(
-    room: Room, authority: Authority, token: Token, *, lists_at: int = NOW, nonce: str = "", client: str = CLIENT
+    room: Room,
+    authority: Authority,
+    token: Token,
+    *,
+    lists_at: int = NOW,
+    nonce: str = "",
+    client: str = CLIENT,
+    control: str = "security",
 ) -> Admit:
     ready = room.ready
     return Admit(
         answer=token.answer(ready.key, nonce or ready.nonce, ready.state, client, ASKED, NOW), realm="facilitation",
-        client=CLIENT, gate=authority.key, question=b"", response_uri=ANSWERS, claims=ASKED, issuers=(authority.key,),
-        lists=(authority.list_at(lists_at),), grace_s=1800, now=NOW,
+        client=CLIENT, gate=authority.key, question=b"", response_uri=ANSWERS, control=control, claims=ASKED,
+        issuers=(authority.key,), lists=(authority.list_at(lists_at),), grace_s=1800, now=NOW,
     )  # fmt: skip
 
 
@@ -74,6 +81,7 @@ async def test_what_does_not_count_is_told_in_one_word(room: Room, authority: Au
         (admit(room, authority, token, nonce="another"), "nonce"),
         (admit(room, authority, token, client="another gate"), "audience"),
         (admit(room, authority, stranger.token(NOW)), "issuer"),
+        (admit(room, authority, token, control="bag-drop"), "control"),
         (admit(room, authority, authority.token(NOW - 90_000)), "expired"),
         (admit(room, authority, token, lists_at=NOW - 7_000), "stale"),
     ):

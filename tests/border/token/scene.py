@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 )
 
 from egide.border.token.answer import seal
-from egide.border.token.claims import Claims
+from egide.border.token.claims import SPARE, Claims, controls
 from egide.border.token.container import document_hash
 from egide.border.token.profile import Issued, Slot, Terms, end, issue_batch, trusted
 from egide.border.token.question import Question, ask, read
@@ -38,6 +38,11 @@ TERMS = Terms(issuer=ISS, kid=kid_of(ISSUER.public_key()), status=URI, until=UNT
 CLIENT, NONCE = "x509_hash:gate", "n" * 43
 
 
+def named(control: str) -> str:
+    """What the token says: both spares say the same."""
+    return SPARE if control.startswith(SPARE) else control
+
+
 class Traveller:
     """Somebody with a document, six keys and six secrets, and the tokens made for them."""
 
@@ -46,13 +51,13 @@ class Traveller:
         self.secrets = {control: token_bytes(16) for control in PLAN}
         self.sod = token_bytes(900)
         self.said = Claims(flight=flight, doc_ok=True, nationality=nationality, name=name)
-        self.tokens = {each.control: each for each in self.issued()}
+        self.tokens = dict(zip(PLAN, self.issued(), strict=True))
 
     def slots(self) -> list[Slot]:
         places = draw_places(len(PLAN), SIZE, lambda _place: False)
         return [
             Slot(
-                control=control, claims=claims, holder=jwk_of(self.keys[control].public_key()), place=place, face_t=token_bytes(128),
+                control=named(control), claims=claims, holder=jwk_of(self.keys[control].public_key()), place=place, face_t=token_bytes(128),
                 doc_hash=document_hash(self.sod, self.secrets[control]),
             )
             for place, (control, claims) in zip(places, PLAN.items(), strict=True)
@@ -76,8 +81,9 @@ class Traveller:
         return seal(question, **said)
 
 
-def asked(control: str = "boarding") -> Asked:
-    return Asked(nonce=NONCE, audience=CLIENT, claims=PLAN[control])
+def asked(control: str = "boarding", at: str = "") -> Asked:
+    """What this control asks; `at`: the point where it is asked, its own unless told otherwise."""
+    return Asked(nonce=NONCE, audience=CLIENT, claims=PLAN[control], control=controls(at or named(control)))
 
 
 def verifiers(kid: str) -> EllipticCurvePublicKey | None:

@@ -46,6 +46,7 @@ from tests.border.token.scene import (
     Traveller,
     asked,
     lists,
+    named,
     questioned,
 )
 
@@ -63,7 +64,13 @@ def theirs(key: Any) -> JWK:
 def said(control: str) -> dict[str, Any]:
     """What a border token of theirs says."""
     token = ALIX.tokens[control]
-    return {"iss": ISS, "vct": VCT, "exp": UNTIL, "status": {"status_list": {"idx": token.place, "uri": URI}}}
+    return {
+        "iss": ISS,
+        "vct": VCT,
+        "exp": UNTIL,
+        "status": {"status_list": {"idx": token.place, "uri": URI}},
+        "control": control,
+    }
 
 
 def word(text: str, now: int = NOW, **how: Any) -> str:
@@ -86,6 +93,7 @@ def test_both_peers_take_each_of_our_tokens(control: str) -> None:
     )  # fmt: skip
     for told in (by_sd_jwt, by_openvc.claims):
         assert {name for name in told if name in PLAN["border"] + PLAN["spare-1"]} == set(PLAN[control])
+        assert told["control"] == named(control)
 
 
 def test_openvc_reads_the_form_for_pictures() -> None:
@@ -137,6 +145,7 @@ def test_we_refuse_what_the_reference_lets_by() -> None:
     past = int(time.time()) - 3600
     for change, expected in (
         ({"exp": past}, "expired"), ({"nbf": past + 90_000}, "too-early"), ({"vct": "urn:other:1"}, "vct"), ({"status": {}}, "status"),
+        ({"control": "security"}, "control"), ({"control": None}, "control"), ({"control": ["boarding"]}, "control"),
         ({"head": {"typ": "JWT"}}, "type"),
     ):  # fmt: skip
         text, now = by_sd_jwt(**change)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from openvc import jwe as peer
 from openvc.keys import P256KeyAgreementKey
 
+from egide.border.token.claims import controls
 from egide.border.token.online import asking, read, respond, sign
 from egide.border.token.profile import QUERY
 from egide.border.token.verify import verify_online
@@ -20,7 +21,7 @@ from egide.protocols.vapid import decoded
 from egide.protocols.wallet.errors import WalletError
 from egide.protocols.wallet.openid4vp import REQUEST_TYPE, Request, answered, encryption_key, public_jwk, request_claims
 from egide.protocols.wallet.sdjwt import MAX_AGE_S, SKEW_S, Asked
-from tests.border.token.scene import GATE, NONCE, NOW, PLAN, THIEF, TRUSTED, Traveller, lists, verifiers
+from tests.border.token.scene import GATE, NONCE, NOW, PLAN, THIEF, TRUSTED, Traveller, lists, named, verifiers
 
 CASES = settings(max_examples=int(os.environ.get("EGIDE_FUZZ", "100")), deadline=None)
 PRIVATE = encryption_key()
@@ -30,7 +31,7 @@ ALIX = Traveller()
 
 def asked(control: str = "boarding") -> Request:
     return asking(
-        PLAN[control], GATE.public_key(), name="Porte 12 — Gate 12", response_uri="https://gate.example/answer", nonce=NONCE,
+        PLAN[control], GATE.public_key(), control=named(control), name="Porte 12 — Gate 12", response_uri="https://gate.example/answer", nonce=NONCE,
         state="s" * 43, encryption=public_jwk(PRIVATE),
     )  # fmt: skip
 
@@ -47,7 +48,8 @@ def test_the_whole_way(control: str) -> None:
     assert (seen.client, seen.name, seen.claims, seen.nonce) == (KID, "Porte 12 — Gate 12", PLAN[control], NONCE)
     text = ALIX.shown(control, shown=seen.claims, nonce=seen.nonce, audience=seen.client)
     given_ = answered(respond(seen, text, ALIX.secrets[control]), asked(control), PRIVATE)
-    expected = Asked(nonce=NONCE, audience=KID, claims=PLAN[control])
+    assert seen.control == controls(named(control))
+    expected = Asked(nonce=NONCE, audience=KID, claims=PLAN[control], control=seen.control)
     found = verify_online(given_.presentation, expected, [TRUSTED], lists(), NOW, decoded(given_.secret))
     assert found.beyond == ()
     assert (found.claims.name is None) == (control != "border")
@@ -76,12 +78,15 @@ def test_a_request_asks_one_border_token_for_its_claims_and_an_encrypted_answer(
         return compact({"typ": REQUEST_TYPE, "kid": KID}, request_claims(asked(), NOW) | change, local(GATE))
 
     query = request_claims(asked(), NOW)["dcql_query"]["credentials"][0]
+    for_boarding = query["claims"][-1]
+    assert for_boarding == {"path": ["control"], "values": ["boarding", "spare"]}
     assert word(signed({"client_id": "other"})) == word(signed({"aud": "other"})) == "malformed"
     assert word(signed({"response_mode": "direct_post"})) == "encryption"
     for credentials, expected in (
         ([query, query], "malformed"), ([], "malformed"), ([query | {"format": "mso_mdoc"}], "vct"),
-        ([query | {"meta": {"vct_values": ["urn:eudi:pid:1"]}}], "vct"), ([query | {"claims": [{"path": ["age"]}]}], "claim"),
-        ([query | {"claims": []}], "claim"), ([query | {"claims": [{"path": ["name", "x"]}]}], "malformed"),
+        ([query | {"meta": {"vct_values": ["urn:eudi:pid:1"]}}], "vct"), ([query | {"claims": [{"path": ["age"]}, for_boarding]}], "claim"),
+        ([query | {"claims": []}], "control"), ([query | {"claims": [{"path": ["flight"]}]}], "control"),
+        ([query | {"claims": [for_boarding]}], "claim"), ([query | {"claims": [{"path": ["name", "x"]}]}], "malformed"),
     ):  # fmt: skip
         assert word(signed({"dcql_query": {"credentials": credentials}})) == expected, credentials
     for jwks in ({}, {"keys": []}, {"keys": [public_jwk(PRIVATE)] * 2}):

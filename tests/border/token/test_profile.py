@@ -30,7 +30,7 @@ from egide.protocols.sdjwt.present import names
 from egide.protocols.sdjwt.signing import local
 from egide.protocols.vapid import decoded, encoded
 from egide.protocols.wallet.errors import WalletError
-from tests.border.token.scene import ISS, ISSUER, NOW, OTHER, PLAN, TERMS, TRUSTED, UNTIL, URI, Traveller
+from tests.border.token.scene import ISS, ISSUER, NOW, OTHER, PLAN, TERMS, TRUSTED, UNTIL, URI, Traveller, named
 
 SHORTEST = 6  # bytes; shorter ones are shared by chance
 
@@ -115,10 +115,10 @@ def test_a_token_says_what_its_control_asks_and_does_not_tell_by_its_size_which(
         assert set(names(issued.credential)) == set(PLAN[control])
         body = msgspec.json.decode(decoded(issued.credential.split(".")[1]))
         assert len(body["_sd"]) == DIGESTS
-        assert body.keys() == {"iss", "vct", "exp", "cnf", "status", "_sd", "_sd_alg"}
-        assert (body["iss"], body["exp"]) == (ISS, UNTIL)
+        assert body.keys() == {"iss", "vct", "exp", "cnf", "status", "control", "_sd", "_sd_alg"}
+        assert (body["iss"], body["exp"], body["control"]) == (ISS, UNTIL, named(control))
         told, issuer = read_cwt(issued.cwt, [TRUSTED])
-        assert set(told.claims) == set(PLAN[control])
+        assert (set(told.claims), told.control) == (set(PLAN[control]), named(control))
         assert (told.issuer, told.until, told.status, told.place, issuer.name) == (
             ISS,
             UNTIL,
@@ -164,7 +164,7 @@ def test_what_must_be_a_tokens_alone_is_not_issued_twice(alix: Traveller) -> Non
     assert "1 to 16" in refused()
     assert "1 to 16" in refused(*slots * 3)
     for change in (
-        {"face_t": None}, {"face_t": b"x"}, {"claims": ("seat",)},
+        {"face_t": None}, {"face_t": b"x"}, {"claims": ("seat",)}, {"control": ""}, {"control": "Gate 12"}, {"control": "x" * 33},
         {"holder": msgspec.structs.replace(slots[3].holder, crv="P-384")}, {"doc_hash": b"x", "claims": ("doc_hash",)},
     ):  # fmt: skip
         assert "another form" in refused(msgspec.structs.replace(slots[3], **change)), change
@@ -225,7 +225,7 @@ def test_a_cwt_is_its_issuers_or_nobodys(alix: Traveller) -> None:
     for change, expected in (
         ({11: "urn:other:1"}, "vct"), ({4: None}, "malformed"), ({4: "soon"}, "malformed"), ({8: None}, "malformed"),
         ({8: {1: {1: 2}}}, "algorithm"), ({65_535: {}}, "malformed"), ({-65_537: {99: 1}}, "claim"), ({-65_537: {2: 5}}, "claim"),
-        ({7: b"id"}, "malformed"), ({4: True}, "malformed"),
+        ({7: b"id"}, "malformed"), ({-65_538: None}, "malformed"), ({-65_538: 2}, "malformed"), ({4: True}, "malformed"),
     ):  # fmt: skip
         assert word(signed(change), [TRUSTED]) == expected, change
     assert word(b"", [TRUSTED]) == "malformed"

@@ -62,8 +62,9 @@ def word(call: Callable[[], Any]) -> str:
 
 
 def online(text: str, control: str = "boarding", **how: Any) -> Any:
+    wanted = asked(control, how.pop("at", ""))
     said = {"issuers": [TRUSTED], "status": LISTS, "now": NOW, "secret": ALIX.secrets[control]} | how
-    return verify_online(text, asked(control), **said)
+    return verify_online(text, wanted, **said)
 
 
 def test_a_gate_learns_what_it_asked_and_no_more() -> None:
@@ -77,7 +78,7 @@ def test_a_gate_learns_what_it_asked_and_no_more() -> None:
 
 def test_what_was_shown_beyond_is_dropped_and_said() -> None:
     text = ALIX.shown("border")
-    found = verify_online(text, msgspec.structs.replace(asked(), claims=("doc_ok",)), [TRUSTED], LISTS, NOW)
+    found = verify_online(text, msgspec.structs.replace(asked("border"), claims=("doc_ok",)), [TRUSTED], LISTS, NOW)
     assert found.beyond == ("doc_hash", "face_t", "name", "nationality")
     assert (found.claims.name, found.claims.face_t) == (None, None)
 
@@ -179,7 +180,7 @@ def test_offline_each_thing_wrong_has_a_word() -> None:
     assert word(lambda: offline(sealed={"token": ALIX.tokens["spare-2"].cwt})) == "holder"
     assert (
         word(lambda: offline(sealed={"token": ALIX.tokens["security"].cwt, "signer": local(ALIX.keys["security"])}))
-        == "claim"
+        == "control"
     )
     assert word(lambda: offline(sealed={"secret": b""})) == "claim"
     assert word(lambda: offline(sealed={"token": ALIX.issued(TERMS, OTHER)[3].cwt})) == "signature"
@@ -198,6 +199,28 @@ def test_offline_what_was_shown_beyond_is_dropped_and_said() -> None:
     found = offline(asked=questioned(claims=("flight",)))
     assert found.beyond == ("doc_ok", "face_t")
     assert (found.claims.face_t, found.claims.doc_ok) == (None, None)
+
+
+def test_a_token_is_for_one_control_though_it_says_all_that_another_asks() -> None:
+    """Security and bag drop ask for the same: the flight."""
+    security = {"token": ALIX.tokens["security"].cwt, "signer": local(ALIX.keys["security"]), "secret": b""}
+    assert word(lambda: offline("bag-drop", sealed=security)) == "control"
+    assert word(lambda: online(ALIX.shown("security"), "security", at="bag-drop", secret=b"")) == "control"
+    assert online(ALIX.shown("security"), "security", secret=b"").claims.flight == "AF 1234"
+    nowhere = msgspec.structs.replace(asked("security"), control=())
+    assert word(lambda: verify_online(ALIX.shown("security"), nowhere, [TRUSTED], LISTS, NOW)) == "control"
+
+
+@pytest.mark.parametrize("point", ["bag-drop", "security", "boarding"])
+def test_a_spare_is_for_any_control_whose_claims_it_holds(point: str) -> None:
+    spare = {
+        "token": ALIX.tokens["spare-2"].cwt,
+        "signer": local(ALIX.keys["spare-2"]),
+        "secret": ALIX.secrets["spare-2"],
+    }
+    assert offline(point, sealed=spare).claims.flight == "AF 1234"
+    assert online(ALIX.shown("spare-2"), "spare-2", at=point).claims.flight == "AF 1234"
+    assert word(lambda: offline("border", sealed=spare)) == "claim"
 
 
 def test_a_proof_is_for_one_question_of_one_gate() -> None:

@@ -131,6 +131,24 @@ def test_each_thing_that_does_not_hold_has_a_reason_of_its_own() -> None:
     assert why(shown(shown=("name",))) == "claim"
 
 
+def test_which_control_a_credential_is_for_is_read_where_its_issuer_signed_it() -> None:
+    """What the holder could show or keep, or another value in the place of a name, says nothing of it."""
+    here = msgspec.structs.replace(ASKED, control=("security", "spare"))
+    for named in ("security", "spare"):
+        assert verified(shown(issued(control=named)), [TRUSTED], here, NOW).beyond == ()
+    disclosable = issue(
+        {"vct": VCT, "iss": ISS, "exp": NOW + 3600}, {"flight": "AF 1234", "control": "security"},
+        jwk_of(HOLDER.public_key()), local(AUTHORITY), kid=KID,
+    )  # fmt: skip
+    for text in (
+        shown(), shown(issued(control="bag-drop")), shown(issued(control=["security"])), shown(issued(control=None)),
+        shown(disclosable, shown=("flight", "control")),
+    ):  # fmt: skip
+        with pytest.raises(WalletError) as caught:
+            verified(text, [TRUSTED], here, NOW)
+        assert caught.value.why == "control"
+
+
 def test_what_was_shown_and_not_asked_for_is_named_and_dropped() -> None:
     found = verified(shown(shown=("flight", "name")), [TRUSTED], ASKED, NOW)
     assert (found.claims, found.beyond) == ({"flight": "AF 1234"}, ("name",))

@@ -69,6 +69,7 @@ const WHYS: Record<string, Text> = {
   replayed: { fr: 'Ce jeton a déjà servi.', en: 'This token was already used.' },
   nonce: { fr: 'La réponse est celle d’un autre contrôle.', en: 'The answer is of another control.' },
   audience: { fr: 'La réponse est pour une autre porte.', en: 'The answer is for another gate.' },
+  control: { fr: 'Le jeton est pour un autre contrôle.', en: 'The token is for another control.' },
   holder: { fr: 'Le téléphone ne prouve pas qu’il tient ce jeton.', en: 'The phone does not prove that it holds this token.' },
   issuer: { fr: 'L’émetteur n’est pas sur la liste de confiance.', en: 'The issuer is not on the trust list.' },
   signature: { fr: 'La signature du jeton ne tient pas.', en: 'The token’s signature does not hold.' },

@@ -12,6 +12,7 @@ from joserfc.jwk import ECKey
 from egide.border.room.messages import Admit, Admitted, IssuerKey, StatusToken
 from egide.border.room.published import superseded
 from egide.border.token import question
+from egide.border.token.claims import controls
 from egide.border.token.profile import QUERY, VCT, trusted
 from egide.border.token.single_use import mark
 from egide.border.token.verify import Holder, verify_offline, verify_online
@@ -47,7 +48,7 @@ def _from_network(
         claims=message.claims, query=QUERY,
     )  # fmt: skip
     answer = answered(message.answer, request, private)
-    asked = Asked(nonce=nonce, audience=message.client, claims=message.claims)
+    asked = Asked(nonce=nonce, audience=message.client, claims=message.claims, control=controls(message.control))
     return verify_online(answer.presentation, asked, issuers, lists, message.now, _bytes(answer.secret))
 
 

@@ -52,6 +52,7 @@ class Admit(msgspec.Struct, frozen=True, tag="admit"):
     gate: IssuerKey  # its key
     response_uri: str
     question: bytes  # what the gate's picture asked; b"" where the answer came over the network
+    control: str  # the point at which it is shown: a token for another one does not count
     claims: tuple[str, ...]
     issuers: tuple[IssuerKey, ...]
     lists: tuple[StatusToken, ...]

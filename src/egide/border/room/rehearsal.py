@@ -41,8 +41,8 @@ def rehearse(private: ECKey, public: dict[str, str]) -> None:
     statuses = StatusList(1, 8).token(URI, sign, NOW, ttl=60, life=60, kid=kid)
     key = IssuerKey(kid, jwk.x, jwk.y)
     message = Admit(
-        answer=answer, realm="", client=CLIENT, gate=key, response_uri="", question=b"", claims=(CLAIM,), issuers=(key,),
-        lists=(StatusToken(URI, kid, statuses),), grace_s=60, now=NOW,
+        answer=answer, realm="", client=CLIENT, gate=key, response_uri="", question=b"", control=CLIENT, claims=(CLAIM,),
+        issuers=(key,), lists=(StatusToken(URI, kid, statuses),), grace_s=60, now=NOW,
     )  # fmt: skip
     own = public_of(Jwk("EC", "P-256", public["x"], public["y"]))
     picture = question.ask(CLIENT, (CLAIM,), authority.public_key(), sign, own, NOW)

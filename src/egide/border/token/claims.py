@@ -1,5 +1,8 @@
 """What a border token can say, in its two forms: names in JSON (SD-JWT VC), numbers in CBOR (CWT).
 
+Every token says in the clear which control it is for: the name of the point, or that it is a spare, for any control whose claims
+it holds. All travellers’ tokens for a control say the same there.
+
 A gate gets the claims it asked for and no other. What comes from a token was signed by a trusted issuer and is checked all the
 same: these values go into pages, comparisons and an officer's screen.
 """
@@ -26,6 +29,8 @@ BYTES = {"journey_id": JOURNEY_BYTES, "face_t": TEMPLATE_BYTES, "doc_hash": DIGE
 NEEDS_SECRET = frozenset({"face_t", "doc_hash"})  # worth nothing without what only the wallet holds
 FLIGHT = re.compile(r"[A-Z0-9]{2}[A-Z]? ?[0-9]{1,4}[A-Z]?")  # IATA Resolution 762: designator, number, suffix
 NATIONALITY = re.compile(r"[A-Z]{1,3}")  # ICAO 9303-3 §5; Germany is D
+CONTROL = re.compile(r"[a-z][a-z0-9-]{0,31}")  # a control point's name, as in border/points
+SPARE = "spare"  # in place of one: a token for a control that must be made again
 MAX_NAME = 80  # characters; an MRZ has 39 at most (ICAO 9303-4)
 
 
@@ -69,6 +74,11 @@ def _holds(name: str, value: Any) -> bool:
             return isinstance(value, bool)
         case _:
             return False
+
+
+def controls(control: str) -> tuple[str, str]:
+    """What a token may say where this control asks for it: the control's name, or that it is a spare."""
+    return control, SPARE
 
 
 def to_json(claims: Claims, names: Collection[str]) -> dict[str, Any]:

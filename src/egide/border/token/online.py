@@ -2,7 +2,8 @@
 
 A gate is known by its key on the consortium's trust list, and by nothing else: its client id is its kid without a prefix, a
 client registered beforehand (§5.9.2), and the trust list is the register. There are no certificates to run out at the gate, and
-taking a key off the list closes it everywhere. The request asks by DCQL for exactly the claims of the control point.
+taking a key off the list closes it everywhere. The request asks by DCQL for exactly the claims of the control point, of a token
+that is for that point or spare: so any wallet knows which of its tokens to show.
 
 The wallet's side is here too, as the page of the wallet has it in JavaScript; what the gate reads of an answer is
 `protocols.wallet.openid4vp.answered`.
@@ -20,7 +21,7 @@ from joserfc import jwe
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
-from egide.border.token.claims import NAMES
+from egide.border.token.claims import NAMES, controls
 from egide.border.token.profile import QUERY, VCT
 from egide.border.token.question import Verifiers
 from egide.protocols.sdjwt.signing import Signer, compact, kid_of, verifying
@@ -39,6 +40,7 @@ class _Kinds(msgspec.Struct, frozen=True):
 
 class _Path(msgspec.Struct, frozen=True):
     path: tuple[str]
+    values: tuple[str, ...] = ()
 
 
 class _Credential(msgspec.Struct, frozen=True):
@@ -78,16 +80,17 @@ def asking(
     claims: Sequence[str],
     gate: EllipticCurvePublicKey,
     *,
+    control: str,
     name: str,
     response_uri: str,
     nonce: str,
     state: str,
     encryption: dict[str, Any],
 ) -> Request:
-    """A request for these claims of a border token; `encryption`: the key for this answer alone (`openid4vp.public_jwk`)."""
+    """A request for these claims of a token for this control; `encryption`: the key for its answer (`openid4vp.public_jwk`)."""
     return Request(
         client=kid_of(gate), name=name, response_uri=response_uri, nonce=nonce, state=state, vct=(VCT,), claims=tuple(claims),
-        query=QUERY, encryption=encryption,
+        control=controls(control), query=QUERY, encryption=encryption,
     )  # fmt: skip
 
 
@@ -99,7 +102,7 @@ def sign(request: Request, signer: Signer, now: int) -> str:
 def read(token: str, verifiers: Verifiers, now: int) -> Request:
     """The request of a gate on the trust list, for a wallet.
 
-    Raises `WalletError` (verifier, signature, expired, encryption, vct, claim, type, malformed, too-large).
+    Raises `WalletError` (verifier, signature, expired, encryption, vct, claim, control, type, malformed, too-large).
     """
     said = header(token, REQUEST_TYPE)
     key = verifiers(said.kid) if said.kid else None
@@ -115,13 +118,16 @@ def read(token: str, verifiers: Verifiers, now: int) -> Request:
     asked = told.dcql_query.credentials[0]
     if asked.format != FORMAT or asked.meta.vct_values != (VCT,):
         raise WalletError("vct", "a request for another kind of credential")
-    claims = tuple(each.path[0] for each in asked.claims)
+    claims = tuple(each.path[0] for each in asked.claims if each.path != ("control",))
+    control = next((each.values for each in asked.claims if each.path == ("control",)), ())
+    if not control:
+        raise WalletError("control", "a request that does not say for which control")
     if not set(claims) <= set(NAMES) or not claims:
         raise WalletError("claim", "a request for what no border token says")
     jwk = told.client_metadata.jwks.keys[0]
     return Request(
         client=told.client_id, name=told.client_metadata.client_name, response_uri=told.response_uri, nonce=told.nonce,
-        state=told.state, vct=(VCT,), claims=claims, query=asked.id, encryption=msgspec.to_builtins(jwk),
+        state=told.state, vct=(VCT,), claims=claims, control=control, query=asked.id, encryption=msgspec.to_builtins(jwk),
     )  # fmt: skip
 
 

@@ -2,14 +2,15 @@
 
 Each token has a key, salts, a place in the status list, a template, a document digest and a journey pseudonym of its own; what
 all travellers of a flight share (issuer, kind, end, address of the list) is the same for all. It holds the claims that its
-control asks, and decoys up to one number, so that a token does not tell by its size where it is for. It has no date of issue: the
-batch would be known by its second.
+control asks, and says which control that is, for a gate must refuse a token that was meant for another; the spares say `spare`.
+Decoys fill up to one number, so that a spare does not tell by its size what its traveller agreed to. There is no date of issue:
+the batch would be known by its second.
 
 The form for the network is an SD-JWT VC; the form for a picture is a CWT (RFC 8392) in a COSE_Sign1 over the same claims:
 
-    {1: iss, 4: exp, 8: {1: key}, 11: vct, 65535: {"status_list": {"idx", "uri"}}, -65537: {label: claim}}
+    {1: iss, 4: exp, 8: {1: key}, 11: vct, 65535: {"status_list": {"idx", "uri"}}, -65537: {label: claim}, -65538: control}
 
-1, 4, 8: RFC 8392 and 8747; 65535: Token Status List; -65537: private use; 11 for `vct` is by this profile.
+1, 4, 8: RFC 8392 and 8747; 65535: Token Status List; -65537 and -65538: private use; 11 for `vct` is by this profile.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any, NamedTuple
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
-from egide.border.token.claims import JOURNEY_BYTES, NAMES, Claims, checked, from_cbor, to_cbor, to_json
+from egide.border.token.claims import CONTROL, JOURNEY_BYTES, NAMES, Claims, checked, from_cbor, to_cbor, to_json
 from egide.kernel.errors import BadInput, Text
 from egide.protocols import cose
 from egide.protocols.sdjwt.issue import issue
@@ -40,7 +41,7 @@ DIGESTS = 8  # in every SD-JWT, decoys included; there are seven claims
 MAX_BATCH = 16  # tokens: four controls and two spares are six
 AFTER_S = 86_400  # s that a token outlives the departure: a delay, a night
 HOUR_S = 3600
-ISS, EXP, CNF, CLAIM_VCT, STATUS, PRIVATE = 1, 4, 8, 11, 65_535, -65_537  # labels of the CWT
+ISS, EXP, CNF, CLAIM_VCT, STATUS, PRIVATE, FOR = 1, 4, 8, 11, 65_535, -65_537, -65_538  # labels of the CWT
 COSE_KEY = 1  # RFC 8747 §3.2
 LEVEL = 4  # of `protocols/wallet`: the document was read and the face compared
 
@@ -57,7 +58,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
 class Slot(msgspec.Struct, frozen=True, kw_only=True):
     """One token to be made: for which control, of which claims, for which key; what is of this token alone."""
 
-    control: str
+    control: str  # the point's name, or claims.SPARE
     claims: tuple[str, ...]
     holder: Jwk
     place: int  # in the status list
@@ -88,6 +89,7 @@ class Cwt(NamedTuple):
     place: int
     status: str
     claims: dict[str, Any]
+    control: str
 
 
 def end(departure: int) -> int:
@@ -173,8 +175,10 @@ def _of_slot(traveller: Claims, slot: Slot, journey: bytes) -> Claims:
 def _issued(terms: Terms, claims: Claims, slot: Slot, signer: Signer, draw: Callable[[int], bytes]) -> Issued:
     if unknown := set(slot.claims) - set(NAMES):
         raise WalletError("claim", f"no claims of a border token: {len(unknown)}")
+    if not CONTROL.fullmatch(slot.control):
+        raise WalletError("claim", "no name of a control")
     reference = {"status_list": {"idx": slot.place, "uri": terms.status}}
-    visible = {"iss": terms.issuer, "vct": VCT, "exp": terms.until, "status": reference}
+    visible = {"iss": terms.issuer, "vct": VCT, "exp": terms.until, "status": reference, "control": slot.control}
     shown = to_json(claims, slot.claims)
     credential = issue(visible, shown, slot.holder, signer, kid=terms.kid, decoys=DIGESTS - len(shown), draw=draw)
     body = {
@@ -184,6 +188,7 @@ def _issued(terms: Terms, claims: Claims, slot: Slot, signer: Signer, draw: Call
         CLAIM_VCT: VCT,
         STATUS: reference,
         PRIVATE: to_cbor(claims, slot.claims),
+        FOR: slot.control,
     }
     cwt = cose.sign1(cose.encode(body), signer, FOR_TOKEN, kid=decoded(terms.kid))
     return Issued(control=slot.control, credential=credential, cwt=cwt, place=slot.place)
@@ -193,9 +198,9 @@ def _told(body: Any) -> Cwt:
     match body:
         case {
             1: str(iss), 4: int(exp), 8: {1: key}, 11: str(vct), 65_535: {"status_list": {"idx": int(place), "uri": str(uri)}},
-            -65_537: dict(said),
-        } if len(body) == 6 and not isinstance(exp, bool) and not isinstance(place, bool):  # fmt: skip
-            return Cwt(iss, exp, cose.key_of(key), vct, place, uri, from_cbor(said))
+            -65_537: dict(said), -65_538: str(control),
+        } if len(body) == 7 and not isinstance(exp, bool) and not isinstance(place, bool):  # fmt: skip
+            return Cwt(iss, exp, cose.key_of(key), vct, place, uri, from_cbor(said), control)
         case _:
             raise WalletError("malformed", "not the claims of a border token")
 

@@ -1,8 +1,8 @@
 """What a gate learns of who stands before it: the claims it asked for, proved — or one word why not.
 
 Online it is an SD-JWT VC with key binding (`protocols/wallet`), offline a CWT sealed to the gate's question; both end in the same
-`Holder`. The order of the checks is the same: who issued it, its time, who holds it and for whom, the claims, the status. Whether
-the token was used before is asked last, by `single_use`, for that writes.
+`Holder`. The order of the checks is the same: who issued it, its time, who holds it and for whom, the control it is for, the
+claims, the status. Whether the token was used before is asked last, by `single_use`, for that writes.
 
 More than was asked for is dropped and named (`beyond`): the traveller is not sent away for a wallet's mistake, and the gate has
 nothing of it.
@@ -17,7 +17,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from egide.border.token.answer import check_proof, unseal
-from egide.border.token.claims import Claims, checked, from_json, need_secret
+from egide.border.token.claims import Claims, checked, controls, from_json, need_secret
 from egide.border.token.profile import read_cwt
 from egide.border.token.question import Question
 from egide.protocols.sdjwt.freshness import Freshness
@@ -54,6 +54,8 @@ def verify_online(
     text: str, asked: Asked, issuers: Sequence[Issuer], status: Status, now: int, secret: bytes = b""
 ) -> Holder:
     """A presentation; `secret`: what came beside it in the encrypted answer, `now` in s since 1970. Raises `WalletError`."""
+    if not asked.control:
+        raise WalletError("control", "a gate that does not say which control it is")
     found = verified(text, issuers, asked, now)
     if found.status is None:
         raise WalletError("status", "a token that cannot be revoked is none of a border")
@@ -80,6 +82,8 @@ def verify_offline(
     if told.until + SKEW_S <= now:
         raise WalletError("expired", "a credential that has expired")
     check_proof(given, question, told.holder)
+    if told.control not in controls(question.control):
+        raise WalletError("control", "a token for another control")
     if missing := [name for name in question.claims if name not in told.claims]:
         raise WalletError("claim", f"not disclosed: {', '.join(missing)}")
     claims = checked({name: told.claims[name] for name in question.claims})

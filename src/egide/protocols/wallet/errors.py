@@ -25,6 +25,7 @@ Why = Literal[
     "hash",  # the binding is over another presentation
     "level",  # a credential that is worth less than was asked for
     "claim",  # what was asked for is not in it
+    "control",  # it is for another control than the one it was shown at
     "revoked",
     "status",  # whether it is revoked could not be learnt
     "stale",  # the status list is too old to say, and no newer one could be had

@@ -59,6 +59,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     mode: Mode = "direct_post.jwt"
     encryption: dict[str, Any] | None = None  # the public key that the answer is encrypted to, as a JWK
     claims: tuple[str, ...] = CLAIMS  # of the credential, asked for and nothing else
+    control: tuple[str, ...] = ()  # one of which its `control` must say: a wallet that holds several knows which
     query: str = QUERY
 
 
@@ -76,14 +77,14 @@ def client_id(prefix: str, certificate: x509.Certificate, host: str) -> str:
     return f"x509_san_dns:{host}"
 
 
-def dcql(vct: Sequence[str], claims: Sequence[str] = CLAIMS, query: str = QUERY) -> dict[str, Any]:
-    """The question (§6): one credential of these kinds, these of its claims."""
-    asked = {
-        "id": query,
-        "format": FORMAT,
-        "meta": {"vct_values": list(vct)},
-        "claims": [{"path": [name]} for name in claims],
-    }
+def dcql(
+    vct: Sequence[str], claims: Sequence[str] = CLAIMS, query: str = QUERY, control: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The question (§6): one credential of these kinds, these of its claims; for one of these controls, where any is named."""
+    paths: list[dict[str, Any]] = [{"path": [name]} for name in claims]
+    if control:
+        paths.append({"path": ["control"], "values": list(control)})
+    asked = {"id": query, "format": FORMAT, "meta": {"vct_values": list(vct)}, "claims": paths}
     return {"credentials": [asked]}
 
 
@@ -113,7 +114,7 @@ def request_claims(request: Request, now: int) -> dict[str, Any]:
         "response_uri": request.response_uri,
         "nonce": request.nonce,
         "state": request.state,
-        "dcql_query": dcql(request.vct, request.claims, request.query),
+        "dcql_query": dcql(request.vct, request.claims, request.query, request.control),
         "client_metadata": metadata(request),
     }
 

@@ -72,6 +72,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     nonce: str
     audience: str  # our client id
     claims: tuple[str, ...]
+    control: tuple[str, ...] = ()  # what `control` must say, one of these, in the clear; none: it is not looked at
 
 
 class _Confirmation(msgspec.Struct, frozen=True):
@@ -116,6 +117,9 @@ def verified(text: str, issuers: Sequence[Issuer], asked: Asked, now: int) -> Cr
         raise WalletError("algorithm", "disclosures hashed in a way that is not accepted")
     claims = Opening(disclosures, hashed).claims(body)
     _check_binding(binding, told.cnf.jwk, asked, _digest(hashed, text[: len(text) - len(binding)]), now)
+    # As it was signed: what a wallet could leave out, or choose among, would say nothing.
+    if asked.control and body.get("control") not in asked.control:
+        raise WalletError("control", "a credential for another control")
     missing = [name for name in asked.claims if claims.get(name) in (None, "")]
     if missing:
         raise WalletError("claim", f"not disclosed: {', '.join(missing)}")
