@@ -97,6 +97,7 @@ class Opened(msgspec.Struct):
 class Answer(Input):
     """What came, sealed to the room: the wallet's answer, the gate's frames, the chip's files. None is kept, not even sealed."""
 
+    held: ClassVar[str] = "control"
     unkept: ClassVar[frozenset[str]] = frozenset({"answer", "frames", "chip"})
 
     control: str
@@ -118,6 +119,8 @@ class Presented(msgspec.Struct):
 
 class Leaving(Input):
     """Which control, and why; `officer`: a person is wanted, else it is over."""
+
+    held: ClassVar[str] = "control"
 
     control: str
     officer: bool

@@ -56,12 +56,15 @@ class Opened(msgspec.Struct):
 class EnrolmentRef(Input):
     """An enrolment, by the code of its offer: who has it joins it."""
 
+    held: ClassVar[str] = "enrolment"
+
     enrolment: str
 
 
 class ZonePicture(Input):
     """A picture of the document's zone, sealed to the room, and the page's key (a JWK) to which the answer is sealed."""
 
+    held: ClassVar[str] = "enrolment"
     unkept: ClassVar[frozenset[str]] = frozenset({"picture"})
 
     enrolment: str
@@ -78,6 +81,7 @@ class ZoneRead(msgspec.Struct):
 class ChipGiven(Input):
     """The files of a chip, sealed to the room."""
 
+    held: ClassVar[str] = "enrolment"
     unkept: ClassVar[frozenset[str]] = frozenset({"chip"})
 
     enrolment: str
@@ -101,6 +105,7 @@ class DocumentRead(msgspec.Struct):
 class Wanted(Input):
     """Frames of who stands there, and what the wallet sealed for the room (room/issuing.py `Asking`)."""
 
+    held: ClassVar[str] = "enrolment"
     unkept: ClassVar[frozenset[str]] = frozenset({"sealed", "frames"})
 
     enrolment: str

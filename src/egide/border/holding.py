@@ -1,6 +1,7 @@
 """The controls and enrolments that are going on: in memory, each with its room, for a minute or two; nowhere else.
 
-A control belongs to the process that opened it: a gate holds one live connection, so its questions come to the same one. What
+A control belongs to the process that opened it, and its id begins with that process: what is asked of it at another process of
+this machine is passed on (gateways/neighbours.py), and who waits for an officer is on every process's list (elsewhere.py). What
 ends, ends its room: by its outcome, by its time, or with the platform.
 """
 
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from egide.border.control_points import Point
+from egide.border.elsewhere import Elsewhere, Waiting
 from egide.border.realm import Of
 from egide.border.room.messages import Admitted, ChipRead, Kind
 from egide.border.room.parent import Room, Rooms
@@ -52,17 +54,23 @@ class Held:
 class Holding:
     """What goes on in this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, kernel: Kernel) -> None:
+        self._process = kernel.process
+        self._elsewhere = Elsewhere(kernel, self._waiting, self._push)
         self.rooms = Rooms()
         self._held: dict[str, Held] = {}
         self._ends: dict[str, asyncio.TimerHandle] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._followers: dict[str, set[Any]] = {}  # by realm: officers' live connections
 
+    def start(self) -> None:
+        """Hears of the cases of other processes, and tells them ours."""
+        self._elsewhere.start()
+
     async def open(self, of: Of, kind: Kind, seconds: float, **about: Any) -> Held:
         """A new one in a warm room. Raises `TooMany`, `Unavailable`."""
         room = await self.rooms.take(kind)
-        held = Held(id=new_secret(), of=of, room=room, **about)
+        held = Held(id=f"{self._process}-{new_secret()}", of=of, room=room, **about)
         self._held[held.id] = held
         self.keep(held, seconds)
         return held
@@ -74,8 +82,13 @@ class Holding:
         self._ends[held.id] = asyncio.get_running_loop().call_later(seconds, self.end, held)
 
     def find(self, of: Of, id_: str) -> Held:
-        """One of this realm. Raises `NotFound`: over, or of somebody else."""
+        """One of this realm. Raises `NotFound`: over, of somebody else, or of a process to which nothing could be passed on."""
         held = self._held.get(id_)
+        if held is None and not id_.startswith(f"{self._process}-"):
+            raise NotFound(
+                Text("Ce contrôle est terminé, ou il est à une autre machine.", "This control is over, or another machine has it."),
+                Text("Recommencez à cette porte, ou prenez la voie égale.", "Start again at this gate, or take the equal lane."),
+            )  # fmt: skip
         if held is None or held.of is not of or held.room.closed:
             raise NotFound(
                 Text("Ce contrôle est terminé.", "This control is over."),
@@ -105,13 +118,29 @@ class Holding:
 
     def changed(self, of: Of) -> None:
         """The list of cases did."""
-        for channel in tuple(self._followers.get(of.realm, ())):
-            channel.push({"push": "border.cases", "realm": of.realm})
+        self._push(of.realm)
+        self._elsewhere.tell()
+
+    def _push(self, realm: str) -> None:
+        for channel in tuple(self._followers.get(realm, ())):
+            channel.push({"push": "border.cases", "realm": realm})
 
     def cases(self, of: Of) -> list[Held]:
         """Those for which an officer of this realm is wanted, the longest waiting first."""
         mine = [held for held in self._held.values() if held.of is of and held.case_at]
         return sorted(mine, key=lambda held: held.case_at)
+
+    def waiting(self, of: Of) -> list[Waiting]:
+        """The cases of this realm at every process, the longest waiting first."""
+        mine = [each for each in self._waiting() if each.realm == of.realm]
+        return sorted([*mine, *self._elsewhere.of(of.realm)], key=lambda each: each.at)
+
+    def _waiting(self) -> list[Waiting]:
+        return [
+            Waiting(held.of.realm, held.id, held.point.id if held.point is not None else "", held.case_at, held.why)
+            for held in self._held.values()
+            if held.case_at
+        ]
 
     def of_consent(self, consent: str) -> list[Held]:
         """The enrolments under way for a consent."""
@@ -131,6 +160,7 @@ class Holding:
 
     async def close(self) -> None:
         """Ends all."""
+        self._elsewhere.stop()
         for held in tuple(self._held.values()):
             self.end(held)
         await asyncio.gather(*self._ending)

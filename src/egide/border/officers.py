@@ -10,7 +10,7 @@ Sources: GDPR 22; directive 2016/680, 11; AI Act 14; Schengen Borders Code 14(2)
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import msgspec
 
@@ -51,6 +51,8 @@ class Cases(msgspec.Struct):
 class Looking(Input):
     """Which case, the tablet's public key (a JWK, drawn for it), and whether the officer has the document in hand."""
 
+    held: ClassVar[str] = "case"
+
     case: str
     tablet: dict[str, str]
     document_in_hand: bool
@@ -64,6 +66,8 @@ class Shown(msgspec.Struct):
 
 class Deciding(Input):
     """The decision in one of two words, and why; whether the officer has the document in hand."""
+
+    held: ClassVar[str] = "case"
 
     case: str
     word: Word
@@ -83,10 +87,7 @@ class NoInput(Input):
 
 
 def _list(of: Of, ctx: Ctx, _given: NoInput) -> Effect:
-    waiting = [
-        Case(held.id, held.point.id if held.point is not None else "", iso(held.case_at), held.why)
-        for held in holding(ctx.kernel).cases(of)
-    ]
+    waiting = [Case(each.id, each.point, iso(each.at), each.why) for each in holding(ctx.kernel).waiting(of)]
 
     def after(_receipt: Any) -> None:
         if ctx.channel is not None:

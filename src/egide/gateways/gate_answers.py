@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from egide.border.holding import holding
+from egide.gateways.neighbours import Neighbours
 from egide.kernel.door import Kernel
 from egide.kernel.errors import BadInput, EgideError, NotFound, Text, TooLarge
 from egide.kernel.told import problem
@@ -39,18 +40,34 @@ class GateAnswers:
 
     async def request(self, request: Request) -> Response:
         """The signed request; 404 once the control is over."""
-        found = holding(self._kernel).request(request.path_params["control"])
+        control = request.path_params["control"]
+        try:
+            passed = await self._elsewhere(control, request, b"")
+        except EgideError as error:
+            return _told(error)
+        if passed is not None:
+            return passed
+        found = holding(self._kernel).request(control)
         return _told(_over()) if found is None else Response(found, media_type=REQUEST_TYPE, headers=NO_STORE)
 
     async def answer(self, request: Request) -> Response:
         """Takes an answer to the gate that waits for it."""
         try:
-            text = await _read(request)
-            if not holding(self._kernel).answered(request.path_params["control"], text):
+            control, text = request.path_params["control"], await _read(request)
+            passed = await self._elsewhere(control, request, text.encode())
+            if passed is not None:
+                return passed
+            if not holding(self._kernel).answered(control, text):
                 raise _over()
         except EgideError as error:
             return _told(error)
         return JSONResponse({}, headers=NO_STORE)
+
+    async def _elsewhere(self, control: str, request: Request, body: bytes) -> Response | None:
+        """The answer of the process that has the control, where it is another one of this machine."""
+        neighbours: Neighbours | None = self._kernel.things.get("neighbours")
+        passed = await neighbours.pass_on(control, request.scope, body) if neighbours is not None else None
+        return None if passed is None else Response(passed.body, passed.status, NO_STORE, passed.media_type)
 
 
 async def _read(request: Request) -> str:

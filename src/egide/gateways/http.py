@@ -56,7 +56,7 @@ from egide.gateways.hearing_pages import HearingPages
 from egide.gateways.kiosk_reader import Reader
 from egide.gateways.live import Live
 from egide.gateways.metrics import Page
-from egide.gateways.neighbours import Neighbours
+from egide.gateways.neighbours import Answered, Neighbours
 from egide.gateways.notice_page import NoticePages
 from egide.gateways.nowhere import nowhere, used
 from egide.gateways.openapi import document
@@ -66,6 +66,7 @@ from egide.gateways.rights_page import RightsPages
 from egide.gateways.routing import Routes
 from egide.gateways.service_pages import ServicePages
 from egide.gateways.step_pages import StepPages
+from egide.kernel.act import Act
 from egide.kernel.clock import iso
 from egide.kernel.door import Kernel
 from egide.kernel.errors import BadInput, EgideError, NotFound, Text, TooLarge
@@ -86,6 +87,12 @@ mimetypes.add_type("application/manifest+json", ".webmanifest")
 mimetypes.add_type("text/javascript", ".mjs")  # Debian's table lacks it and workers refuse anything else
 
 _encode = msgspec.json.Encoder().encode
+
+
+@cache
+def _names(field: str) -> msgspec.json.Decoder[Any]:
+    """Reads this one field of a body, and nothing else of it."""
+    return msgspec.json.Decoder(msgspec.defstruct("Named", [(field, str)]))
 
 
 class Doorkeeper:
@@ -163,6 +170,10 @@ class Acts:
                 raise NotFound(Text("Un acte se demande par POST.", "An act is asked for by POST."))
             act = self._kernel.act_of(name)
             body = await _read(receive, act.max_bytes if act is not None else 0)
+            passed = await self._elsewhere(act, scope, body)
+            if passed is not None:
+                await self._send(send, passed.status, passed.body, [])
+                return
             principal = self._doorkeeper.principal(scope, changing=True)
             address = "" if principal.id else _address(scope)
             outcome = await self._kernel.perform(name, body, principal, address=address)
@@ -178,12 +189,26 @@ class Acts:
                 extra = _cookie(outcome.effect.set_cookie)
         except EgideError as error:
             status, answer = error.status, dict(problem(error, name))
-        payload = _encode(answer)
+        await self._send(send, status, _encode(answer), extra)
+
+    async def _send(self, send: Send, status: int, payload: bytes, extra: list[tuple[bytes, bytes]]) -> None:
         await send({
             "type": "http.response.start", "status": status,
             "headers": [*self._headers, (b"content-length", str(len(payload)).encode()), *extra],
         })  # fmt: skip
         await send({"type": "http.response.body", "body": payload})
+
+    async def _elsewhere(self, act: Act | None, scope: Scope, body: bytes) -> Answered | None:
+        """The answer of another process, where that one alone has in memory what the act is about."""
+        neighbours: Neighbours | None = self._kernel.things.get("neighbours")
+        field = getattr(act.input, "held", "") if act is not None else ""
+        if neighbours is None or not field:
+            return None
+        try:
+            id_: str = getattr(_names(field).decode(body), field)
+        except msgspec.DecodeError:
+            return None  # what it is will be said here
+        return await neighbours.pass_on(id_, scope, body)
 
 
 def _cookie(given: tuple[str, int]) -> list[tuple[bytes, bytes]]:

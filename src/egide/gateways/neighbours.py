@@ -2,7 +2,8 @@
 
 Asked there: a file that another process has prepared (an address given by one may be opened at any, because the machine
 spreads connections), what is served where, and to make room for a newer process (upgrade), which takes over the listening
-socket itself (SCM_RIGHTS, unix(7)), so that no connection waiting in it is lost.
+socket itself (SCM_RIGHTS, unix(7)), so that no connection waiting in it is lost. And a request for what another process alone has
+in memory is passed on to it as it came, with what says who asks: that process decides, as if it had been asked itself.
 """
 
 from __future__ import annotations
@@ -12,26 +13,41 @@ import json
 import os
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from egide.kernel.door import Kernel
-from egide.kernel.errors import EgideError, NotFound, Text
+from egide.kernel.errors import EgideError, NotFound, Text, Unavailable
 
 FOLDER = "run"
+Application = Callable[..., Awaitable[None]]  # ASGI 3.0
 MAX_LINE = 4096  # bytes of a question or a first line of an answer
 MAX_BLOCK = 1 << 24  # bytes of one block of a file
+PASSED_S = 60.0  # s that another process may take over a request: a room's twenty, three times
+PASSED = frozenset({b"cookie", b"origin", b"authorization", b"sec-fetch-site", b"content-type", b"accept-language"})
+MAX_PASSED = 1 << 26  # bytes of a request or an answer that is passed on: as http.py takes
 PATIENCE_S = 5.0  # s a neighbour has to answer
 _size = struct.Struct("!I")  # before each block of a file; 0 ends it, so that a file cut short is told from a whole one
+
+
+class Answered(NamedTuple):
+    """What another process answered to a request that was passed on."""
+
+    status: int
+    media_type: str
+    body: bytes
 
 
 class Neighbours:
     """This process's socket, and how to ask at the others'."""
 
-    def __init__(self, kernel: Kernel, drain: Callable[[], None], listener: socket.socket) -> None:
+    def __init__(
+        self, kernel: Kernel, drain: Callable[[], None], listener: socket.socket, application: Application
+    ) -> None:
         self._kernel = kernel
+        self._application = application
         self._drain = drain
         self._listener = listener
         folder = kernel.settings.folder / FOLDER
@@ -87,6 +103,52 @@ class Neighbours:
 
         return told, content()
 
+    async def pass_on(self, id_: str, scope: MutableMapping[str, Any], body: bytes) -> Answered | None:
+        """The answer of the process that has this in memory; None where it is this one, or none of this machine.
+
+        Raises `Unavailable` where that process took the request and did not answer it.
+        """
+        process = id_.partition("-")[0]
+        if process == self._kernel.process or not (process.isascii() and process.isalnum()) or len(process) > 32:
+            return None
+        try:
+            reader, writer = await asyncio.open_unix_connection(_path(self._folder, process))
+        except OSError:
+            return None
+        try:
+            writer.write(b'{"request": true}\n')
+            for block in (json.dumps(_head(scope)).encode(), body):
+                writer.write(_size.pack(len(block)) + block)
+            await writer.drain()
+            told = json.loads(await asyncio.wait_for(_block(reader), PASSED_S))
+            return Answered(told["status"], told["type"], await asyncio.wait_for(_block(reader), PASSED_S))
+        except (OSError, ValueError, KeyError, EOFError, TimeoutError) as error:
+            raise Unavailable(
+                Text("La réponse n’est pas venue : on ne sait pas si c’est fait.", "No answer came: whether it was done is not known."),
+                Text("Regardez avant de recommencer.", "Look before you try again."),
+            ) from error  # fmt: skip
+        finally:
+            writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """A request that a neighbour passes on, answered by the application as if it had come here."""
+        head, body = json.loads(await _block(reader)), await _block(reader)
+        told, parts = {"status": 500, "type": ""}, [b""]
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                kinds = [value for name, value in message["headers"] if name == b"content-type"]
+                told.update(status=message["status"], type=kinds[0].decode("latin-1") if kinds else "")
+            else:
+                parts.append(message.get("body", b""))
+
+        await self._application(_scope(head), receive, send)
+        for block in (json.dumps(told).encode(), b"".join(parts)):
+            writer.write(_size.pack(len(block)) + block)
+
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             line = await asyncio.wait_for(reader.readline(), PATIENCE_S)
@@ -102,8 +164,10 @@ class Neighbours:
                 self._lend(writer)
             elif "download" in asked:
                 await self._offer(asked, writer)
+            elif asked.get("request"):
+                await self._serve(reader, writer)
             await writer.drain()
-        except (OSError, ValueError, TimeoutError, EgideError):
+        except (OSError, EOFError, ValueError, TimeoutError, EgideError):
             pass  # a neighbour that went away or speaks otherwise; a file that cannot be read breaks off there as well
         finally:
             writer.close()
@@ -197,6 +261,30 @@ def _sockets(folder: int) -> list[str]:
 def _path(folder: int, process: str) -> str:
     """A Unix socket's path holds 107 bytes; a data folder may lie deeper, so it is named by its descriptor."""
     return f"/proc/self/fd/{folder}/{process}.sock"
+
+
+async def _block(reader: asyncio.StreamReader) -> bytes:
+    """Raises `IncompleteReadError`, `ValueError`."""
+    size = _size.unpack(await reader.readexactly(_size.size))[0]
+    if size > MAX_PASSED:
+        raise ValueError("more than any request has")
+    return await reader.readexactly(size)
+
+
+def _head(scope: MutableMapping[str, Any]) -> dict[str, Any]:
+    """Of a request what its decision needs: the address asked, who asks, from where."""
+    headers = [[name.decode("latin-1"), value.decode("latin-1")] for name, value in scope["headers"] if name in PASSED]
+    return {"method": scope["method"], "path": scope["path"], "headers": headers, "client": scope.get("client")}
+
+
+def _scope(head: dict[str, Any]) -> dict[str, Any]:
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in head["headers"]]
+    client = head["client"]
+    return {
+        "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1", "scheme": "http",
+        "method": head["method"], "path": head["path"], "raw_path": head["path"].encode(), "query_string": b"", "root_path": "",
+        "headers": headers, "client": tuple(client) if client else None, "server": None, "state": {},
+    }  # fmt: skip
 
 
 def _gone() -> NotFound:

@@ -84,7 +84,7 @@ async def serving(
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # ours below: they also stop the kernel
     over, leaving = stop or asyncio.Event(), asyncio.Event()
     wire = await asyncio.to_thread(_listener, settings, listener, before)
-    neighbours = Neighbours(kernel, leaving.set, wire)
+    neighbours = Neighbours(kernel, leaving.set, wire, application)
     ports = TakPorts(kernel)
     _heed(over, leaving if listener is not None else None)
     task = asyncio.create_task(server.serve(sockets=[wire]))

@@ -41,9 +41,12 @@ class Input(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     A field named `purpose` says for which of its activity's purposes the act is asked (GDPR 5(1)(b)), unless the input says
     with `says_purpose = False` that its own `purpose` is about something else. Fields named in `unkept` never enter the ledger,
     not even sealed, not even in a refusal: what must not be known at all (where an officer is off duty) must not be kept either.
+    `held` is the field that names what one process alone has in memory, by an id that begins with that process (`<process>-…`):
+    asked for over HTTP at another one, the act is passed on to it.
     """
 
     says_purpose: ClassVar[bool] = True
+    held: ClassVar[str] = ""
     unkept: ClassVar[frozenset[str]] = frozenset()
 
 
