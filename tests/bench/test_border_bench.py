@@ -152,8 +152,14 @@ def test_people_are_the_same_each_time_and_take_what_is_stated():
     assert (offered == again.offer()).all()
     assert float(offered.mean()) == pytest.approx(border_people.OFFER_S, rel=0.03)
     assert float(offered.min()) > 0
-    moved, chip = people.challenge(), people.chip()
-    assert float(moved.min()) > (border_people.FIRST_MS + border_people.BETWEEN_MS) / 1000
+    moved, chip = people.challenge(0.01), people.chip()
+    least = border_people.READY_S + (border_people.FIRST_MS + border_people.PAUSE_MS) / 1000 + border_people.ROUND_S
+    assert float(moved.min()) > least
+    followed = 2 * (border_people.FOLLOW_S + border_people.MOVE_S + border_people.FRAME_S / 2)
+    assert float(moved.mean()) > followed + least, "nobody is quicker than what is stated"
+    slow = border_people.People(4000)
+    slow.offer()
+    assert float(slow.challenge(1.0).mean()) > float(moved.mean()) + 1, "a room that is slow is waited for"
     assert border_people.OPENING_S < float(chip.min()) < float(chip.max()) < 5
 
 

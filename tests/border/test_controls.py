@@ -5,21 +5,25 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import select
 
 from egide.border import clerk, holding, realm, statuses, tables
 from egide.border.ledger.model import Role, StatusDigest
 from egide.border.room.messages import StatusToken
+from egide.border.room.sealed import sealed
 from egide.border.token import question
 from egide.border.token.answer import seal
+from egide.exercise import csca, travel_document
 from egide.kernel import tables as kernel_tables
 from egide.kernel.errors import NotFound
 from egide.protocols.sdjwt.signing import public_of
 from egide.protocols.vapid import decoded, encoded
 from egide.protocols.wallet.tokens import Jwk
-from tests.border.airport import Airport
-from tests.border.traveller import Tablet, frame
+from tests.border.airport import Airport, of_point
+from tests.border.kiosk import SELF, picture
+from tests.border.traveller import Tablet, Token, frame
 from tests.world import Terminal
 
 pytestmark = pytest.mark.anyio
@@ -78,7 +82,7 @@ async def test_the_request_says_who_asks_for_what_and_that_nothing_is_kept(airpo
     assert opened["basis"]["says"]["en"] == "A carrier checks who holds the travel document."
     signed = json.loads(decoded(opened["request"].split(".")[1]))
     assert signed["egide_border"]["legal_basis"] == opened["legal_basis"], "the record keeps the identifier"
-    assert opened["challenge"]
+    assert len(opened["challenge"]) == 1, "the second movement is nobody’s to know before it is asked for"
 
 
 async def test_a_wallet_without_a_network_answers_the_gates_picture(airport: Airport) -> None:
@@ -89,9 +93,9 @@ async def test_a_wallet_without_a_network_answers_the_gates_picture(airport: Air
     }
     asked = question.read(decoded(opened["picture"]), trusted.get, airport.clock.now_us() // 1_000_000)
     token = wallet.tokens["bag-drop"]
-    sealed = encoded(seal(asked, token.issued.cwt, token.secret, token.sign))
+    shown = encoded(seal(asked, token.issued.cwt, token.secret, token.sign))
     found = await airport.act(
-        "officer", "border.control.present", control=opened["control"], answer=sealed, offline=True
+        "officer", "border.control.present", control=opened["control"], answer=shown, offline=True
     )
     assert found["result"] == "pass"
 
@@ -276,6 +280,67 @@ async def test_at_the_border_no_machine_refuses_and_without_the_document_the_law
     assert await airport.refused("officer", "border.police.officer.decide", **through) == ["SBC-8-2"]
     await airport.act("officer", "border.police.officer.decide", **through | {"document_in_hand": True})
     await airport.act("officer", "border.police.officer.decide", **word | {"word": "second-line"})
+
+
+def frames(opened: dict[str, Any], *times: int) -> list[str]:
+    return [frame(picture(SELF), opened["key"], at_ms) for at_ms in times]
+
+
+async def watched(airport: Airport, point: str, opened: dict[str, Any], token: Token, *times: int) -> dict[str, Any]:
+    name, answer = of_point(point).name("control.watch"), airport.answer(token, opened)
+    given = {"control": opened["control"], "answer": answer, "frames": frames(opened, *times)}
+    found: dict[str, Any] = await airport.act("officer", name, **given)
+    return found
+
+
+async def test_the_room_watches_movements_as_they_are_made_and_judges_all_of_them(airport: Airport) -> None:
+    wallet, opened = await airport.traveller(), await airport.opened("boarding", external=True)
+    ((first, at_ms),) = opened["challenge"]
+    for begin in range(0, at_ms + 1500, 1000):
+        said = await watched(airport, "boarding", opened, wallet.tokens["boarding"], *range(begin, begin + 1000, 200))
+        assert said == {"move": first, "at_ms": at_ms, "over": False}
+    late = await watched(airport, "boarding", opened, wallet.tokens["boarding"], at_ms + 2600)
+    assert late["over"]
+    presented = await airport.present("boarding", wallet.tokens["boarding"], opened)
+    assert (presented["result"], presented["why"]) == ("unsure", "still")
+    again = await watched(airport, "boarding", opened, wallet.tokens["boarding"], 0)
+    assert not again["over"], "another attempt"
+
+
+async def test_frames_that_nobody_watched_count_for_nothing_where_movements_are_asked_for(airport: Airport) -> None:
+    wallet, opened = await airport.traveller(), await airport.opened("boarding", external=True)
+    shown = frames(opened, *range(0, 5000, 200))
+    presented = await airport.present("boarding", wallet.tokens["boarding"], opened, frames=shown)
+    assert (presented["result"], presented["why"]) == ("unsure", "few")
+
+
+async def test_no_movement_is_watched_before_the_token_counts(airport: Airport) -> None:
+    wallet, opened = await airport.traveller(), await airport.opened("boarding", external=True)
+    other = (await airport.traveller()).tokens["boarding"]
+    given = {"control": opened["control"], "answer": airport.answer(other, opened)[:-9], "frames": frames(opened, 0)}
+    said = await airport.act("officer", "border.control.watch", **given)
+    assert said["over"]
+    await airport.ask("border.consent.withdraw", consent=wallet.consent, secret=wallet.secret)
+    given["answer"] = airport.answer(wallet.tokens["boarding"], opened)
+    assert await airport.refused("officer", "border.control.watch", **given) == ["GDPR-7-3-explicit"]
+    within = await airport.opened("boarding", external=False)
+    token = (await airport.traveller()).tokens["boarding"]
+    assert (await watched(airport, "boarding", within, token))["over"], "no face is looked at here"
+
+
+async def test_a_document_that_is_read_while_movements_are_watched_is_still_the_tokens_own_or_not(
+    airport: Airport,
+) -> None:
+    wallet, opened = await airport.traveller(), await airport.opened("border", external=True)
+    token = wallet.tokens["border"]
+    assert not (await watched(airport, "border", opened, token, 0))["over"], "the chip is being read"
+    name, answer = "border.police.control.present", airport.answer(token, opened)
+    assert await airport.refused("officer", name, control=opened["control"], answer=answer) == ["SBC-8-2"]
+    country = csca.Authority(airport.now())
+    chip = travel_document.files(country.signer(types=("P",)), airport.now(), picture(SELF))
+    files = {name: encoded(data) for name, data in chip.items()}
+    found = await airport.present("border", token, opened, chip=sealed(msgspec.json.encode(files), opened["key"]))
+    assert (found["result"], found["why"]) == ("officer", "document")
 
 
 async def test_the_realms_do_not_meet(airport: Airport) -> None:

@@ -28,8 +28,8 @@ from egide.border.face.aligning import align
 from egide.border.face.models import browser_detector
 from egide.border.face.template import protect
 from egide.border.face.yunet import YuNet
-from egide.border.room.comparing import frames
 from egide.border.room.issuing import Asking
+from egide.border.room.opening import frames
 from egide.border.room.sealed import opened
 from egide.border.token import qr
 from egide.border.token.profile import CONFIGURATION, trusted

@@ -1,6 +1,8 @@
 """A control: the gate asks, the traveller's wallet answers, a room looks, and a word comes out.
 
     open      the law is asked, a warm room is taken; the gate shows its signed request and its picture
+    watch     the token is admitted, then frames of the movements go to the room as they are taken: it says which movement is
+              asked for now, and when nothing more needs to be seen. Whose face it is, nobody asks yet
     present   the sealed answer and frames go to the room. First the token alone; then the law, which knows whether it was
               revoked; then the face, where a text asks for it at this point
     reject    the traveller or the gate wants a person, or walks away
@@ -17,6 +19,7 @@ Sources: GDPR 5(1)(c), 9, 22; EDPB Opinion 11/2024; Schengen Borders Code 8, 8a,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -29,7 +32,7 @@ from egide.border.basis import BasisTold, identifier, in_words
 from egide.border.control_points import Basis, Point
 from egide.border.holding import CASE_S, CONTROL_S, Held, holding
 from egide.border.realm import BOTH, Of, control_facts, count
-from egide.border.room.messages import Admit, Admitted, ChipRead, Compare, Compared, IssuerKey, ReadChip
+from egide.border.room.messages import Admit, Admitted, ChipRead, Compare, Compared, IssuerKey, ReadChip, Watch, Watched
 from egide.border.token import question
 from egide.border.token.claims import controls
 from egide.border.token.profile import QUERY, VCT
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
 
 GATES = ("gate", "officer")  # roles: a gate's own account, or the officer who holds it
 TRIES = 2  # then the officer
+MAX_WATCHED = 8 * 1024 * 1024  # bytes: a sealed answer, the frames of two seconds
 MAX_PRESENTED = 20 * 1024 * 1024  # bytes: a sealed answer, six seconds of frames, a chip's files
 OFFICER_AT_ONCE = frozenset({"stale", "status", "document"})  # nothing is known against the traveller
 COUNTRIES = "border-countries"  # among the kernel's things: the States' certificates (`Countries`)
@@ -74,7 +78,8 @@ class Asking(Input):
 class Opened(msgspec.Struct):
     """What the gate shows and needs: the request for a wallet with a network, the picture for one without, the key for frames.
 
-    `face`: whether frames are asked for, how many; `challenge`: movements and when they are asked for (ms). `life_s`: s.
+    `face`: whether frames are asked for, how many; `challenge`: the first movement and when it is asked for
+    (ms); the room asks for the other (`watch`). `life_s`: s.
     """  # fmt: skip
 
     control: str
@@ -94,17 +99,32 @@ class Opened(msgspec.Struct):
     life_s: int
 
 
-class Answer(Input):
-    """What came, sealed to the room: the wallet's answer, the gate's frames, the chip's files. None is kept, not even sealed."""
+class Shown(Input):
+    """What came, sealed to the room: the wallet's answer, the gate's frames. None is kept, not even sealed."""
 
     held: ClassVar[str] = "control"
-    unkept: ClassVar[frozenset[str]] = frozenset({"answer", "frames", "chip"})
+    unkept: ClassVar[frozenset[str]] = frozenset({"answer", "frames"})
 
     control: str
     answer: str
     offline: bool = False  # the answer is what the wallet's picture held, in base64url
     frames: list[str] = []
+
+
+class Answer(Shown):
+    """The whole of it, with the chip's files; frames where no movements are asked for, else they were watched."""
+
+    unkept: ClassVar[frozenset[str]] = frozenset({"answer", "frames", "chip"})
+
     chip: str = ""
+
+
+class Asked(msgspec.Struct):
+    """The movement that is asked for, from when on (ms since the challenge was shown); `over`: present what there is."""
+
+    move: str
+    at_ms: int
+    over: bool
 
 
 class Presented(msgspec.Struct):
@@ -159,7 +179,7 @@ async def _open(of: Of, ctx: Ctx, given: Asking) -> Effect:
         control=held.id, request=held.request, picture=encoded(held.question),
         key=ready.key, title=point.title, purpose=point.purpose, claims=list(claims), legal_basis=identifier(_basis(held)),
         basis=in_words(kernel.book, _basis(held)), equal=point.lanes.equal, face=looks, document=point.document, frames=face.frames if face else 0,
-        challenge=list(ready.challenge) if face and face.challenge else [], life_s=int(CONTROL_S),
+        challenge=list(ready.challenge[:1]) if face and face.challenge else [], life_s=int(CONTROL_S),
     )  # fmt: skip
     return Effect(opened)
 
@@ -206,23 +226,24 @@ def _of_point(held: Held) -> Point:
 # -- present ---------------------------------------------------------------------------------------------------------------
 
 
-async def _admit(of: Of, ctx: Ctx, given: Answer) -> None:
+async def _admit(of: Of, ctx: Ctx, given: Shown) -> None:
     """Before the law is asked: is the token one that counts, and the document the State's? No face is looked at here."""
     held = holding(ctx.kernel).find(of, given.control)
     if held.case_at or held.busy.locked():
         raise _busy()
     async with held.busy:
-        if given.chip and held.chip is None and _of_point(held).document:
+        if isinstance(given, Answer) and given.chip and held.chip is None and _of_point(held).document:
             countries: Countries = ctx.kernel.things.get(COUNTRIES, Countries())
             answer = await held.room.ask(ReadChip(given.chip, countries.csca, countries.crls, _now(ctx)))
             held.chip = answer if isinstance(answer, ChipRead) else None
+            held.admitted = None  # whether the token is this document's could not be asked before
         if held.admitted is None or held.admitted.why:
             found = await held.room.ask(_question(of, ctx, held, given))
             held.admitted = found if isinstance(found, Admitted) else None
             held.why = "" if held.admitted is None else held.admitted.why
 
 
-def _question(of: Of, ctx: Ctx, held: Held, given: Answer) -> Admit:
+def _question(of: Of, ctx: Ctx, held: Held, given: Shown) -> Admit:
     try:
         answer = decoded(given.answer) if given.offline else given.answer.encode("ascii")
     except ValueError as error:
@@ -236,19 +257,35 @@ def _question(of: Of, ctx: Ctx, held: Held, given: Answer) -> Admit:
     )  # fmt: skip
 
 
-def _present_facts(of: Of, ctx: Ctx, given: Answer) -> Facts:
+def _watch_facts(of: Of, ctx: Ctx, given: Shown) -> Facts:
+    """Of the document nothing is said: whether somebody is there is no check of who it is, and that is asked at `present`."""
     held = holding(ctx.kernel).find(of, given.control)
     registered = keys.registered(of, ctx, held.kid)
     found = control_facts(of, ctx, _of_point(held), external=held.external, registered=registered)
     revoked = held.admitted is not None and held.admitted.why == "revoked"
-    return found | {"consent_state": "withdrawn" if revoked else "given", "document_checked": held.chip is not None}
+    return found | {"consent_state": "withdrawn" if revoked else "given"}
 
 
-def _volatile(of: Of, ctx: Ctx, given: Answer) -> Facts:
+def _present_facts(of: Of, ctx: Ctx, given: Shown) -> Facts:
+    held = holding(ctx.kernel).find(of, given.control)
+    return _watch_facts(of, ctx, given) | {"document_checked": held.chip is not None}
+
+
+def _volatile(gather: Callable[[Of, Ctx, Shown], Facts], of: Of, ctx: Ctx, given: Shown) -> Facts:
     """What another act may change meanwhile: the lanes, the gate's key."""
-    found = _present_facts(of, ctx, given)
     asked = ctx.kernel.guard.required_facts(ctx.act.name)
-    return {name: value for name, value in found.items() if name in asked}
+    return {name: value for name, value in gather(of, ctx, given).items() if name in asked}
+
+
+async def _watch(of: Of, ctx: Ctx, given: Shown) -> Effect:
+    held = holding(ctx.kernel).find(of, given.control)
+    point, over = _of_point(held), Effect(Asked("", 0, over=True))
+    moving = point.looks(external=held.external) and point.face is not None and point.face.challenge
+    async with held.busy:
+        if not moving or _before_faces(of, ctx, held) is not None:
+            return over
+        answer = await held.room.ask(Watch(tuple(given.frames)))
+    return Effect(Asked(answer.move, answer.at_ms, answer.over)) if isinstance(answer, Watched) else over
 
 
 async def _present(of: Of, ctx: Ctx, given: Answer) -> Effect:
@@ -277,24 +314,32 @@ async def _present(of: Of, ctx: Ctx, given: Answer) -> Effect:
 
 async def _judged(of: Of, ctx: Ctx, held: Held, given: Answer) -> tuple[Result, str, tuple[str, ...]]:
     """(result, why, guidance) of what lies in the room."""
-    point, admitted = _of_point(held), held.admitted
-    if admitted is None or admitted.why:
-        why = admitted.why if admitted is not None else "unreadable"
-        return ("officer" if why in OFFICER_AT_ONCE else "refused"), why, ()
-    if held.chip is not None and held.chip.verdict != "proved":
-        return "officer", "chip", ()
-    spent = of.tables.spent
-    if ctx.db.execute(select(spent.c.mark).where(spent.c.mark == admitted.mark)).first() is not None:
-        return "refused", "replayed", ()
+    point, stopped = _of_point(held), _before_faces(of, ctx, held)
+    if stopped is not None:
+        return *stopped, ()
     if not point.looks(external=held.external) or point.face is None:
         return "pass", "", ()
     face = point.face
-    answer = await held.room.ask(Compare(tuple(given.frames), face.threshold, face.frames, face.challenge))
+    frames = () if face.challenge else tuple(given.frames)  # movements were watched as they were made
+    answer = await held.room.ask(Compare(frames, face.threshold, face.frames, face.challenge))
     if not isinstance(answer, Compared):
         return "officer", "unreadable", ()
     if answer.band == "match":
         return "pass", "", ()
     return "unsure", answer.why or answer.band, answer.guidance
+
+
+def _before_faces(of: Of, ctx: Ctx, held: Held) -> tuple[Result, str] | None:
+    """(result, why) where it ends with the token or the document: no face is looked at."""
+    admitted, spent = held.admitted, of.tables.spent
+    if admitted is None or admitted.why:
+        why = admitted.why if admitted is not None else "unreadable"
+        return ("officer" if why in OFFICER_AT_ONCE else "refused"), why
+    if held.chip is not None and held.chip.verdict != "proved":
+        return "officer", "chip"
+    if ctx.db.execute(select(spent.c.mark).where(spent.c.mark == admitted.mark)).first() is not None:
+        return "refused", "replayed"
+    return None
 
 
 def _passed(of: Of, ctx: Ctx, held: Held) -> Effect:
@@ -369,6 +414,7 @@ def _busy() -> Conflict:
 def acts(of: Of) -> tuple[Act, ...]:
     """The acts of this realm's gates."""
     common: dict[str, Any] = {"activity": of.activity, "roles": GATES, "duty": True}
+    looking: dict[str, Any] = {"verb": "consult", "groups": of.groups, "prepare": partial(_admit, of)}
     return (
         act(
             of.name("control.open"), verb="collect", groups=(*of.groups, "collection"), input=Asking, output=Opened, **common,
@@ -376,8 +422,13 @@ def acts(of: Of) -> tuple[Act, ...]:
             fr="Ouvrir un contrôle à une porte", en="Open a control at a gate",
         )(partial(_open, of)),
         act(
-            of.name("control.present"), verb="consult", groups=of.groups, input=Answer, output=Presented, **common,
-            prepare=partial(_admit, of), gather=partial(_present_facts, of), recheck=partial(_volatile, of),
+            of.name("control.watch"), input=Shown, output=Asked, **common, **looking,
+            gather=partial(_watch_facts, of), recheck=partial(_volatile, _watch_facts, of),
+            max_bytes=MAX_WATCHED, fr="Regarder des mouvements à une porte", en="Watch movements at a gate",
+        )(partial(_watch, of)),
+        act(
+            of.name("control.present"), input=Answer, output=Presented, **common, **looking,
+            gather=partial(_present_facts, of), recheck=partial(_volatile, _present_facts, of),
             max_bytes=MAX_PRESENTED, fr="Présenter un jeton à une porte", en="Present a token at a gate",
         )(partial(_present, of)),
         act(

@@ -10,7 +10,19 @@ import numpy as np
 import pytest
 
 from egide.border.face.engine import Face
-from egide.border.face.liveness import MOVES, Challenge, Liveness, Prompt, Seen, draw_challenge, judge, see, with_device
+from egide.border.face.liveness import (
+    MOVES,
+    WINDOW_MS,
+    Challenge,
+    Liveness,
+    Prompt,
+    Seen,
+    draw_challenge,
+    judge,
+    see,
+    seen_done,
+    with_device,
+)
 from egide.border.face.moire import moire
 from tests.border.face.drawn import at, landmarks, portrait
 
@@ -183,6 +195,106 @@ def test_each_other_way_to_fail_has_its_word():
     assert judge(challenge, NONCE, filmed(challenge, until=2600)).why == "still"
 
 
+def as_seen(first: str, second: str, person) -> tuple[Challenge, list[Seen], bool]:
+    """(as it was asked, what was seen, whether nothing more was awaited): the second is asked for once the first was seen."""
+    challenge, which, seen = asked(first, second).second_at(900 + WINDOW_MS), 0, []
+    for number, at_ms in enumerate(range(50, 8000, STEP_MS)):
+        if at_ms > challenge.prompts[which].at_ms + WINDOW_MS:
+            return challenge, seen, False
+        seen.append(Seen(at_ms, 1, person(challenge, which, at_ms), ME if number % 4 == 0 else None))
+        done = seen_done(challenge, seen, which)
+        if done is False or (done and which == 1):
+            return challenge, seen, bool(done)
+        if done:
+            which, challenge = 1, challenge.second_at(at_ms + challenge.pause_ms)
+    raise AssertionError("it does not end")
+
+
+def quick(challenge: Challenge, which: int, at_ms: int, *, late: int = 250) -> Face:
+    """Somebody who follows each prompt as soon as they see it, and looks straight again when the next one comes."""
+    pose = {"yaw": 2.0 * np.sin(at_ms / 300), "pitch": 1.5 * np.cos(at_ms / 400), "size": 1.0}
+    for prompt in challenge.prompts[: which + 1]:
+        share = float(
+            np.clip(min((at_ms - prompt.at_ms - late) / 500, (1300 + late + prompt.at_ms - at_ms) / 500), 0, 1)
+        )
+        for axis, far in PEAK[prompt.move].items():
+            pose[axis] += share * (far - (1.0 if axis == "size" else 0.0))
+    return landmarks(**pose)
+
+
+@pytest.mark.parametrize(("first", "second"), ALL)
+def test_who_is_quick_waits_for_no_clock_and_is_judged_over_every_frame(first, second):
+    challenge, seen, done = as_seen(first, second, quick)
+    assert done
+    assert judge(challenge, NONCE, seen) == Liveness(live=True)
+    assert seen[-1].at_ms < 3500, "a fixed clock asks for the second no sooner than that"
+
+
+def test_a_prompt_that_was_answered_before_it_was_asked_is_refused_at_its_new_time_too():
+    """A recording of the right movements goes on by itself: the second is under way when it is asked for."""
+
+    def film(first: str, second: str, at_ms: int) -> Face:
+        pose = {"yaw": 0.0, "pitch": 0.0, "size": 1.0}
+        share = {
+            first: np.clip(min((at_ms - 1050) / 500, (1900 - at_ms) / 300), 0, 1),
+            second: np.clip((at_ms - 1500) / 250, 0, 1),
+        }
+        for move, far in share.items():
+            for axis, most in PEAK[move].items():
+                pose[axis] += float(far) * (most - (1.0 if axis == "size" else 0.0))
+        return landmarks(**pose)
+
+    for first, second in ALL:
+        challenge, seen, done = as_seen(first, second, lambda _now, _which, at_ms, of=(first, second): film(*of, at_ms))
+        assert not done, (first, second)
+        assert judge(challenge, NONCE, seen).why == "early", (first, second)
+
+
+def test_a_movement_that_was_under_way_when_it_was_asked_for_is_early():
+    challenge = asked("left", "up").second_at(2970)  # between two frames
+
+    def begun(at_ms: int) -> Face:
+        pose = head(challenge, at_ms)
+        return landmarks(**pose | {"pitch": 16.0 if at_ms > 3200 else 10.0} if at_ms > 2900 else pose)
+
+    assert judge(challenge, NONCE, filmed(challenge, begun)).why == "early"
+
+
+def test_what_was_seen_early_is_not_awaited_any_longer():
+    early = as_seen("left", "up", lambda challenge, _which, at_ms: landmarks(**head(challenge, at_ms, late=-400)))
+    assert judge(early[0], NONCE, early[1]).why == "early"
+    assert early[1][-1].at_ms < 900 + WINDOW_MS
+    aside = as_seen("left", "up", lambda *_: landmarks(yaw=35))
+    assert judge(aside[0], NONCE, aside[1]).why == "aside"
+
+
+def test_who_does_nothing_is_still_after_the_whole_window():
+    challenge, seen, done = as_seen("left", "up", lambda *_: landmarks())
+    assert not done
+    assert judge(challenge, NONCE, seen).why == "still"
+    assert seen[-1].at_ms > 900 + WINDOW_MS - STEP_MS
+
+
+def test_a_photograph_gains_nothing_from_being_looked_at_as_it_comes():
+    draw = np.random.default_rng(4)
+    for first, second in ALL:
+        photograph = held(draw)
+        challenge, seen, done = as_seen(first, second, lambda _now, _which, at_ms, held=photograph: held(at_ms))
+        assert not (done and judge(challenge, NONCE, seen).live), (first, second)
+
+
+def test_another_face_for_the_second_movement_is_refused():
+    challenge, seen, done = as_seen("left", "up", quick)
+    other = np.eye(128, dtype=np.float32)[1]
+    swapped = [
+        each if each.embedding is None or each.at_ms < challenge.prompts[1].at_ms
+        else msgspec.structs.replace(each, embedding=other)
+        for each in seen
+    ]  # fmt: skip
+    assert done
+    assert judge(challenge, NONCE, swapped).why == "changed"
+
+
 def test_a_device_may_refuse_what_the_movements_showed_but_not_the_other_way_round():
     yes, no = Liveness(live=True, moire=0.5), Liveness(live=False, why="still")
     assert with_device(yes, device=False) == Liveness(live=False, why="device", moire=0.5)
@@ -199,6 +311,8 @@ def test_challenges_are_drawn_evenly_from_all_there_are_and_are_never_only_close
     assert all(500 <= each.prompts[0].at_ms < 1300 for each in drawn)
     assert all(1800 <= each.prompts[1].at_ms - each.prompts[0].at_ms < 2500 for each in drawn)
     assert max(each.end_ms for each in drawn) <= 6300
+    assert all(250 <= each.pause_ms < 700 for each in drawn)
+    assert len({each.pause_ms for each in drawn}) > 200, "nobody knows when the second will come"
     numbers = count()
     same = [draw_challenge(lambda size: next(numbers).to_bytes(size, "big")) for _ in range(2)]
     assert same[0] != same[1]  # nothing but the bytes decides

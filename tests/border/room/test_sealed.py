@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from joserfc.jwk import ECKey
 
 from egide.border.room import reading
-from egide.border.room.comparing import frames
 from egide.border.room.messages import ReadChip
+from egide.border.room.opening import frames
 from egide.border.room.sealed import MAX_SEALED, SealError, opened, sealed
 from egide.protocols.vapid import decoded, encoded
 from tests.border.traveller import frame

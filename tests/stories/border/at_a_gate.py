@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from io import BytesIO
 from urllib.parse import urlencode
 
@@ -12,6 +11,7 @@ from PIL import Image as Pillow
 from playwright.async_api import Page, Route, expect
 
 from egide.border.face.engine import Image
+from egide.border.holding import holding
 from egide.border.token import qr, question
 from egide.border.token.answer import seal
 from egide.protocols.sdjwt.signing import public_of
@@ -44,25 +44,18 @@ async def begin(
     await window.page.get_by_role("button", name=language).click()
 
 
-def drawn_at(gate: Window) -> list[set[str]]:
-    """From now on, the movements that each control of this gate asks for; a gate hears them over its live link."""
-    drawn: list[set[str]] = []
-
-    def heard(frame: str | bytes) -> None:
-        told = json.loads(frame)
-        if "challenge" in (told.get("result") or {}):
-            drawn.append({move for move, _ in told["result"]["challenge"]})
-
-    gate.page.on("websocket", lambda socket: socket.on("framereceived", heard))
-    return drawn
+def asked_for(airport: Airport) -> set[str]:
+    """The movements of the control that was opened last: its room knows both, the gate hears the second when it is asked for."""
+    last = list(holding(airport.kernel)._held.values())[-1]
+    return {move for move, _ in last.room.ready.challenge}
 
 
-async def begin_feasibly(window: Window, airport: Airport, point: str, drawn: list[set[str]]) -> None:
+async def begin_feasibly(window: Window, airport: Airport, point: str) -> None:
     """Outwards, until the gate asks for movements that a drawn face can do."""
     page, asks = window.page, window.page.locator("[data-step=code], [data-step=document]")
     await begin(window, airport, point, external=True)
     await expect(asks).to_be_visible()
-    while not drawn[-1] <= set(FOLLOWED):
+    while not asked_for(airport) <= set(FOLLOWED):
         await page.get_by_role("button", name="Quitter").click()
         await page.get_by_role("button", name="Français").click()
         await expect(asks).to_be_visible()

@@ -18,7 +18,7 @@ from playwright.async_api import Locator, expect
 from egide.border.face.engine import Image
 from tests.border.airport import Airport
 from tests.border.document.drawn import page as printed
-from tests.stories.border.at_a_gate import at, begin, begin_feasibly, drawn_at, feasible, follows
+from tests.stories.border.at_a_gate import at, begin, begin_feasibly, feasible, follows
 from tests.stories.border.filmed import Filmed
 from tests.stories.border.moving_face import face
 from tests.stories.conftest import Opener
@@ -173,9 +173,8 @@ async def test_a_journey_from_the_agreement_to_the_proof_that_nothing_is_left(
     await at_the_kiosk(kiosk, phone, camera)
     await enrolled(phone, kiosk, camera)
     gate = await screen("officer")
-    drawn = drawn_at(gate)
     for left, (point, looks) in zip((5, 4, 3, 2), CONTROLS, strict=True):
-        await begin_feasibly(gate, gates, point, drawn)
+        await begin_feasibly(gate, gates, point)
         await through(gate, phone, camera, point, looks=looks)
         await expect(phone.page.locator("[data-tokens]")).to_have_attribute("data-tokens", str(left))
     await phone.page.get_by_role("link", name="Qui a demandé quoi").click()

@@ -38,7 +38,7 @@ export interface Opened {
   face: boolean;
   document: boolean;
   frames: number;
-  /** Movements and when they are asked for, ms since the first frame. */
+  /** The first movement and when it is asked for, ms since the first frame; empty where none is. The room asks for the other. */
   challenge: [Move, number][];
   life_s: number;
 }
@@ -56,6 +56,13 @@ export interface Given {
   offline: boolean;
   frames: string[];
   chip: string;
+}
+
+/** The movement that is asked for, and from when on, ms since the first frame; `over`: nothing more needs to be seen. */
+export interface Asked {
+  move: Move;
+  at_ms: number;
+  over: boolean;
 }
 
 export interface TrustedKey {
@@ -81,6 +88,11 @@ export function invitation(open: Opened): string {
 
 export async function presented(realm: Realm, control: string, given: Given): Promise<Presented> {
   return (await act<Presented>(named(realm, 'control.present'), { control, ...given })).result;
+}
+
+/** More frames of the movements, as they were taken: the room says what it asks for now. */
+export async function watched(realm: Realm, control: string, { answer, offline }: Given, frames: string[]): Promise<Asked> {
+  return (await act<Asked>(named(realm, 'control.watch'), { control, answer, offline, frames })).result;
 }
 
 /** Why a control ends here: a person is wanted, the camera is gone, the token does not count; or the traveller left. */

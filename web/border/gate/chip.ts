@@ -5,11 +5,16 @@ import type { PublicKey } from '../shared/seal';
 /** Between two looks at the reader. */
 const EVERY_MS = 500;
 
-/** The chip's files, sealed; waits until a document lies there. @throws Error where `going` ends. */
-export async function chipRead(key: PublicKey, going: () => boolean): Promise<string> {
+/** Waits until a document lies there. @throws Error where `going` ends. */
+export async function laid(going: () => boolean): Promise<void> {
   while (going()) {
-    if ((await reader()).zone.length > 0) return readChip(key);
+    if ((await reader()).zone.length > 0) return;
     await new Promise((done) => setTimeout(done, EVERY_MS));
   }
   throw new Error('no document');
+}
+
+/** The chip's files, sealed. */
+export function chipRead(key: PublicKey): Promise<string> {
+  return readChip(key);
 }

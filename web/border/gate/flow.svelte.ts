@@ -3,6 +3,7 @@
  *
  *     languages → (document) → code → (face) → checking → pass | again | officer
  *
+ * The chip is read while the traveller goes on to the code and the face: the document stays where it lies.
  * Frames and the wallet's answer are sealed to the room of the control before they leave the page; nothing is kept here when the
  * next traveller comes. Why an officer is wanted is said to the officer, never on this screen.
  */
@@ -10,8 +11,8 @@ import { live } from '../../kit';
 import { base64url, fromBase64url, seal } from '../shared/seal';
 import { Camera } from '../shared/camera';
 import { scanned } from '../shared/codes';
-import { opened, presented, rejected, type Given, type Leaving, type Move, type Opened, type Place, type Presented } from './acts';
-import { chipRead } from './chip';
+import { opened, presented, rejected, watched, type Asked, type Given, type Leaving, type Move, type Opened, type Place, type Presented } from './acts';
+import { chipRead, laid } from './chip';
 
 export type Guidance = 'alone' | 'closer' | 'light' | 'turn' | 'still';
 
@@ -32,8 +33,9 @@ const SCAN_EVERY_MS = 120;
 const FRAME_EVERY_MS = 100;
 /** From the phone before the camera to the face: the arm goes down. */
 const READY_MS = 800;
-/** After the last movement was asked for: people turn their head within a second and a half (the room waits 2.5 s at most). */
-const LAST_MOVE_MS = 1700;
+/** The room ends the movements after 7 s at most; a gate whose camera gives no frame ends them itself. */
+const MOVEMENTS_MS = 9000;
+const MOVEMENTS = 2;
 const AGAIN_MS = 1800;
 const PASS_MS = 10_000;
 /** An officer's case lasts five minutes; the next traveller may begin before, by the button. */
@@ -41,6 +43,8 @@ const OFFICER_MS = 300_000;
 const CLOSED_MS = 8_000;
 /** A control that ends while its answer is under way is nobody's: it is left a little before. */
 const MARGIN_MS = 5_000;
+/** For each frame of a face that is not asked to move. */
+const STILL_FRAME_MS = 400;
 const GUIDANCE: readonly string[] = ['alone', 'closer', 'light', 'turn', 'still'] satisfies Guidance[];
 
 /** Somebody left, or the next traveller came: what was under way is nobody's. */
@@ -51,6 +55,8 @@ export class Flow {
   step = $state<Step>({ at: 'languages' });
   /** What the camera sees, for the traveller to see too; null while it rests. */
   stream = $state.raw<MediaStream | null>(null);
+  /** The chip is being read: the document stays on the reader. */
+  reading = $state(false);
   #camera = new Camera();
   #control: Opened | null = null;
   /** The control for which an officer was called; their decision comes over the live link. */
@@ -124,9 +130,12 @@ export class Flow {
     const ends = performance.now() + open.life_s * 1000 - MARGIN_MS;
     this.#timer = setTimeout(() => void this.leave(), open.life_s * 1000 - MARGIN_MS);
     const given: Given = { answer: '', offline: true, frames: [], chip: '' };
+    let chip: Promise<string> | null = null;
     if (open.document) {
       this.#show(round, { at: 'document', open });
-      given.chip = await chipRead(open.key, () => round === this.#round && performance.now() < ends);
+      await laid(() => round === this.#round && performance.now() < ends);
+      this.#still(round);
+      chip = this.#chip(round, open);
     }
     this.#show(round, { at: 'code', open });
     await this.#look();
@@ -134,8 +143,10 @@ export class Flow {
     given.offline = shown !== null;
     given.answer = shown ? base64url(shown) : this.#posted;
     for (;;) {
-      if (open.face) given.frames = await this.#face(round, open);
+      if (open.challenge.length > 0) await this.#movements(round, open, given);
+      else if (open.face) given.frames = await this.#face(round, open);
       this.#show(round, { at: 'checking', open });
+      if (chip) given.chip = await chip;
       const result = await presented(this.place.realm, open.control, given);
       this.#still(round);
       if (result.result !== 'unsure') return this.#finish(result);
@@ -174,21 +185,67 @@ export class Flow {
     }
   }
 
-  /** The frames of the face, each sealed to the room with the moment it was taken. */
+  /** Reads on beside what else is asked; a chip that cannot be read ends the control at once. */
+  #chip(round: number, open: Opened): Promise<string> {
+    this.reading = true;
+    const read = chipRead(open.key).finally(() => {
+      if (round === this.#round) this.reading = false;
+    });
+    read.catch(() => {
+      if (round === this.#round) void this.officer('refused');
+    });
+    return read;
+  }
+
+  /** The frames of the face where no movements are asked for, each sealed to the room with the moment it was taken. */
   async #face(round: number, open: Opened): Promise<string[]> {
-    const until = open.challenge.length > 0 ? Math.max(...open.challenge.map(([, at]) => at)) + LAST_MOVE_MS : open.frames * 400;
+    const until = open.frames * STILL_FRAME_MS;
+    const sealed: Promise<string>[] = [];
+    await this.#frames(round, open, (at, frame) => {
+      this.#show(round, { at: 'face', open, move: 'straight', done: at / until });
+      if (frame) sealed.push(frame);
+      return at <= until;
+    });
+    return Promise.all(sealed);
+  }
+
+  /** Two movements. The frames go to the room as they are taken; it asks for the second once it saw the first, and says when it is over. */
+  async #movements(round: number, open: Opened, given: Given): Promise<void> {
+    const [[first, first_at] = ['left' as const, 0]] = open.challenge;
+    let asked: Asked = { move: first, at_ms: first_at, over: false };
+    let failed: unknown = null;
+    const taken: Promise<string>[] = [];
+    let sending = false;
+    const send = async (): Promise<void> => {
+      const frames = await Promise.all(taken.splice(0));
+      const now = await watched(this.place.realm, open.control, given, frames);
+      asked = now.over ? { ...asked, over: true } : now;
+    };
+    await this.#frames(round, open, (at, frame) => {
+      if (failed) throw failed;
+      const due = at >= asked.at_ms;
+      const done = asked.at_ms === first_at ? 0 : 1 / MOVEMENTS;
+      this.#show(round, { at: 'face', open, move: due ? asked.move : 'straight', done });
+      if (frame) taken.push(frame);
+      // Before a movement is asked for there is nothing to be seen: its frames go with the first after it.
+      if (due && !sending) {
+        sending = true;
+        void send().catch((error: unknown) => (failed = error)).finally(() => (sending = false));
+      }
+      return !asked.over && at <= MOVEMENTS_MS;
+    });
+  }
+
+  /** Frame by frame, sealed, from when the traveller looks here, as long as `each` wants more. */
+  async #frames(round: number, open: Opened, each: (at: number, frame: Promise<string> | null) => boolean): Promise<void> {
     this.#show(round, { at: 'face', open, move: 'straight', done: 0 });
     await this.#wait(round, READY_MS);
     const began = performance.now();
-    const sealed: Promise<string>[] = [];
-    for (let at = 0; at <= until; at = performance.now() - began) {
-      const asked = open.challenge.filter(([, when]) => when <= at).at(-1);
-      this.#show(round, { at: 'face', open, move: asked?.[0] ?? 'straight', done: at / until });
+    for (let at = 0; ; at = performance.now() - began) {
       const frame = await this.#frame(at);
-      if (frame) sealed.push(seal(frame, open.key));
+      if (!each(at, frame && seal(frame, open.key))) return;
       await this.#wait(round, Math.max(0, FRAME_EVERY_MS - (performance.now() - began - at)));
     }
-    return Promise.all(sealed);
   }
 
   async #frame(at: number): Promise<Uint8Array<ArrayBuffer> | null> {
@@ -227,6 +284,7 @@ export class Flow {
     clearTimeout(this.#timer);
     this.#camera.stop();
     this.stream = null;
+    this.reading = false;
     this.step = step;
     if (ms === 0) return;
     this.#timer = setTimeout(() => {

@@ -37,6 +37,14 @@ const LINES = {
     ar: 'ضع جواز سفرك مفتوحًا على القارئ',
     zh: '请将护照打开放在读卡器上',
   },
+  stays: {
+    fr: 'Laissez votre passeport sur le lecteur',
+    en: 'Leave your passport on the reader',
+    es: 'Deje su pasaporte en el lector',
+    de: 'Lassen Sie Ihren Pass auf dem Lesegerät liegen',
+    ar: 'اترك جواز سفرك على القارئ',
+    zh: '请将护照留在读卡器上',
+  },
   code: {
     fr: 'Lisez ce code avec votre téléphone, puis montrez son écran ici',
     en: 'Read this code with your phone, then show its screen here',

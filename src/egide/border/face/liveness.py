@@ -6,6 +6,7 @@ or an officer beside it.
   change (quality.py). Coming closer, which a picture can, is never asked alone.
 - **A recorded video**: the movements are drawn with their order and their times; one that begins before it was asked for, or
   another one than asked, ends it. Frames count only under the nonce of this challenge and inside its time.
+  Where frames are looked at as they come (`seen_done`), the second is asked for a drawn moment after the first was seen.
 - **A face exchanged on the way**: the same face in every frame that was measured, and no jump between two frames.
 
 It judges points, times and whether faces are alike, and keeps nothing.
@@ -34,7 +35,8 @@ OPPOSITE: dict[Move, Move] = {"left": "right", "right": "left", "up": "down", "d
 NONCE_BYTES = 16
 FIRST_MS, FIRST_SPREAD_MS = 500, 800  # when the first movement is asked for: after at least, and at most so much later
 BETWEEN_MS, BETWEEN_SPREAD_MS = 1_800, 700  # from one to the next
-WINDOW_MS = 2_500  # in which a movement is done, from its prompt on; 6.3 s in all at most
+PAUSE_MS, PAUSE_SPREAD_MS = 250, 450  # from the first seen done to the second, where frames are looked at as they come
+WINDOW_MS = 2_500  # in which a movement is done, from its prompt on; 6.3 s in all at most, 7 s where the second waits for the first
 
 # How far, against how the head stood at first: less than people do when asked, and more than a life-size photograph seems to,
 # whose far side shrinks when it is tilted by 60° at 0.3 m (5° of yaw, 8° of pitch).
@@ -74,6 +76,12 @@ class Challenge(msgspec.Struct, frozen=True):
 
     nonce: bytes
     prompts: tuple[Prompt, Prompt]
+    pause_ms: int = PAUSE_MS  # from the first seen done to the second, where frames are looked at as they come
+
+    def second_at(self, at_ms: int) -> Challenge:
+        """The same, the second movement asked for then."""
+        first, second = self.prompts
+        return msgspec.structs.replace(self, prompts=(first, Prompt(second.move, at_ms)))
 
     @property
     def end_ms(self) -> int:
@@ -115,7 +123,8 @@ def draw_challenge(random: Callable[[int], bytes]) -> Challenge:
     second = rest[_below(len(rest), random)]
     begin = FIRST_MS + _below(FIRST_SPREAD_MS, random)
     then = begin + BETWEEN_MS + _below(BETWEEN_SPREAD_MS, random)
-    return Challenge(random(NONCE_BYTES), (Prompt(first, begin), Prompt(second, then)))
+    pause = PAUSE_MS + _below(PAUSE_SPREAD_MS, random)
+    return Challenge(random(NONCE_BYTES), (Prompt(first, begin), Prompt(second, then)), pause)
 
 
 def _below(limit: int, random: Callable[[int], bytes]) -> int:
@@ -144,6 +153,22 @@ def judge(challenge: Challenge, nonce: bytes, frames: Sequence[Seen]) -> Livenes
     advice = median([frame.moire for frame in frames if frame.embedding is not None] or [0.0])
     why = _in_time(challenge, frames) or _one_face(frames) or _moved(challenge, frames)
     return Liveness(live=why is None, why=why, moire=advice)
+
+
+def seen_done(challenge: Challenge, frames: Sequence[Seen], which: int) -> bool | None:
+    """Whether the movement `which` (0, 1) was done in what came so far; None: not yet, and it still may be.
+
+    It only says when to go on: `judge` decides, over every frame. What is False here is refused there.
+    """
+    prompt = challenge.prompts[which]
+    begun = [frame.at_ms for frame in frames if frame.face is not None]
+    if not begun or begun[0] > challenge.prompts[0].at_ms + REACTION_MS or begun[-1] <= prompt.at_ms + REACTION_MS:
+        return None
+    path = _path(challenge, frames)
+    if path is None:
+        return False
+    why = _followed(prompt, _part(challenge, path, which), challenge.prompts[0].move)
+    return True if why is None else None if why == "still" else False
 
 
 def with_device(found: Liveness, device: bool | None) -> Liveness:
@@ -202,21 +227,32 @@ class _At(msgspec.Struct, frozen=True):
 
 
 def _moved(challenge: Challenge, frames: Sequence[Seen]) -> Why | None:
-    first, second = challenge.prompts
-    heads = [(frame.at_ms, pose(frame.face), _eyes_px(frame.face)) for frame in frames if frame.face is not None]
-    before = [head for head in heads if head[0] <= first.at_ms + REACTION_MS]
-    start = Pose(median(head[1].yaw for head in before), median(head[1].pitch for head in before), 0.0)
-    distance = median(head[2] for head in before)
-    if abs(start.yaw) > FRONTAL or abs(start.pitch) > 2 * FRONTAL:  # noses are long and short: pitch is known less well
+    path = _path(challenge, frames)
+    if path is None:
         return "aside"
-    path = [_At(at, head.yaw - start.yaw, head.pitch - start.pitch, px / distance) for at, head, px in heads]
-    ends = (second.at_ms + REACTION_MS, challenge.end_ms)
-    begins = (0, ends[0])
-    for prompt, begin, end in zip(challenge.prompts, begins, ends, strict=True):
-        why = _followed(prompt, [head for head in path if begin <= head.at_ms <= end], first.move)
+    for which, prompt in enumerate(challenge.prompts):
+        why = _followed(prompt, _part(challenge, path, which), challenge.prompts[0].move)
         if why is not None:
             return why
     return None
+
+
+def _path(challenge: Challenge, frames: Sequence[Seen]) -> list[_At] | None:
+    """The way of the head from where it was before the first movement; None where that was aside."""
+    heads = [(frame.at_ms, pose(frame.face), _eyes_px(frame.face)) for frame in frames if frame.face is not None]
+    before = [head for head in heads if head[0] <= challenge.prompts[0].at_ms + REACTION_MS]
+    start = Pose(median(head[1].yaw for head in before), median(head[1].pitch for head in before), 0.0)
+    distance = median(head[2] for head in before)
+    if abs(start.yaw) > FRONTAL or abs(start.pitch) > 2 * FRONTAL:  # noses are long and short: pitch is known less well
+        return None
+    return [_At(at, head.yaw - start.yaw, head.pitch - start.pitch, px / distance) for at, head, px in heads]
+
+
+def _part(challenge: Challenge, path: list[_At], which: int) -> list[_At]:
+    """Of the way what belongs to a movement; the second's begins when it is asked for, so that one begun before is seen."""
+    second = challenge.prompts[1].at_ms
+    begin, end = ((0, second + REACTION_MS), (second, challenge.end_ms))[which]
+    return [head for head in path if begin <= head.at_ms <= end]
 
 
 def _followed(prompt: Prompt, path: list[_At], first: Move) -> Why | None:

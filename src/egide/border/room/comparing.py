@@ -10,38 +10,27 @@ from collections.abc import Sequence
 from io import BytesIO
 from secrets import token_bytes
 
-import msgspec
 import numpy as np
-from joserfc.jwk import ECKey
 from PIL import Image as Pillow
 
 from egide.border.face.compare import Comparison, OperatingPoint, Reference, compare, enrol
 from egide.border.face.engine import Engine, Face, Image, engine
-from egide.border.face.liveness import EMBEDDING_GAP_MS, Challenge, Seen, judge, see
+from egide.border.face.liveness import Challenge, Seen, judge, see
 from egide.border.face.moire import moire
 from egide.border.face.pictures import FORMATS, read_picture
 from egide.border.face.quality import Demands, measure, pose
 from egide.border.face.template import SECRET_BYTES, protect, similarity
 from egide.border.face.wiping import wipe
 from egide.border.room.messages import Compare, Compared
-from egide.border.room.sealed import SealError, opened
+from egide.border.room.opening import Frame
+from egide.border.room.watching import Looking
 from egide.border.token.verify import Holder
 from egide.kernel.errors import EgideError
 
-TIME = 4  # bytes before each frame: when it was taken, milliseconds since the challenge was shown
-MOST_FRAMES = 120  # of one attempt: six seconds at twenty a second
-MEASURED_MS = 800  # between two frames whose faces are compared with one another
 ENROLLED = 3  # pictures of whose mean the template is made
 UNSURE = 0.377  # cosine of three frames' mean that one stranger in a thousand reaches (face/compare.py)
 # A chip's portrait was judged by who issued the document: here it must only show a face.
 PORTRAIT = Demands(eyes_px=24.0, sharpness=2.0, variance=0.0, range_bits=2.0)
-
-
-class Frame(msgspec.Struct):
-    """One frame as it came (`data`, a picture file) and when, in milliseconds since the challenge was shown."""
-
-    at_ms: int
-    data: bytearray
 
 
 def warm() -> Engine:
@@ -66,19 +55,6 @@ def warm() -> Engine:
     return made
 
 
-def frames(sealed: Sequence[str], private: ECKey) -> list[Frame]:
-    """The frames, opened. Raises `SealError`."""
-    if len(sealed) > MOST_FRAMES:
-        raise SealError("more frames than an attempt has")
-    found = []
-    for each in sealed:
-        plain = opened(each, private)
-        if len(plain) <= TIME:
-            raise SealError("a frame without a picture")
-        found.append(Frame(int.from_bytes(plain[:TIME], "big"), bytearray(plain[TIME:])))
-    return found
-
-
 def pictures(taken: Sequence[Frame]) -> list[Image]:
     """What the frames show. Raises `EgideError` for a picture that cannot be read."""
     return [read_picture(bytes(frame.data)) for frame in taken]
@@ -88,28 +64,26 @@ def straight(taken: Sequence[Frame], made: Engine) -> list[Image]:
     """The pictures in which the face looks most straight ahead, as many as enrolment takes. Raises `EgideError`."""
     shown = pictures(taken)
     seen = [see(each, 0, made, measured=False) for each in shown]
-    return _frontal(seen, shown, ENROLLED)
+    return [shown[at] for at in _frontal(seen, ENROLLED)]
 
 
 def look(
-    message: Compare, taken: Sequence[Frame], reference: Reference | Comparison, challenge: Challenge, made: Engine
+    message: Compare, looked: Looking, reference: Reference | Comparison, challenge: Challenge, made: Engine
 ) -> Compared:
     """Whether the frames show the person of the one reference, there in the flesh where that is asked for."""
     if isinstance(reference, Comparison):
         return Compared("unsure", reference.why or "poor")
     shown: list[Image] = []
     try:
-        shown = pictures(taken)
-        probes = shown
+        probes = looked.taken
         if message.challenge:
-            seen = _seen(taken, shown, made)
-            alive = judge(challenge, challenge.nonce, seen)
-            _forget(seen)
+            alive = judge(challenge, challenge.nonce, looked.seen)
             if not alive.live:
                 return Compared("unsure", alive.why or "still", ("still",))
-            probes = _frontal(seen, shown, message.count)
+            probes = [looked.taken[at] for at in _frontal(looked.seen, message.count)]
+        shown = pictures(probes[: message.count])
         point = OperatingPoint(match=message.threshold, unsure=min(UNSURE, message.threshold), frames=message.count)
-        found = compare(reference, probes[: message.count], made, point)
+        found = compare(reference, shown, made, point)
     except EgideError:
         return Compared("unsure", "unreadable")
     finally:
@@ -129,19 +103,8 @@ def reference(held: Holder | None, portrait: bytes | None, made: Engine) -> Refe
     return Reference(held.claims.face_t, held.secret, made.model)
 
 
-def _seen(taken: Sequence[Frame], shown: Sequence[Image], made: Engine) -> list[Seen]:
-    """What the frames show; measured as seldom as may be, also where a slow phone sends few."""
-    found, last = [], -MEASURED_MS
-    ends = [frame.at_ms for frame in taken[1:]] + [taken[-1].at_ms if taken else 0]
-    for frame, picture, following in zip(taken, shown, ends, strict=True):
-        measured = frame.at_ms - last >= MEASURED_MS or following - last > EMBEDDING_GAP_MS
-        last = frame.at_ms if measured else last
-        found.append(see(picture, frame.at_ms, made, measured=measured))
-    return found
-
-
-def _frontal(seen: Sequence[Seen], shown: Sequence[Image], count: int) -> list[Image]:
-    """The frames in which the face looks most straight ahead."""
+def _frontal(seen: Sequence[Seen], count: int) -> list[int]:
+    """Which frames show the face most straight ahead."""
 
     def aside(at: int) -> float:
         face = seen[at].face
@@ -150,9 +113,4 @@ def _frontal(seen: Sequence[Seen], shown: Sequence[Image], count: int) -> list[I
         turned = pose(face)
         return abs(turned.yaw) + abs(turned.pitch)
 
-    best = sorted(range(len(seen)), key=aside)[:count]
-    return [shown[at] for at in best]
-
-
-def _forget(seen: Sequence[Seen]) -> None:
-    wipe(*(each.embedding for each in seen if each.embedding is not None))
+    return sorted(range(len(seen)), key=aside)[:count]

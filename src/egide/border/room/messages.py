@@ -68,8 +68,22 @@ class Admitted(msgspec.Struct, frozen=True, tag="admitted"):
     until: int = 0
 
 
+class Watch(msgspec.Struct, frozen=True, tag="watch"):
+    """Looks at more frames of the challenge, each sealed to the room, in the order in which they were taken."""
+
+    frames: tuple[str, ...]
+
+
+class Watched(msgspec.Struct, frozen=True, tag="watched"):
+    """The movement that is asked for and from when on (ms since the challenge was shown); `over`: no more needs to be seen."""
+
+    move: str
+    at_ms: int
+    over: bool
+
+
 class Compare(msgspec.Struct, frozen=True, tag="compare"):
-    """Compares the one template of the admitted token with these frames, each sealed to the room."""
+    """Compares the one reference with these frames, each sealed to the room; with none, with those that were watched."""
 
     frames: tuple[str, ...]
     threshold: float
@@ -159,8 +173,8 @@ class Broken(msgspec.Struct, frozen=True, tag="broken"):
     why: str
 
 
-Asked = Admit | Compare | ReadChip | ReadZone | Look | Issue | Signed
-Told = Ready | Admitted | Compared | ChipRead | Looked | Issued | Sign | Broken
+Asked = Admit | Watch | Compare | ReadChip | ReadZone | Look | Issue | Signed
+Told = Ready | Admitted | Watched | Compared | ChipRead | Looked | Issued | Sign | Broken
 
 _asked: msgspec.msgpack.Decoder[Asked] = msgspec.msgpack.Decoder(Asked)
 _told: msgspec.msgpack.Decoder[Told] = msgspec.msgpack.Decoder(Told)

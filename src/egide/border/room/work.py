@@ -31,6 +31,8 @@ from egide.border.room.messages import (
     Sign,
     Signed,
     Told,
+    Watch,
+    Watched,
 )
 from egide.border.room.rehearsal import rehearse
 from egide.border.room.sealed import CONTENT, WRAPPING, SealError, sealed
@@ -42,8 +44,9 @@ if TYPE_CHECKING:
     from egide.border.document.zone import ZoneReader
     from egide.border.face.engine import Engine
     from egide.border.face.liveness import Challenge
-    from egide.border.room.comparing import Frame
+    from egide.border.room.opening import Frame
     from egide.border.room.reading import Document
+    from egide.border.room.watching import Looking, Watching
     from egide.border.token.verify import Holder
 
 NONCE_BYTES = 24
@@ -93,6 +96,7 @@ class Work:
         self._attempts = 0
         self._engine, self._zones = prepared.engine, prepared.zones
         self._challenge: Challenge | None = None
+        self._watching: Watching | None = None
         if self._engine is not None:
             from egide.border.face.liveness import draw_challenge  # noqa: PLC0415 — for rooms that look at faces alone
 
@@ -122,6 +126,8 @@ class Work:
                 return self._read(message)
             case ReadZone():
                 return self._read_zone(message)
+            case Watch():
+                return self._watch(message)
             case Compare():
                 return self._compare(message)
             case Look():
@@ -163,22 +169,55 @@ class Work:
         except SealError:
             return Broken("tablet")
 
+    def _watch(self, message: Watch) -> Told:
+        """More frames of an attempt; the first begin one. A frame that nobody can open or read ends it, and nothing is live."""
+        if self._engine is None or self._challenge is None:
+            return Broken("order")
+        from egide.border.room import watching  # noqa: PLC0415 — loaded by `Prepared`
+
+        if self._watching is None:
+            if self._attempts >= ATTEMPTS:
+                return Broken("order")
+            self._attempts += 1
+            self._watching = watching.Watching(self._challenge, self._engine)
+        try:
+            return self._watching.more(message.frames, self._private)
+        except (SealError, EgideError):
+            self._watching.spoil()
+            return Watched("", 0, over=True)
+
     def _compare(self, message: Compare) -> Told:
-        if self._engine is None or self._challenge is None or self._attempts >= ATTEMPTS:
+        watched, self._watching = self._watching, None
+        if self._engine is None or self._challenge is None or (watched is None and self._attempts >= ATTEMPTS):
+            return Broken("order")
+        if watched is not None and message.frames:  # of one attempt: some at one time, others at another
             return Broken("order")
         from egide.border.room import comparing  # noqa: PLC0415 — loaded by `Prepared`
 
-        self._attempts += 1
+        self._attempts += watched is None
         self._forget_frames()
         portrait = None if self._document is None else self._document.portrait
+        challenge = self._challenge if watched is None else watched.challenge
         try:
-            self._frames = comparing.frames(message.frames, self._private)
+            looked = self._looked(message) if watched is None else watched.looked
+            self._frames = looked.taken
             reference = comparing.reference(self._held, portrait, self._engine)
         except (SealError, EgideError):
             return Compared("unsure", "unreadable")
-        answer = comparing.look(message, self._frames, reference, self._challenge, self._engine)
+        answer = comparing.look(message, looked, reference, challenge, self._engine)
+        looked.forget()
         self._why, self._matched = answer.why or answer.band, answer.band == "match"
         return answer
+
+    def _looked(self, message: Compare) -> Looking:
+        """Frames that came all at once. Raises `SealError`, `EgideError`."""
+        from egide.border.room import opening, watching  # noqa: PLC0415 — loaded by `Prepared`
+
+        assert self._engine is not None  # noqa: S101 — asked by `_compare`, for the type checker
+        looked = watching.Looking(self._engine)
+        for frame in opening.frames(message.frames, self._private):
+            looked.add(frame, look=message.challenge)
+        return looked
 
     def _look(self, message: Look) -> Told:
         """The last frame and the chip's portrait, for the tablet alone; the template is nobody's to see."""
