@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 
 import egide.border
 from egide.border.evaluate.attacks import evaluate_attacks
-from egide.border.evaluate.plots import det, roc
+from egide.border.evaluate.plots import Mark, det, roc
 from egide.border.evaluate.report import Report, evaluate, run
 from egide.kernel.errors import BadInput
 from tests.border.evaluate.people import NOBODY, people, picture, reading
@@ -130,16 +130,17 @@ def test_the_plots_are_drawings_in_two_languages(tmp_path):
     for name in ("det", "roc"):
         drawing = ET.parse(tmp_path / "out" / f"{name}.svg").getroot()
         text = " ".join(drawing.itertext())
-        assert "Compromis d’erreur" in text or "Caractéristique" in text
-        assert "trade-off" in text or "characteristic" in text
+        assert "une image" in text or "one picture" in text
+        assert "à tort" in text
+        assert "wrongly accepted" in text
         (line,) = drawing.iter("{http://www.w3.org/2000/svg}polyline")
         points = np.array([[float(number) for number in point.split(",")] for point in line.get("points").split()])
         assert points.shape[0] > 20
         assert (points >= 0).all()
         assert (points <= (640, 480)).all()
     curve = [(0.0, 1.0, 0.0), (0.5, 0.01, 0.2), (0.9, 1e-6, 1.0)]
-    assert "&lt;b&gt;" in det("<b>", curve)
-    assert "<b>" not in roc("<b>", curve)
+    assert "&lt;b&gt;" in det(("<b>", "<b>"), curve)
+    assert "<b>" not in roc(("<b>", "<b>"), curve)
 
 
 def drawn(drawing: str) -> np.ndarray:
@@ -151,16 +152,35 @@ def drawn(drawing: str) -> np.ndarray:
 def test_a_rate_of_nothing_is_not_drawn_where_the_scale_ends():
     seen = [(0.2, 1e-1, 1e-3), (0.4, 1e-2, 1e-2), (0.6, 1e-3, 1e-1)]
     whole = [(0.0, 1.0, 0.0), *seen, (0.8, 0.0, 0.5)]
-    assert det("x", whole) == det("x", seen)  # neither the floor nor the left edge is a measured place
-    assert len(drawn(det("x", whole))) == 3
-    points = drawn(roc("x", whole))
+    assert det(("x", "y"), whole) == det(("x", "y"), seen)  # neither the floor nor the left edge is a measured place
+    assert len(drawn(det(("x", "y"), whole))) == 3
+    points = drawn(roc(("x", "y"), whole))
     assert len(points) == 4
     assert points[0][1] == 66  # on a linear scale all of them is a place: the top
-    assert points[:, 0].min() == drawn(roc("x", seen))[:, 0].min()
-    (least, *_) = drawn(det("x", [*seen, (0.1, 0.5, 2e-6)]))[::-1]
+    assert points[:, 0].min() == drawn(roc(("x", "y"), seen))[:, 0].min()
+    (least, *_) = drawn(det(("x", "y"), [*seen, (0.1, 0.5, 2e-6)]))[::-1]
     assert 66 < least[1] < 480 - 62  # an error that was seen stands inside the frame, however rare
     for draw in (det, roc):
-        assert drawn(draw("x", [(0.8, 0.0, 0.0)])).size == 0
+        assert drawn(draw(("x", "y"), [(0.8, 0.0, 0.0)])).size == 0
+
+
+def test_a_curve_is_broken_where_it_rests_on_too_few_errors_and_bears_its_points():
+    curve = [(0.2, 1e-1, 1e-3), (0.4, 1e-2, 1e-2), (0.6, 1e-3, 1e-1), (0.8, 1e-4, 5e-1)]
+    marks = [
+        Mark(1e-2, 1e-2, 0.0, 3e-2, own=False),
+        Mark(1e-3, 1e-1, 6e-2, 2e-1, own=True),
+        Mark(1e-4, 0.0, 0.0, 0.1, own=False),
+    ]
+    drawing = ET.fromstring(det(("x", "y"), curve, marks, (5e-4, 5e-3)))
+    names = [each.tag.rpartition("}")[2] for each in drawing]
+    (line,) = drawing.iter("{http://www.w3.org/2000/svg}polyline")
+    assert line.get("stroke-dasharray")
+    (solid,) = [each for each in drawing.iter("{http://www.w3.org/2000/svg}path") if each.get("stroke-width") == "3"]
+    assert len(solid.get("d", "").split()) == 2  # of four points
+    text = " ".join(drawing.itertext())
+    assert "seuil d’Égide" in text
+    assert names.count("circle") == 2 + 2  # what has a rate, and the legend
+    assert "seuil d’Égide" not in det(("x", "y"), curve, marks[:1])
 
 
 def test_the_products_engine_is_the_one_that_is_run(tmp_path):

@@ -10,8 +10,8 @@ import numpy as np
 
 from egide.border.evaluate.attacks import AttackReport, by_moire, evaluate_attacks, has_attacks
 from egide.border.evaluate.comparisons import Comparisons, Counts, FalseMatches, Numbers, compared
-from egide.border.evaluate.plots import det, roc
-from egide.border.evaluate.rates import Rate, curve, fmr, fnmr, threshold_at, wilson
+from egide.border.evaluate.plots import Mark, det, roc
+from egide.border.evaluate.rates import ENOUGH, Rate, curve, fmr, fnmr, threshold_at, wilson
 from egide.border.evaluate.sets import FaceSet, has_people, read_set
 from egide.border.face.compare import MOST_FRAMES, ONE_FRAME, THREE_FRAMES
 from egide.border.face.engine import SIZE, Engine, Face, Image, engine
@@ -92,10 +92,26 @@ def evaluate(folder: Path, matcher: Engine, out: Path, progress: Progress, *, fr
     out.mkdir(parents=True, exist_ok=True)
     out.joinpath("report.json").write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=1))
     if faces is not None and faces.curve:
-        title = f"{matcher.model} · {frames} image{'s' if frames > 1 else ''}"
-        out.joinpath("det.svg").write_text(det(title, faces.curve), encoding="utf-8")
+        title = _title(matcher.model, frames)
+        out.joinpath("det.svg").write_text(drawn(title, faces), encoding="utf-8")
         out.joinpath("roc.svg").write_text(roc(title, faces.curve), encoding="utf-8")
     return made
+
+
+def drawn(title: tuple[str, str], faces: Faces) -> str:
+    """The curve with its points, and where it rests on too few errors."""
+    marks = [
+        Mark(each.fmr.value, each.fnmr.value, each.fnmr.low, each.fnmr.high, own=each.target is None)
+        for each in faces.operating
+        if each.fmr is not None and each.fnmr is not None
+    ]
+    return det(title, faces.curve, marks, (ENOUGH / max(1, faces.impostor), ENOUGH / max(1, faces.genuine)))
+
+
+def _title(model: str, frames: int) -> tuple[str, str]:
+    if frames == 1:
+        return f"{model}, une image", f"{model}, one picture"
+    return f"{model}, {frames} images", f"{model}, mean of {frames} pictures"
 
 
 def _faces(given: FaceSet, matcher: Engine, progress: Progress, frames: int) -> Faces:
