@@ -146,6 +146,23 @@ def test_the_phones_answer_opens_at_its_gate(node: Node) -> None:
     assert (found.claims.nationality, found.secret) == ("UTO", bytes.fromhex(VECTORS["secret"]))
 
 
+def test_the_kiosk_lets_a_person_choose_where_the_zone_is_still_unclear(node: Node) -> None:
+    """The lines as the room tells them: settled, unclear with two others, not read."""
+    one, two, three = "L898902G36", "L898902636", "1898902G36"
+    seen = [
+        {"lines": ["P<", one], "why": "", "others": []},
+        {"lines": ["P<", one], "why": "unclear", "others": [["P<", two], ["P<", three]]},
+        {"lines": [], "why": "glare", "others": []},
+    ]
+    told = node("zones", seen=seen)
+    assert [each["settled"] for each in told] == [True, False, False]
+    assert [each["choices"] for each in told] == [[], [one, two, three], []]
+    spelt = node("spelt", line=two, among=[one, two, three])
+    assert [letter for letter, _, _ in spelt] == list("L89890263")
+    assert [letter for letter, apart, _ in spelt if apart] == ["L", "6"]
+    assert [letter for letter, _, digit in spelt if not digit] == ["L"]
+
+
 def test_bytes_are_written_in_one_way(node: Node) -> None:
     good: list[Any] = [
         0,

@@ -12,7 +12,7 @@ const [out] = process.argv.slice(2);
 const job = JSON.parse(readFileSync(0, 'utf8'));
 
 const { rolldown } = await import(pathToFileURL(createRequire(resolve('package.json')).resolve('rolldown')));
-const source = [...MODULES.map((name) => `crypto/${name}`), 'face/sface', 'face/yunet']
+const source = [...MODULES.map((name) => `crypto/${name}`), 'face/sface', 'face/yunet', '../kiosk/zone']
   .map((name) => `export * from ${JSON.stringify(resolve('border/wallet', `${name}.ts`))};`)
   .join('\n');
 const entry = { name: 'entry', resolveId: (id) => (id === 'entry' ? id : null), load: (id) => (id === 'entry' ? source : null) };
@@ -75,6 +75,12 @@ const JOBS = {
   },
   async consent({ consent, secret }) {
     return wallet.consentOf(wallet.consentText(consent, secret));
+  },
+  async zones({ seen }) {
+    return seen.map((one) => ({ settled: wallet.settled(one), choices: wallet.choices(one) }));
+  },
+  async spelt({ line, among }) {
+    return wallet.spelt(line, among).map(({ letter, apart }) => [letter, apart, wallet.isDigit(letter)]);
   },
   async pictures({ texts }) {
     return texts.map((text) => wallet.drawn(text));

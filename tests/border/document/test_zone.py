@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from egide.border.document import band
-from egide.border.document.zone import LEAST, MAX_BYTES, Reading, ZoneReader, _judged, _sets, _why
+from egide.border.document.alike import SURE, Candidate
+from egide.border.document.zone import LEAST, MAX_BYTES, Reading, ZoneReader, _judged, _sets, _why, combined
 from egide.kernel.errors import BadInput, TooLarge
 from egide.protocols import mrz
 from tests.border.document.drawn import encoded, page
@@ -137,7 +138,38 @@ def test_a_number_that_may_as_well_be_another_is_for_the_chip_or_an_officer(numb
     assert found.mrz is not None  # a chip is asked with it first
     assert found.mrz.number == number[:9]
     assert found.why == "unclear"
-    assert other[:9] in {each.number for each in found.others}
+    assert other[:9] in {each.number for each in found.others} | {
+        mrz.parse(each.lines).number for each in found.candidates
+    }
+
+
+def test_a_number_that_the_letters_themselves_settle_is_believed(reader: ZoneReader) -> None:
+    """G as 6, L as 1, O as 0: what no check digit sees, the page shows."""
+    zone = of_number("L8GCEF347")
+    found = reader.read(page(zone), TODAY)
+    assert found.lines == zone
+    assert (found.why, len(found.candidates) > 1) == ("", True)
+
+
+def read(lines: tuple[str, ...], *others: tuple[str, ...], weight: float = 0.0) -> Reading:
+    """What was read, what it may be too, and by how much that is less likely."""
+    found = (Candidate(lines, (0.0,) * 9), *(Candidate(each, (-weight, *(0.0,) * 8)) for each in others))
+    return Reading(mrz=mrz.parse(lines), lines=lines, candidates=found, why="" if weight >= SURE else "unclear")
+
+
+def test_several_pictures_of_one_page_settle_what_one_does_not() -> None:
+    one, two, three = of_number("ACEFGJ347"), of_number("ACEF6J347"), of_number("GCEFGJ347")
+    found = combined([read(one, two, weight=1.0), Reading(mrz=None, why="glare"), read(one, three, weight=1.0)])
+    assert (found.lines, found.why, found.others) == (one, "", ())  # each leaves open what the other does not
+    still = combined([read(one, two, weight=1.0), read(one, two, weight=2.0)])
+    assert (still.lines, still.why, [each.number for each in still.others]) == (one, "unclear", ["ACEF6J347"])
+
+
+def test_a_page_that_was_exchanged_is_not_put_together_with_the_one_before() -> None:
+    one, two = of_number("ACEFGJ347"), of_number("TI93J5TQZ")
+    assert combined([read(one), read(two)]).lines == two
+    assert combined([Reading(mrz=None, why="flat"), Reading(mrz=None, why="glare")]).why == "glare"
+    assert combined([read(one, weight=9.0), Reading(mrz=None, why="glare")]).lines == one
 
 
 def test_a_row_too_many_is_left_out() -> None:

@@ -5,11 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import cv2
+import msgspec
 import pytest
+from joserfc.jwk import ECKey
 
+from egide.border.document.alike import Candidate
+from egide.border.document.zone import Reading
 from egide.border.room.messages import (
     Admit,
     Admitted,
@@ -24,6 +30,7 @@ from egide.border.room.messages import (
     told,
 )
 from egide.border.room.parent import Room, Rooms
+from egide.border.room.reading import PICTURES, read_zone
 from egide.border.room.sealed import sealed
 from egide.exercise.travel_document import ERIKA
 from egide.kernel.errors import Unavailable
@@ -218,3 +225,32 @@ async def test_a_kiosks_room_reads_a_page_though_it_can_load_nothing_more(glare:
     assert seen["why"] in {"", "unclear", "glare"}
     if not glare:
         assert tuple(seen["lines"]) == lines
+
+
+class Guessing:
+    """A reader of zones that is of two minds, in turn."""
+
+    def __init__(self, *readings: Reading) -> None:
+        self.readings = list(readings)
+
+    def read(self, _image: bytes, _today: date) -> Reading:
+        return self.readings.pop(0)
+
+
+async def test_pictures_of_one_page_are_put_together_in_the_room_and_at_most_three_numbers_leave_it() -> None:
+    numbers = ("ACEFGJ347", "ACEF6J347", "GCEFGJ347", "6CEFGJ347")
+    zones = [mrz.render(msgspec.structs.replace(ERIKA, number=each)) for each in numbers]
+    found = tuple(Candidate(each, (0.0,) * 9) for each in zones)
+    open_ = Reading(mrz=ERIKA, lines=zones[0], candidates=found, why="unclear")
+    none = Reading(mrz=None, why="glare")
+    sure = Reading(mrz=ERIKA, lines=zones[1], candidates=(found[1],))
+    key, kiosk, earlier = ECKey.generate_key("P-256"), Tablet(), list[Reading]()
+    reader: Any = Guessing(open_, none, sure, open_, open_, open_)
+    message = ReadZone(sealed(b"a picture", key.as_dict(private=False)), kiosk.jwk, NOW)
+    seen = [kiosk.open(read_zone(message, key, reader, earlier)) for _ in range(3)]
+    assert seen[0] == {"lines": list(zones[0]), "why": "unclear", "others": [list(each) for each in zones[1:3]]}
+    assert seen[1] == {"lines": [], "why": "glare", "others": []}
+    assert seen[2] == {"lines": list(zones[1]), "why": "", "others": []}
+    for _ in range(3):
+        read_zone(message, key, reader, earlier)
+    assert len(earlier) == PICTURES

@@ -1,6 +1,7 @@
 /** The acts of a kiosk: it holds a consent for the time of one enrolment, and ciphertext. */
 import { act } from '../../kit/api';
 import { newKey, open as unseal, seal, type PublicKey } from '../shared/seal';
+import type { ZoneSeen } from './zone';
 
 export interface Opened {
   enrolment: string;
@@ -23,10 +24,13 @@ export async function read(enrolment: string, chip: string): Promise<DocumentRea
   return (await act<DocumentRead>('border.document.read', { enrolment, chip })).result;
 }
 
-/** The lines in a photograph, which the room alone sees and tells this page alone; empty where they could not be read. */
-export async function readZone({ enrolment, key }: Opened, photograph: Uint8Array<ArrayBuffer>): Promise<string[]> {
+/**
+ * What a photograph shows, and the ones before it: the room alone sees them, puts them together and tells this page alone. The lines
+ * are empty where they could not be read.
+ */
+export async function readZone({ enrolment, key }: Opened, photograph: Uint8Array<ArrayBuffer>): Promise<ZoneSeen> {
   const own = await newKey();
   const picture = await seal(photograph, key);
   const { sealed } = (await act<{ sealed: string }>('border.document.zone', { enrolment, picture, reply: own.publicKey })).result;
-  return (JSON.parse(new TextDecoder().decode(await unseal(sealed, own))) as { lines: string[] }).lines;
+  return JSON.parse(new TextDecoder().decode(await unseal(sealed, own))) as ZoneSeen;
 }

@@ -16,6 +16,35 @@ export function checkDigit(text: string): string {
   return String([...text].reduce((sum, letter, at) => sum + value(letter) * (WEIGHTS[at % 3] ?? 0), 0) % 10);
 }
 
+/** What the room saw in a photograph (border/room/reading.py): `why` is empty where the lines are to be believed. */
+export interface ZoneSeen {
+  lines: string[];
+  why: string;
+  /** The lines that may be meant instead, the likeliest first. */
+  others: string[][];
+}
+
+export const NUMBER = 9;
+
+export function settled(seen: ZoneSeen): boolean {
+  return seen.lines.length === 2 && seen.why === '';
+}
+
+/** The second lines to choose from, the likeliest first; none where there is nothing to choose. */
+export function choices(seen: ZoneSeen): string[] {
+  if (settled(seen) || seen.others.length === 0) return [];
+  return [seen.lines, ...seen.others].flatMap(([, line]) => line ?? []);
+}
+
+/** The letters and digits of a document's number; `apart` where the choices differ. */
+export function spelt(line: string, among: string[]): { letter: string; apart: boolean }[] {
+  return [...line.slice(0, NUMBER)].map((letter, at) => ({ letter, apart: among.some((other) => other[at] !== letter) }));
+}
+
+export function isDigit(letter: string): boolean {
+  return /^[0-9]$/.test(letter);
+}
+
 /** What opens the chip, out of the second line as it is printed or typed; null where a check digit says no. */
 export function keyOf(line: string): ZoneKey | null {
   const read = line.toUpperCase().replaceAll(/\s/g, '');

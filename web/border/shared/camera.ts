@@ -58,9 +58,9 @@ export class Camera {
     return this.#draw(1)?.getImageData(0, 0, this.#canvas.width, this.#canvas.height) ?? null;
   }
 
-  /** The same as a JPEG, small enough to send; null until there is a picture. */
-  async jpeg(): Promise<Uint8Array<ArrayBuffer> | null> {
-    const scale = Math.min(1, SENT / Math.max(this.#video.videoWidth, this.#video.videoHeight));
+  /** The same as a JPEG, small enough to send, or as large as `longest` px; null until there is a picture. */
+  async jpeg(longest = SENT): Promise<Uint8Array<ArrayBuffer> | null> {
+    const scale = Math.min(1, longest / Math.max(this.#video.videoWidth, this.#video.videoHeight));
     if (!this.#draw(scale)) return null;
     const blob = await new Promise<Blob | null>((done) => this.#canvas.toBlob(done, 'image/jpeg', QUALITY));
     return blob ? new Uint8Array(await blob.arrayBuffer()) : null;

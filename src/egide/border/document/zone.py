@@ -5,8 +5,9 @@ fields and check digits put right (`mrz.typed`) is told. Where nothing can be be
 it flat, less glare, closer.
 
 Two things no check digit tells: names, which have none, and letters of a number that were taken for digits where it holds for
-both: G for 6, or two that make up for one another. Such a reading is `unclear`, and is there nevertheless: the chip tells, which
-says the names again, signed, and opens to the right number alone, for which `Reading.others` has what else it may be.
+for both: G for 6, or two that make up for one another. What else a number may be is weighed by its letters (alike.py). Where that
+does not settle it the reading is `unclear`, and is there nevertheless: the chip tells, which says the names again, signed, and
+opens to the right number alone. `combined` puts several pictures of one document together.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageOps
 
+from egide.border.document.alike import FIT, SURE, Candidate, candidates, margin, together
 from egide.border.document.band import Band, Grey, find
-from egide.border.document.letters import Letters
+from egide.border.document.letters import Letters, Line
 from egide.kernel.errors import BadInput, Text, TooLarge
 from egide.protocols import mrz
 from egide.protocols.mrz import Mrz, dates
@@ -42,6 +44,7 @@ SPREAD = 2.0  # degrees by which two lines differ when the page is bent
 BURNT = 0.04  # of the zone
 TURNS = (0, 25, -25, 90)  # degrees; rows are found up to fifteen from level, and read either way up
 MAX_SETS = 40  # lines put together before giving up
+MAX_OTHERS = 4  # a chip takes a second for each, and longer the more often it was wrong
 
 Why = Literal[
     "",  # read
@@ -56,15 +59,26 @@ Why = Literal[
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """What was read. `mrz` is there only where every check digit holds and the dates are dates.
 
-    Where it may as well be another (`others`), `why` is `unclear`: then it opens a chip, and is believed by nobody but an officer
-    who reads the page.
+    Where it may as well be another, `why` is `unclear`: then it opens a chip, and is believed by nobody but who reads the page.
     """
 
     mrz: Mrz | None
     lines: tuple[str, ...] = ()  # as they are meant; () where nothing has the form of a zone
     corrected: tuple[Correction, ...] = ()
-    others: tuple[Mrz, ...] = ()  # that may as well be meant: a chip that the first does not open is asked with these
+    candidates: tuple[
+        Candidate, ...
+    ] = ()  # what it may be, as the check digits see it: the likeliest, which was taken, first
+    others: tuple[Mrz, ...] = ()  # the next of them: a chip that the first does not open is asked with these
     why: Why = ""
+
+
+def combined(readings: Sequence[Reading]) -> Reading:
+    """Pictures of one document, at least one, the newest last: what fits all that were read; where nothing does, the last."""
+    read = [each for each in readings if each.mrz is not None]
+    if len(read) < 2:
+        return read[0] if read else readings[-1]
+    found = together([each.candidates for each in read])
+    return _chosen(found, read[-1].lines) if found else read[-1]
 
 
 class ZoneReader:
@@ -96,16 +110,18 @@ class ZoneReader:
         if band.height < LEAST:
             return Reading(mrz=None, why="closer")
         plain, evened = self._letters.read(list(band.lines)), self._letters.read([_evened(each) for each in band.lines])
-        if plain == evened:
-            for lines in _sets([[text] for text in plain]):
-                reading = _judged(lines, today)
+        seen = list(zip(plain, evened, strict=True))
+        if all(one.text == two.text for one, two in seen):
+            for lines in _sets([[line.text] for line in plain]):
+                reading = _judged(lines, today, seen)
                 if reading.mrz is not None:
                     return reading
         higher = self._letters.read([_higher(each) for each in band.lines])
-        readings = [list(dict.fromkeys(texts)) for texts in zip(plain, evened, higher, strict=True)]
+        three = list(zip(plain, evened, higher, strict=True))
+        readings = [list(dict.fromkeys(line.text for line in each)) for each in three]
         best: Reading | None = None
         for lines in islice(_sets(readings), MAX_SETS):
-            reading = _judged(lines, today)
+            reading = _judged(lines, today, three)
             if reading.mrz is not None:
                 return reading
             best = best or reading
@@ -153,10 +169,14 @@ def _voted(texts: Sequence[str]) -> str:
     return "".join(Counter(letters).most_common(1)[0][0] for letters in zip(*texts, strict=True))
 
 
-def _judged(lines: tuple[str, ...], today: date) -> Reading:
+def _judged(lines: tuple[str, ...], today: date, seen: Sequence[Sequence[Line]] = ()) -> Reading:
+    """The lines put right, and of what the number may be the likeliest; `seen`: the readings they came of."""
     try:
         meant = mrz.typed(lines)
-        found = mrz.parse(meant.lines)
+        zones = candidates(meant.lines, seen)
+        if meant.lines not in {each.lines for each in zones} and not (zones and zones[0].weight >= -FIT):
+            return Reading(mrz=None, lines=lines)
+        found = mrz.parse(zones[0].lines)
         dates.birth(found.birth, today)
         dates.expiry(found.expiry, today)
     except mrz.MrzError:
@@ -164,9 +184,19 @@ def _judged(lines: tuple[str, ...], today: date) -> Reading:
     if found.truncated and not found.given:
         # No filler between names, none at their end: what was taken for letters is fillers.
         return Reading(mrz=None, lines=lines)
-    others = tuple(mrz.parse(each) for each in mrz.others(meant.lines))
-    why: Why = "unclear" if others else ""
-    return Reading(mrz=found, lines=meant.lines, corrected=meant.corrections, others=others, why=why)
+    return _chosen(zones, lines)
+
+
+def _chosen(found: tuple[Candidate, ...], read: tuple[str, ...]) -> Reading:
+    lines = found[0].lines
+    return Reading(
+        mrz=mrz.parse(lines),
+        lines=lines,
+        corrected=mrz.differences(read, lines),
+        candidates=found,
+        others=tuple(mrz.parse(each.lines) for each in found[1 : 1 + MAX_OTHERS]),
+        why="" if margin(found) >= SURE else "unclear",
+    )
 
 
 def _why(band: Band) -> Why:

@@ -14,7 +14,7 @@ import numpy as np
 from joserfc.jwk import ECKey
 from PIL import Image
 
-from egide.border.document.zone import FORMATS, ZoneReader
+from egide.border.document.zone import FORMATS, Reading, ZoneReader, combined
 from egide.border.room.messages import ChipRead, ReadChip, ReadZone
 from egide.border.room.sealed import SealError, opened, sealed
 from egide.kernel.errors import EgideError
@@ -25,6 +25,8 @@ from egide.protocols.emrtd.trust import Trust
 from egide.protocols.mrz import Mrz
 from egide.protocols.vapid import decoded
 
+PICTURES = 3  # of one document that are put together: what a kiosk takes before it asks
+CHOICES = 2  # besides the likeliest: more is a riddle
 MAX_FILES = 20  # EF.COM, EF.SOD, sixteen data groups, and room to spare
 
 
@@ -63,10 +65,11 @@ def read(message: ReadChip, private: ECKey) -> tuple[ChipRead, Document | None]:
 
 
 class ZoneSeen(msgspec.Struct):
-    """The lines of a zone, or in one word why there are none; `unclear` with lines: a number that the chip has to confirm."""
+    """The lines of a zone, or in one word why there are none; `unclear` with lines: a number that may be one of `others` too."""
 
     lines: tuple[str, ...]
     why: str
+    others: tuple[tuple[str, ...], ...] = ()  # whole zones, the likeliest first, to choose from; () where it is clear
 
 
 def zones() -> ZoneReader:
@@ -88,12 +91,20 @@ def _page() -> Image.Image:
     return Image.fromarray(page)
 
 
-def read_zone(message: ReadZone, private: ECKey, reader: ZoneReader) -> str:
-    """What was read, sealed to the page that asked: nobody between sees a document's number. Raises `SealError`."""
+def read_zone(message: ReadZone, private: ECKey, reader: ZoneReader, earlier: list[Reading]) -> str:
+    """What was read, sealed to the page that asked: nobody between sees a document's number. Raises `SealError`.
+
+    `earlier`: what the last pictures gave; this one is put together with them and added, and the oldest leaves.
+    """
     today = datetime.fromtimestamp(message.now, UTC).date()
     try:
         found = reader.read(opened(message.sealed, private), today)
-        seen = ZoneSeen(found.lines if found.mrz is not None else (), found.why)
+        if found.mrz is not None:
+            earlier[:] = [*earlier, found][-PICTURES:]
+            found = combined(earlier)
+        unclear = found.mrz is not None and bool(found.why)
+        others = tuple(each.lines for each in found.candidates[1 : 1 + CHOICES]) if unclear else ()
+        seen = ZoneSeen(found.lines if found.mrz is not None else (), found.why, others)
     except EgideError:
         seen = ZoneSeen((), "unclear")
     return sealed(msgspec.json.encode(seen), message.reply)

@@ -41,7 +41,7 @@ from egide.kernel.errors import EgideError
 from egide.protocols.wallet.errors import WalletError
 
 if TYPE_CHECKING:
-    from egide.border.document.zone import ZoneReader
+    from egide.border.document.zone import Reading, ZoneReader
     from egide.border.face.engine import Engine
     from egide.border.face.liveness import Challenge
     from egide.border.room.opening import Frame
@@ -91,6 +91,7 @@ class Work:
         self._held: Holder | None = None
         self._frames: list[Frame] = []
         self._document: Document | None = None
+        self._pages: list[Reading] = []  # of the document's page, until its chip is read
         self._why = ""
         self._matched = False
         self._attempts = 0
@@ -157,6 +158,8 @@ class Work:
         from egide.border.room import reading  # noqa: PLC0415 — loaded by `Prepared`
 
         answer, self._document = reading.read(message, self._private)
+        if self._document is not None:
+            self._pages.clear()
         return answer
 
     def _read_zone(self, message: ReadZone) -> Told:
@@ -165,7 +168,7 @@ class Work:
         from egide.border.room import reading  # noqa: PLC0415 — loaded by `Prepared`
 
         try:
-            return Looked(reading.read_zone(message, self._private, self._zones))
+            return Looked(reading.read_zone(message, self._private, self._zones, self._pages))
         except SealError:
             return Broken("tablet")
 

@@ -3,7 +3,7 @@
 from egide.protocols.mrz.codec import Mrz, inspect, parse, render
 from egide.protocols.mrz.digits import check_digit
 from egide.protocols.mrz.errors import MrzError
-from egide.protocols.mrz.typed import Correction, Typed, fitted, others, typed
+from egide.protocols.mrz.typed import Correction, Typed, differences, fitted, typed
 
 __all__ = [
     "Correction",
@@ -11,9 +11,9 @@ __all__ = [
     "MrzError",
     "Typed",
     "check_digit",
+    "differences",
     "fitted",
     "inspect",
-    "others",
     "parse",
     "render",
     "typed",

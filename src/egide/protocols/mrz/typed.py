@@ -7,8 +7,8 @@ digit in ten holds by chance.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import combinations, islice, product
+from collections.abc import Iterator, Sequence
+from itertools import combinations, product
 
 import msgspec
 
@@ -21,9 +21,6 @@ TO_LETTER = {"0": "O", "1": "I", "2": "Z", "5": "S", "6": "G", "8": "B"}
 TO_SEX = {"H": "M", "N": "M", "E": "F", "P": "F"}
 # What a camera takes for one another where both may stand. Few on purpose: each more is one more that holds by chance.
 EITHER = {"O": "0", "0": "O", "I": "1", "1": "I", "S": "5", "5": "S", "B": "8", "8": "B"}
-# What may be tried where a chip will tell; of G and 6 no check digit tells anything (16 and 6: both 6 modulo 10).
-ALIKE = EITHER | {"Z": "2", "2": "Z", "G": "6", "6": "G", "D": "O0", "O": "0D", "0": "OD"}
-MAX_OTHERS = 4  # a chip takes a second for each, and longer the more often it was wrong
 MAX_AMBIGUOUS = 12  # places in one zone that are tried otherwise
 MAX_CHANGED = 2  # of them at once: a check digit holds by chance once in ten
 MAX_MENDED = 4  # characters that a line may be too short or too long
@@ -60,28 +57,7 @@ def typed(lines: Sequence[str]) -> Typed:
             change = {"letters": TO_LETTER, "digits": TO_DIGIT, "check": TO_DIGIT, "sex": TO_SEX}.get(field.kind, {})
             rows[field.line][column] = change.get(found, found)
     fixed = _decided(tuple("".join(row) for row in rows), layout)
-    return Typed(fixed, _differences(given, fixed))
-
-
-def others(lines: Sequence[str], most: int = MAX_OTHERS) -> tuple[tuple[str, ...], ...]:
-    """Zones that a camera may as well have seen: the number with what is alike exchanged, every check digit holding.
-
-    A check digit does not see two changes that make up for one another, and cameras take O for 0 more than once in a number.
-    Nearest first, at most so many: to be tried on the chip, which knows. Raises `MrzError` where the lines have no known size.
-    """
-    given = tuple(lines) if len(lines) <= 3 else ()
-    layout = of(given)
-    field = None if layout is None else layout.field("number")
-    if field is None:
-        raise MrzError("format", "no number of lines and characters that a travel document has")
-    places = [(field.line, at) for at in range(field.start, field.end) if given[field.line][at] in ALIKE]
-    found = (
-        each
-        for count in range(1, len(places) + 1)
-        for each in _otherwise(given, places, count, ALIKE)
-        if not _failed(each)
-    )
-    return tuple(islice(found, most))
+    return Typed(fixed, differences(given, fixed))
 
 
 def fitted(line: str, width: int) -> str | None:
@@ -114,18 +90,16 @@ def _decided(lines: tuple[str, ...], layout: Layout) -> tuple[str, ...]:
     if len(places) > MAX_AMBIGUOUS:
         return lines
     for count in range(1, min(MAX_CHANGED, len(places)) + 1):
-        found = [each for each in _otherwise(lines, places, count, EITHER) if not _failed(each)]
+        found = [each for each in _otherwise(lines, places, count) if not _failed(each)]
         if found:
             return found[0] if len(found) == 1 else lines
     return lines
 
 
-def _otherwise(
-    lines: tuple[str, ...], places: Sequence[tuple[int, int]], count: int, alike: Mapping[str, str]
-) -> Iterator[tuple[str, ...]]:
+def _otherwise(lines: tuple[str, ...], places: Sequence[tuple[int, int]], count: int) -> Iterator[tuple[str, ...]]:
     """The lines with so many of the places read as what they are like, each as everything that it is like."""
     for chosen in combinations(places, count):
-        for letters in product(*(alike[lines[line][column]] for line, column in chosen)):
+        for letters in product(*(EITHER[lines[line][column]] for line, column in chosen)):
             rows = [list(line) for line in lines]
             for (line, column), letter in zip(chosen, letters, strict=True):
                 rows[line][column] = letter
@@ -139,7 +113,8 @@ def _failed(lines: tuple[str, ...]) -> bool:
         return True
 
 
-def _differences(before: tuple[str, ...], after: tuple[str, ...]) -> tuple[Correction, ...]:
+def differences(before: Sequence[str], after: Sequence[str]) -> tuple[Correction, ...]:
+    """Where two readings of the same size are not the same."""
     return tuple(
         Correction(line, column, read, meant)
         for line, (old, new) in enumerate(zip(before, after, strict=True))
