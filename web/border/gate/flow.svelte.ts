@@ -215,7 +215,7 @@ export class Flow {
     let asked: Asked = { move: first, at_ms: first_at, over: false };
     let failed: unknown = null;
     const taken: Promise<string>[] = [];
-    let sending = false;
+    let sending: Promise<void> | null = null;
     const send = async (): Promise<void> => {
       const frames = await Promise.all(taken.splice(0));
       const now = await watched(this.place.realm, open.control, given, frames);
@@ -223,17 +223,17 @@ export class Flow {
     };
     await this.#frames(round, open, (at, frame) => {
       if (failed) throw failed;
+      if (asked.over) return false;
       const due = at >= asked.at_ms;
       const done = asked.at_ms === first_at ? 0 : 1 / MOVEMENTS;
       this.#show(round, { at: 'face', open, move: due ? asked.move : 'straight', done });
       if (frame) taken.push(frame);
       // Before a movement is asked for there is nothing to be seen: its frames go with the first after it.
-      if (due && !sending) {
-        sending = true;
-        void send().catch((error: unknown) => (failed = error)).finally(() => (sending = false));
-      }
-      return !asked.over && at <= MOVEMENTS_MS;
+      if (due) sending ??= send().catch((error: unknown) => (failed = error)).then(() => void (sending = null));
+      return at <= MOVEMENTS_MS;
     });
+    // What is still under way belongs to this attempt, not to the next.
+    await sending;
   }
 
   /** Frame by frame, sealed, from when the traveller looks here, as long as `each` wants more. */
