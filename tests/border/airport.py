@@ -17,12 +17,12 @@ from egide.border.controls import Countries
 from egide.border.realm import FACILITATION, POLICE, Of
 from egide.border.token.claims import Claims
 from egide.border.token.container import document_hash
-from egide.border.token.profile import Slot, Terms, issue_batch
+from egide.border.token.profile import Issued, Slot, Terms, issue_batch
 from egide.kernel.act import Ctx
 from egide.kernel.identity import ANONYMOUS
 from egide.protocols.sdjwt.signing import jwk_of, local
 from egide.protocols.vapid import decoded
-from egide.protocols.wallet.tokens import parsed
+from egide.protocols.wallet.tokens import Jwk, parsed
 from tests.border.traveller import FLIGHT, NAME, NATIONALITY, SOD, Token
 from tests.world import World
 
@@ -131,29 +131,33 @@ class Airport(World, Gates):
         return Ctx(self.kernel, ANONYMOUS, act, self.clock.now_us(), self.kernel.store.reader())
 
     def issued(self, consent: str, **claims: Any) -> dict[str, Token]:
-        ctx, now = self.ctx(), self.clock.now_us() // 1_000_000
+        held = {point: (ec.generate_private_key(ec.SECP256R1()), token_bytes(16)) for point in POINTS}
+        batch = self.batch(
+            consent, {point: (jwk_of(key.public_key()), secret) for point, (key, secret) in held.items()}, **claims
+        )
+        return {each.control: Token(each, local(held[each.control][0]), held[each.control][1]) for each in batch}
+
+    def batch(self, consent: str, held: dict[str, tuple[Jwk, bytes]], **claims: Any) -> list[Issued]:
+        """One token for each point, for these keys and secrets of a wallet."""
+        ctx, now = self.ctx(), self.now()
         sign = keys.signer(FACILITATION, self.kernel, ctx.db, self.issuer)
-        places = statuses.draw(ctx, len(POINTS))
+        places = statuses.draw(ctx, len(held))
         until = now + 86_400
         terms = Terms(
             issuer=self.kernel.settings.origin, kid=self.issuer, status=statuses.uri(self.kernel), until=until
         )
         who = {"flight": FLIGHT, "doc_ok": True, "nationality": NATIONALITY, "name": NAME} | claims
-        held = {point: (ec.generate_private_key(ec.SECP256R1()), token_bytes(16)) for point in POINTS}
         slots = [
             Slot(
-                control=point, claims=points()[point].claims, holder=jwk_of(key.public_key()), place=place,
-                face_t=token_bytes(128), doc_hash=document_hash(SOD, secret),
+                control=point, claims=points()[point].claims, holder=jwk, place=place, face_t=token_bytes(128),
+                doc_hash=document_hash(SOD, secret),
             )
-            for (point, (key, secret)), place in zip(held.items(), places, strict=True)
+            for (point, (jwk, secret)), place in zip(held.items(), places, strict=True)
         ]  # fmt: skip
-        batch = issue_batch(terms, Claims(**who), slots, sign, token_bytes(32))
         with self.kernel.store.side() as connection:
             for table, row in statuses.given(consent, places, until * 1_000_000):
                 connection.execute(insert(table), row)
-        return {
-            each.control: Token(each, local(held[each.control][0]), held[each.control][1]) for each in batch
-        }  # fmt: skip
+        return issue_batch(terms, Claims(**who), slots, sign, token_bytes(32))
 
     async def passes(self, point: str, wallet: Wallet) -> dict[str, Any]:
         """A traveller at a gate that looks at no face."""

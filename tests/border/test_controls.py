@@ -13,7 +13,7 @@ from egide.border import clerk, holding, realm, statuses, tables
 from egide.border.ledger.model import Role, StatusDigest
 from egide.border.room.messages import StatusToken
 from egide.border.room.sealed import sealed
-from egide.border.token import question
+from egide.border.token import online, question
 from egide.border.token.answer import seal
 from egide.exercise import csca, travel_document
 from egide.kernel import tables as kernel_tables
@@ -66,7 +66,7 @@ async def test_a_token_for_one_control_does_not_open_another_that_asks_for_the_s
 async def test_the_request_says_who_asks_for_what_and_that_nothing_is_kept(airport: Airport) -> None:
     opened = await airport.opened("boarding", external=False)
     body = json.loads(decoded(opened["request"].split(".")[1]))
-    assert body["client_id"] == f"facilitation:{airport.gates['facilitation']}"
+    assert body["client_id"] == airport.gates["facilitation"]
     assert [each["path"] for each in body["dcql_query"]["credentials"][0]["claims"]] == [
         ["flight"],
         ["doc_ok"],
@@ -85,13 +85,60 @@ async def test_the_request_says_who_asks_for_what_and_that_nothing_is_kept(airpo
     assert len(opened["challenge"]) == 1, "the second movement is nobody’s to know before it is asked for"
 
 
+async def trusted(airport: Airport, prefix: str = "border") -> question.Verifiers:
+    """The gates' keys as a wallet knows them."""
+    listed = (await airport.ask(f"{prefix}.trust.list"))["keys"]
+    return {
+        key["kid"]: public_of(Jwk("EC", "P-256", key["x"], key["y"])) for key in listed if key["role"] == "verifier"
+    }.get
+
+
+@pytest.mark.parametrize(("point", "prefix"), [("boarding", "border"), ("border", "border.police")])
+async def test_the_request_by_network_is_one_with_the_picture(airport: Airport, point: str, prefix: str) -> None:
+    """Same gate, same claims, same nonce, same key for the answer: so a wallet knows both to be of one control."""
+    opened = await airport.opened(point, external=True)
+    gates, picture = await trusted(airport, prefix), decoded(opened["picture"])
+    seen, asked = (
+        online.read(opened["request"], gates, airport.now()),
+        question.read(picture, gates, airport.now()),
+    )
+    assert (seen.client, set(seen.claims), seen.nonce) == (asked.kid, set(asked.claims), encoded(asked.nonce))
+    key = seen.encryption or {}
+    assert asked.point == b"\x04" + decoded(key["x"]) + decoded(key["y"])
+    going = airport.kernel.things[holding.THING]
+    assert going.request(question.name_of(picture)) == going.request(opened["control"]) == opened["request"]
+    assert going.request(question.name_of(b"")) is going.request("") is None
+
+
+async def test_an_answer_by_network_is_taken_only_where_a_gate_still_listens(airport: Airport) -> None:
+    gate = Terminal(airport.person("officer"))
+    given = {"point": "security", "gate": airport.gates["facilitation"], "external": False}
+    opened = await airport.act("officer", "border.control.open", gate, **given)
+    going = airport.kernel.things[holding.THING]
+    assert going.answered(opened["control"], "response=a")
+    gate.leave()
+    assert not going.answered(opened["control"], "response=b")
+    assert [each["answer"] for each in gate.pushed if each["push"] == "border.answer"] == ["response=a"]
+
+
+async def test_a_token_that_went_by_network_does_not_count_again_as_a_picture(airport: Airport) -> None:
+    """Both forms of a token leave one mark: whichever way comes first is the only one."""
+    wallet = await airport.traveller()
+    token = wallet.tokens["security"]
+    first, second = await airport.opened("security"), await airport.opened("security")
+    assert (await airport.present("security", token, first))["result"] == "pass"
+    asked = question.read(decoded(second["picture"]), await trusted(airport), airport.now())
+    sealed = encoded(seal(asked, token.issued.cwt, b"", token.sign))
+    found = await airport.act(
+        "officer", "border.control.present", control=second["control"], answer=sealed, offline=True
+    )
+    assert (found["result"], found["why"]) == ("refused", "replayed")
+    assert len(rows(airport, tables.facilitation.spent)) == 1
+
+
 async def test_a_wallet_without_a_network_answers_the_gates_picture(airport: Airport) -> None:
     wallet, opened = await airport.traveller(), await airport.opened("bag-drop")
-    listed = (await airport.ask("border.trust.list"))["keys"]
-    trusted = {
-        key["kid"]: public_of(Jwk("EC", "P-256", key["x"], key["y"])) for key in listed if key["role"] == "verifier"
-    }
-    asked = question.read(decoded(opened["picture"]), trusted.get, airport.clock.now_us() // 1_000_000)
+    asked = question.read(decoded(opened["picture"]), await trusted(airport), airport.now())
     token = wallet.tokens["bag-drop"]
     shown = encoded(seal(asked, token.issued.cwt, token.secret, token.sign))
     found = await airport.act(

@@ -8,7 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from egide.border.token.question import name_of
 from egide.gateways.gate_answers import MAX_ANSWER, REQUEST_TYPE
+from egide.protocols.vapid import decoded
 from tests.border.airport import Airport
 from tests.world import Terminal
 
@@ -33,6 +35,9 @@ async def test_a_control_is_asked_for_and_answered_while_it_lasts(airport: Airpo
         assert (asked.status_code, asked.text) == (200, opened["request"])
         assert asked.headers["content-type"] == REQUEST_TYPE
         assert asked.headers["cache-control"] == "no-store"
+        picture = decoded(opened["picture"])
+        assert (await wallet.get(f"/border/requests/{name_of(picture)}")).text == opened["request"]
+        assert (await wallet.get(f"/border/requests/{name_of(picture[:-1])}")).status_code == 404
         there = f"/border/answers/{opened['control']}"
         posted = await wallet.post(there, content=b"response=a.b.c.d.e")
         assert (posted.status_code, posted.json()) == (200, {})
@@ -41,6 +46,7 @@ async def test_a_control_is_asked_for_and_answered_while_it_lasts(airport: Airpo
         assert (await wallet.post(there, content=b"vp_token=in-clear")).status_code == 422
         assert (await wallet.post(there, content=b"response=" + b"a" * MAX_ANSWER)).status_code == 413
         await airport.act("officer", "border.control.reject", control=opened["control"], officer=False)
-        assert (await wallet.get(f"/border/requests/{opened['control']}")).status_code == 404
+        for name in (opened["control"], name_of(picture)):
+            assert (await wallet.get(f"/border/requests/{name}")).status_code == 404
         assert (await wallet.post(there, content=b"response=a.b.c.d.e")).status_code == 404
     assert gate.pushed[-1] == told

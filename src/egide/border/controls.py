@@ -41,7 +41,7 @@ from egide.kernel.capability import Words
 from egide.kernel.errors import BadInput, Conflict, Text
 from egide.protocols.sdjwt.signing import Signer, compact, public_of
 from egide.protocols.vapid import decoded, encoded
-from egide.protocols.wallet.openid4vp import REQUEST_TYPE, SELF_ISSUED, Request, dcql, metadata
+from egide.protocols.wallet.openid4vp import REQUEST_TYPE, Request, request_claims
 from egide.protocols.wallet.tokens import Jwk
 
 if TYPE_CHECKING:
@@ -161,18 +161,18 @@ def _open_facts(of: Of, ctx: Ctx, given: Asking) -> Facts:
 
 async def _open(of: Of, ctx: Ctx, given: Asking) -> Effect:
     kernel, point = ctx.kernel, of.point(ctx.kernel, given.point)
-    looks, client = point.looks(external=given.external), f"{of.realm}:{given.gate}"
+    looks = point.looks(external=given.external)
     held = await holding(kernel).open(
         of, "face" if looks or point.document else "token", CONTROL_S, point=point, external=given.external, kid=given.gate,
-        client=client,
     )  # fmt: skip
     ready, sign = held.room.ready, keys.signer(of, kernel, ctx.db, given.gate)
     claims = point.asked(external=given.external)
     answer_key = public_of(Jwk("EC", "P-256", ready.key["x"], ready.key["y"]))
     gate = keys.public(of, ctx.db, given.gate)
     held.question = question.ask(
-        point.id, claims, public_of(Jwk("EC", "P-256", gate.x, gate.y)), sign, answer_key, _now(ctx)
-    )
+        point.id, claims, public_of(Jwk("EC", "P-256", gate.x, gate.y)), sign, answer_key, _now(ctx),
+        decoded(ready.nonce),
+    )  # fmt: skip
     held.request, held.channel = _request(kernel, held, claims, sign, _now(ctx)), ctx.channel
     face = point.face if looks else None
     opened = Opened(
@@ -202,19 +202,14 @@ def _request(kernel: Kernel, held: Held, claims: tuple[str, ...], sign: Signer, 
     """The signed request (OpenID4VP 1.0): who asks, for what, on which basis, and that nothing is kept."""
     point, ready = _of_point(held), held.room.ready
     request = Request(
-        client=held.client, name=point.title.en, response_uri=response_uri(kernel, held), nonce=ready.nonce, state=ready.state,
+        client=held.kid, name=point.title.en, response_uri=response_uri(kernel, held), nonce=ready.nonce, state=ready.state,
         vct=(VCT,), claims=claims, control=controls(point.id), query=QUERY, encryption=ready.key,
     )  # fmt: skip
-    body = {
-        "iss": held.client, "aud": SELF_ISSUED, "iat": now, "exp": now + int(CONTROL_S), "response_type": "vp_token",
-        "response_mode": request.mode, "client_id": held.client, "response_uri": request.response_uri, "nonce": ready.nonce,
-        "state": ready.state, "dcql_query": dcql(request.vct, claims, QUERY, request.control),
-        "client_metadata": metadata(request),
-        "egide_border": {
-            "point": point.id, "purpose": {"fr": point.purpose.fr, "en": point.purpose.en}, "legal_basis": identifier(_basis(held)),
-            "retention_s": point.retention_s, "realm": held.of.realm,
-        },
+    told = {
+        "point": point.id, "purpose": {"fr": point.purpose.fr, "en": point.purpose.en}, "legal_basis": identifier(_basis(held)),
+        "retention_s": point.retention_s, "realm": held.of.realm,
     }  # fmt: skip
+    body = request_claims(request, now) | {"exp": now + int(CONTROL_S), "egide_border": told}
     return compact({"typ": REQUEST_TYPE, "kid": held.kid}, body, sign)
 
 
@@ -250,7 +245,7 @@ def _question(of: Of, ctx: Ctx, held: Held, given: Shown) -> Admit:
         raise BadInput(Text("Cette réponse n’est pas lisible.", "This answer cannot be read.")) from error
     gate = keys.public(of, ctx.db, held.kid)
     return Admit(
-        answer=answer, realm=of.realm, client=held.client, gate=IssuerKey(gate.kid, gate.x, gate.y),
+        answer=answer, realm=of.realm, client=held.kid, gate=IssuerKey(gate.kid, gate.x, gate.y),
         response_uri=response_uri(ctx.kernel, held), question=held.question if given.offline else b"",
         control=_of_point(held).id, claims=_of_point(held).asked(external=held.external), issuers=keys.issuers(ctx),
         lists=statuses.for_rooms(ctx), grace_s=statuses.GRACE_S, now=_now(ctx),

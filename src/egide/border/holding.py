@@ -16,6 +16,7 @@ from egide.border.elsewhere import Elsewhere, Waiting
 from egide.border.realm import Of
 from egide.border.room.messages import Admitted, ChipRead, Kind
 from egide.border.room.parent import Room, Rooms
+from egide.border.token.question import name_of
 from egide.kernel.errors import NotFound, Text
 from egide.kernel.identity import new_secret
 
@@ -38,7 +39,6 @@ class Held:
     point: Point | None = None
     external: bool = True  # the journey leaves the area
     kid: str = ""  # the gate's key
-    client: str = ""
     question: bytes = b""  # for a wallet without network
     consent: str = ""
     attempts: int = 0
@@ -96,15 +96,18 @@ class Holding:
             )
         return held
 
-    def request(self, id_: str) -> str | None:
-        """The signed request of a control, for the wallet that fetches it; None where it is over."""
-        held = self._held.get(id_)
+    def request(self, name: str) -> str | None:
+        """The signed request of a control, for the wallet that fetches it; None where it is over.
+
+        `name`: the control's id, or what a wallet that read its picture calls it (`question.name_of`).
+        """
+        held = self._held.get(name) or next((each for each in self._held.values() if _asks(each, name)), None)
         return held.request if held is not None and held.request else None
 
     def answered(self, id_: str, answer: str) -> bool:
         """Hands what a wallet posted to the gate, as a push `border.answer`; False where no gate waits for it."""
         held = self._held.get(id_)
-        if held is None or held.channel is None or held.case_at:
+        if held is None or held.channel is None or held.channel.closed or held.case_at:
             return False
         held.channel.push({"push": "border.answer", "control": id_, "answer": answer})
         return True
@@ -165,6 +168,10 @@ class Holding:
             self.end(held)
         await asyncio.gather(*self._ending)
         await self.rooms.close()
+
+
+def _asks(held: Held, name: str) -> bool:
+    return bool(held.question) and name_of(held.question) == name
 
 
 def holding(kernel: Kernel) -> Holding:

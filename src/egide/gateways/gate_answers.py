@@ -3,7 +3,8 @@
     GET  /border/requests/{control}    the request that the gate signed (RFC 9101), while the control lasts
     POST /border/answers/{control}     `response=…` as `direct_post.jwt` has it, handed as it is to the gate's live connection
 
-Whoever knows a control's id read it from the gate's screen; it is drawn, and gone with the control. The answer is ciphertext for
+A request is named by the control's id, as the gate's link has it, or by the digest of the gate's picture, which a wallet that
+read it knows without a byte more in it. Both were drawn, and are gone with the control. The answer is ciphertext for
 the control's room: nothing of it is read, kept or logged here.
 """
 

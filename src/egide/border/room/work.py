@@ -37,6 +37,7 @@ from egide.border.room.messages import (
 from egide.border.room.rehearsal import rehearse
 from egide.border.room.sealed import CONTENT, WRAPPING, SealError, sealed
 from egide.border.token.container import same_document
+from egide.border.token.question import NONCE_BYTES
 from egide.kernel.errors import EgideError
 from egide.protocols.wallet.errors import WalletError
 
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from egide.border.room.watching import Looking, Watching
     from egide.border.token.verify import Holder
 
-NONCE_BYTES = 24
+STATE_BYTES = 24
 SHOWN = ("name", "nationality", "flight", "doc_ok")  # of what the token disclosed
 ATTEMPTS = 3  # looks at a face that a room does at most; the platform turns to the officer after two
 
@@ -87,7 +88,7 @@ class Work:
     def __init__(self, prepared: Prepared, exchange: Callable[[Told], Asked | None]) -> None:
         self._exchange = exchange
         self._private = ECKey.generate_key("P-256", {"use": "enc", "alg": WRAPPING})
-        self._nonce, self._state = token_urlsafe(NONCE_BYTES), token_urlsafe(NONCE_BYTES)
+        self._nonce, self._state = token_urlsafe(NONCE_BYTES), token_urlsafe(STATE_BYTES)
         self._held: Holder | None = None
         self._frames: list[Frame] = []
         self._document: Document | None = None

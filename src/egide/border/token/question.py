@@ -63,16 +63,25 @@ def ask(
     signer: Signer,
     answer: EllipticCurvePublicKey,
     now: int,
+    nonce: bytes = b"",
 ) -> bytes:
-    """A question by the gate of this key; `answer`: a key drawn for it, `now` in s since 1970."""
+    """A question by the gate of this key; `answer`: a key drawn for it, `now` in s since 1970.
+
+    `nonce`: that of the request by network for the same control, by which a wallet knows both to be one; else it is drawn.
+    """
     body = {
-        1: token_bytes(NONCE_BYTES),
+        1: nonce or token_bytes(NONCE_BYTES),
         2: answer.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint),
         3: control,
         4: [LABELS[name] for name in NAMES if name in claims],
         5: now + LIFE_S,
     }
     return cose.sign1(cose.encode(body), signer, FOR_QUESTION, kid=kid_bytes(key))
+
+
+def name_of(data: bytes) -> str:
+    """How a wallet that read a question calls it, where it asks for the same by network: its digest, in base64url."""
+    return encoded(sha256(data).digest())
 
 
 def read(data: bytes, verifiers: Verifiers, now: int) -> Question:
