@@ -1,14 +1,17 @@
-"""One installation made by `egide init`, copied for each test that changes it."""
+"""One installation made by `egide init`, copied for each test that changes it; and the wallet's own code, run in Node.js."""
 
 from __future__ import annotations
 
 import io
+import json
 import shutil
 import socket
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -17,6 +20,11 @@ from egide.app import build, capabilities, engines
 from egide.gateways import composition, setup
 from egide.gateways.composition import Composition, compose
 from egide.kernel.settings import Settings
+from tests.conftest import missing
+
+ROOT = Path(__file__).parents[2]
+WEB = ROOT / "web"
+Node = Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -73,3 +81,22 @@ def settings(pristine: Installed, tmp_path: Path) -> Settings:
     shutil.copytree(pristine.folder, folder)
     folder.chmod(0o700)
     return Settings(data=str(folder), port=free_port())
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
+    """Runs a job of `wallet_job.mjs`: the wallet's modules, bundled as Vite bundles them."""
+    program = shutil.which("node")
+    if program is None or not (WEB / "node_modules" / "rolldown").is_dir():
+        missing("the wallet’s modules need Node.js and web/node_modules: run “make setup”")
+    folder = tmp_path_factory.mktemp("wallet")
+
+    def run(job: str, **given: Any) -> Any:
+        done = subprocess.run(
+            [str(program), str(ROOT / "tests" / "gateways" / "wallet_job.mjs"), str(folder / f"{job}.mjs")],
+            input=json.dumps({"job": job} | given), capture_output=True, text=True, cwd=WEB, check=False, timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return run

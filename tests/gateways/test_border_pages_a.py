@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
-import subprocess
-from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -44,31 +41,12 @@ from egide.protocols.vapid import decoded, encoded
 from tests.border.face.drawn import landmarks, portrait
 from tests.conftest import missing
 from tests.gateways.browser import Browser
+from tests.gateways.conftest import Node
 from tests.world import World
 
 ROOT = Path(__file__).parents[2]
-WEB = ROOT / "web"
 VECTORS = json.loads((ROOT / "tests" / "border" / "token" / "vectors.json").read_text("utf-8"))
 STATUS = "https://airport.example/status/1"
-Node = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
-    program = shutil.which("node")
-    if program is None or not (WEB / "node_modules" / "rolldown").is_dir():
-        missing("the wallet’s modules need Node.js and web/node_modules: run “make setup”")
-    folder = tmp_path_factory.mktemp("wallet")
-
-    def run(job: str, **given: Any) -> Any:
-        done = subprocess.run(
-            [str(program), str(ROOT / "tests" / "gateways" / "wallet_job.mjs"), str(folder / f"{job}.mjs")],
-            input=json.dumps({"job": job} | given), capture_output=True, text=True, cwd=WEB, check=False, timeout=60,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    return run
 
 
 def key(name: str) -> ec.EllipticCurvePrivateKey:

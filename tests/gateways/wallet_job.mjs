@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-const MODULES = ['answer', 'base45', 'bytes', 'cbor', 'enrol', 'erasure', 'qr', 'question', 'template'];
+const MODULES = ['answer', 'base45', 'bytes', 'cbor', 'enrol', 'erasure', 'presentation', 'qr', 'question', 'request', 'template'];
 const [out] = process.argv.slice(2);
 const job = JSON.parse(readFileSync(0, 'utf8'));
 
@@ -43,6 +43,20 @@ const JOBS = {
     const question = await wallet.readQuestion(text, keyOf(keys), now);
     const key = await crypto.subtle.importKey('jwk', holder, { name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign']);
     return wallet.answerText(question, wallet.fromHex(token), wallet.fromHex(secret), key);
+  },
+  /** The request behind a picture, read; where it holds and a token is given, the body that is posted too. */
+  async network({ text, requests, keys, allowed, origin, now, credential, secret, holder }) {
+    const question = await wallet.readQuestion(text, keyOf(keys), now);
+    const key = await crypto.subtle.importKey('jwk', holder, { name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign']);
+    const read = async (token) => {
+      try {
+        const request = await wallet.readRequest(token, question, allowed, keyOf(keys), { origin, now });
+        return { request, body: await wallet.respond(request, credential, wallet.fromHex(secret), key, now) };
+      } catch (error) {
+        return { why: String(error.message) };
+      }
+    };
+    return { path: wallet.pathOf(question), read: await Promise.all(requests.map(read)) };
   },
   async cbor({ texts }) {
     return texts.map((text) => {

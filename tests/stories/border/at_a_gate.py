@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64decode
 from io import BytesIO
 from urllib.parse import urlencode
 
 import numpy as np
 from PIL import Image as Pillow
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import Locator, Page, Route, expect
 
 from egide.border.face.engine import Image
 from egide.border.holding import holding
@@ -24,6 +25,13 @@ from tests.stories.window import Window
 
 LOOK_S = 0.05  # s between two looks of somebody at the screen
 FOLLOWS_S = 0.35  # s from what is asked to what the person does
+
+DRAWN = """async (img) => { await img.decode();
+  const canvas = Object.assign(document.createElement('canvas'), {width: 660, height: 660});
+  const context = Object.assign(canvas.getContext('2d'), {fillStyle: '#fff'});  // the page gives the code its white
+  context.fillRect(0, 0, 660, 660);
+  context.drawImage(img, 0, 0, 660, 660);
+  return canvas.toDataURL().split(',')[1]; }"""
 
 
 def address(airport: Airport, point: str, *, external: bool = False) -> str:
@@ -68,6 +76,24 @@ async def code(page: Page) -> bytes:
     found = qr.read(np.ascontiguousarray(np.asarray(shot)[..., ::-1]), "question")
     assert found is not None, "the gate’s code cannot be read"
     return found
+
+
+async def drawn(code: Locator) -> Image:
+    """A gate's code as it is drawn: a receipt is there for ten seconds, and a busy machine's screenshot may take longer."""
+    picture = Pillow.open(BytesIO(b64decode(await code.evaluate(DRAWN)))).convert("RGB")
+    return np.asarray(picture, dtype=np.uint8)
+
+
+async def held_up(phone: Window) -> Image:
+    """The phone's code, module by module."""
+    side, path = await phone.page.locator("[data-code]").evaluate(
+        "(svg) => [svg.viewBox.baseVal.width, svg.querySelector('path').getAttribute('d')]"
+    )
+    modules = np.full((side, side), 255, dtype=np.uint8)
+    for step in path.split("M")[1:]:
+        x, y = step.split("h")[0].split(" ")
+        modules[int(y), int(x)] = 0
+    return np.repeat(np.kron(modules, np.ones((4, 4), dtype=np.uint8))[..., None], 3, axis=2)
 
 
 def screen(answer: bytes) -> Image:

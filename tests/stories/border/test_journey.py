@@ -18,7 +18,7 @@ from playwright.async_api import Locator, expect
 from egide.border.face.engine import Image
 from tests.border.airport import Airport
 from tests.border.document.drawn import page as printed
-from tests.stories.border.at_a_gate import at, begin, begin_feasibly, feasible, follows
+from tests.stories.border.at_a_gate import at, begin, begin_feasibly, drawn, feasible, follows, held_up
 from tests.stories.border.filmed import Filmed
 from tests.stories.border.moving_face import face
 from tests.stories.conftest import Opener
@@ -31,12 +31,8 @@ LOAD_MS = 60_000  # ms: 25 MB of models and code, compiled by a busy machine
 ATTEMPTS = 3  # that an enrolment has
 LOWER = 420  # px of the page's height
 FACE_MS = 30_000  # ms: six seconds of movements, and what a busy machine makes of them
-CONTROLS = (
-    ("bag-drop", False),
-    ("security", False),
-    ("border", True),
-    ("boarding", True),
-)  # which look at the face, outwards
+# Which look at the face, outwards; and where the phone has network.
+CONTROLS = (("bag-drop", False, False), ("security", False, True), ("border", True, True), ("boarding", True, False))
 
 
 async def photographed(screen: Locator) -> Image:
@@ -109,16 +105,20 @@ async def enrolled(phone: Window, kiosk: Window, camera: Filmed) -> None:
     await expect(page.locator("[data-tokens]")).to_have_attribute("data-tokens", "6")
 
 
-async def through(gate: Window, phone: Window, camera: Filmed, point: str, *, looks: bool) -> None:
-    """One control: the phone reads the gate, the gate reads the phone; where a text asks for it, the face; then the receipt."""
+async def through(gate: Window, phone: Window, camera: Filmed, point: str, *, looks: bool, network: bool) -> None:
+    """One control: the phone reads the gate, the gate its answer; where a text asks for it, the face; then the receipt."""
     await at(gate.page, "code")
-    camera.sees(await photographed(gate.page.locator("img.code")))
+    await phone.context.set_offline(not network)
+    camera.sees(await drawn(gate.page.locator("img.code")))
     await phone.page.get_by_role("link", name="Je suis à une porte").click()
     asked = phone.page.locator("[data-gate=asked]")
     await expect(asked).to_be_visible()
     await expect(asked.locator(".face")).to_have_count(1 if looks else 0)
     await phone.page.get_by_role("button", name="Montrer", exact=True).click()
-    camera.sees(await photographed(phone.page.locator("[data-code]")))
+    if network:
+        await expect(phone.page.locator("[data-gate=sent]")).to_be_visible()
+    else:
+        camera.sees(await held_up(phone))
     passed, again = gate.page.locator("[data-step=pass]"), gate.page.locator("[data-step=again]")
     if looks:
         await follows(gate.page, camera, PERSON)
@@ -126,8 +126,8 @@ async def through(gate: Window, phone: Window, camera: Filmed, point: str, *, lo
         if await again.is_visible():  # as above
             await follows(gate.page, camera, PERSON)
     await at(gate.page, "pass", FACE_MS)
+    camera.sees(await drawn(gate.page.locator(".receipt img")))
     await phone.page.get_by_role("button", name="Lire le reçu de la porte").click()
-    camera.sees(await photographed(gate.page.locator(".receipt img")))
     await expect(phone.page.get_by_text("Reçu gardé sur ce téléphone"), point).to_be_visible()
     await phone.page.get_by_role("button", name="Terminer").click()
 
@@ -173,12 +173,13 @@ async def test_a_journey_from_the_agreement_to_the_proof_that_nothing_is_left(
     await at_the_kiosk(kiosk, phone, camera)
     await enrolled(phone, kiosk, camera)
     gate = await screen("officer")
-    for left, (point, looks) in zip((5, 4, 3, 2), CONTROLS, strict=True):
+    for left, (point, looks, network) in zip((5, 4, 3, 2), CONTROLS, strict=True):
         await begin_feasibly(gate, gates, point)
-        await through(gate, phone, camera, point, looks=looks)
+        await through(gate, phone, camera, point, looks=looks, network=network)
         await expect(phone.page.locator("[data-tokens]")).to_have_attribute("data-tokens", str(left))
     await phone.page.get_by_role("link", name="Qui a demandé quoi").click()
     await expect(phone.page.get_by_text("reçu signé par la porte")).to_have_count(len(CONTROLS))
     await phone.page.get_by_role("button", name="Retour").click()
+    await phone.context.set_offline(False)
     await gone(gates, phone)
     await without_biometrics(gates, gate, await screen("officer"))

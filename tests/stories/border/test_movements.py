@@ -9,8 +9,8 @@ from egide.border.holding import holding
 from egide.border.room.messages import Compare
 from tests.border.airport import Airport
 from tests.stories.border.at_a_gate import at, begin_feasibly, follows, shows
-from tests.stories.border.conftest import Opener
 from tests.stories.border.filmed import Filmed
+from tests.stories.conftest import Opener
 
 pytestmark = [pytest.mark.anyio, pytest.mark.story]
 

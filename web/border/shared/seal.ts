@@ -75,11 +75,11 @@ async function shown(key: CryptoKey): Promise<PublicKey> {
   return { kty: 'EC', crv: 'P-256', x, y };
 }
 
-/** `plain` for the holder of `to` alone. */
-export async function seal(plain: Uint8Array<ArrayBuffer>, to: PublicKey): Promise<string> {
+/** `plain` for the holder of `to` alone; `kid`: how that key is called, where its holder must be told (OpenID4VP 1.0 §8.3). */
+export async function seal(plain: Uint8Array<ArrayBuffer>, to: PublicKey, kid?: string): Promise<string> {
   const own = (await crypto.subtle.generateKey(CURVE, false, ['deriveBits'])) as CryptoKeyPair;
   const key = await agreed(own.privateKey, await imported(to), 'encrypt');
-  const head = base64url(text.encode(JSON.stringify({ alg: 'ECDH-ES', enc: CONTENT, epk: await shown(own.publicKey) })));
+  const head = base64url(text.encode(JSON.stringify({ alg: 'ECDH-ES', enc: CONTENT, kid, epk: await shown(own.publicKey) })));
   const iv = crypto.getRandomValues(new Uint8Array(IV_BYTES));
   const sealed = new Uint8Array(await crypto.subtle.encrypt({ name: 'AES-GCM', iv, additionalData: text.encode(head) }, key, plain));
   const tag = sealed.length - TAG_BYTES;
