@@ -46,7 +46,7 @@ async def admitted(room: Room) -> None:
     answer = await room.ask(
         Admit(
             answer=token.answer(ready.key, ready.nonce, ready.state, CLIENT, claims, NOW), realm="facilitation", client=CLIENT,
-            gate=authority.key, question=b"", response_uri="", claims=claims, issuers=(authority.key,),
+            gate=authority.key, question=b"", response_uri="", control="security", claims=claims, issuers=(authority.key,),
             lists=(authority.list_at(NOW),), grace_s=1800, now=NOW,
         )
     )  # fmt: skip
