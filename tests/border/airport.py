@@ -17,7 +17,7 @@ from egide.border.controls import Countries
 from egide.border.realm import FACILITATION, POLICE, Of
 from egide.border.token.claims import Claims
 from egide.border.token.container import document_hash
-from egide.border.token.profile import Issued, Slot, Terms, issue_batch
+from egide.border.token.profile import Issued, Slot, Terms, end, issue_batch
 from egide.kernel.act import Ctx
 from egide.kernel.identity import ANONYMOUS
 from egide.protocols.sdjwt.signing import jwk_of, local
@@ -142,7 +142,7 @@ class Airport(World, Gates):
         ctx, now = self.ctx(), self.now()
         sign = keys.signer(FACILITATION, self.kernel, ctx.db, self.issuer)
         places = statuses.draw(ctx, len(held))
-        until = now + 86_400
+        until = end(now)
         terms = Terms(
             issuer=self.kernel.settings.origin, kid=self.issuer, status=statuses.uri(self.kernel), until=until
         )
