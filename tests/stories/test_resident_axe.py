@@ -50,7 +50,7 @@ SAID = {words for text in (NOT_SENT, CHAT["lost"]) for words in (text.fr, text.e
 # Types something where one can, and sends; gives back whether there was somewhere to type.
 TRY = """() => { const form = document.querySelector('form[method=post]'); form.noValidate = true; form.closest('details')?.setAttribute('open', '');
   const box = form.querySelector('textarea, input:not([type=hidden], [type=radio], [type=checkbox], [type=file])');
-  if (box) box.value = 'Bonjour'; form.querySelector('button:not([tabindex="-1"])').click(); return Boolean(box); }"""
+  if (box) box.value = 'Bonjour'; form.querySelector('button:not([tabindex="-1"]):not([type=button])').click(); return Boolean(box); }"""
 TYPED = "() => document.querySelector('form[method=post]').querySelector('textarea, input:not([type=hidden], [type=radio], [type=checkbox], [type=file])').value"
 
 
