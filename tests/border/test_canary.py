@@ -38,6 +38,7 @@ from tests.border.houses import NAMES
 from tests.border.journeys import WAYS, Journey, Traveller, canaries, letters
 from tests.border.kiosk import Kiosk
 from tests.border.remote import Remote, remote
+from tests.border.traveller import values
 from tests.needles import Needles
 
 PROOF = os.environ.get("EGIDE_PROOF") == "1"
@@ -263,15 +264,3 @@ def shown(token: Any, claims: tuple[str, ...]) -> tuple[dict[str, Any], set[Any]
         cwt = cose.read1(token.issued.cwt)
         said += [cwt.header, cose.decode(cwt.payload or b""), cwt.signature]
     return told, {value[at : at + WINDOW] for value in values(said) for at in range(len(value) - WINDOW + 1)}
-
-
-def values(told: Any) -> Iterator[str | bytes]:
-    """Every value in what is said, whatever it stands in."""
-    if isinstance(told, dict):
-        for each in told.values():
-            yield from values(each)
-    elif isinstance(told, list):
-        for each in told:
-            yield from values(each)
-    else:
-        yield told if isinstance(told, bytes) else str(told)

@@ -6,7 +6,6 @@ import ast
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import Table
@@ -17,7 +16,7 @@ from egide.border.realm import BOTH
 from egide.kernel.errors import NotFound, Refused
 from egide.protocols.vapid import decoded
 from tests.border.airport import Airport
-from tests.border.traveller import Token
+from tests.border.traveller import Token, values
 
 pytestmark = pytest.mark.anyio
 SOURCE = Path(egide.border.__file__).parent
@@ -93,18 +92,6 @@ def test_no_column_holds_a_person() -> None:
     }
     assert {column.name for column in tables.consent.columns} == allowed["consent"]
     assert {column.name for column in tables.facilitation.key.columns} == allowed["key"]
-
-
-def values(told: Any) -> Iterator[str]:
-    """Every value in what was said."""
-    if isinstance(told, dict):
-        for each in told.values():
-            yield from values(each)
-    elif isinstance(told, list):
-        for each in told:
-            yield from values(each)
-    else:
-        yield str(told)
 
 
 def shown(token: Token) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from secrets import token_bytes
 from typing import Any
 from urllib.parse import urlencode
@@ -88,3 +89,15 @@ class Tablet:
 def frame(data: bytes, key: dict[str, str], at_ms: int = 0) -> str:
     """A gate's frame, sealed to the room."""
     return sealed(at_ms.to_bytes(4, "big") + data, key)
+
+
+def values(told: Any) -> Iterator[str | bytes]:
+    """Every value in what is said, whatever it stands in."""
+    if isinstance(told, dict):
+        for each in told.values():
+            yield from values(each)
+    elif isinstance(told, list):
+        for each in told:
+            yield from values(each)
+    else:
+        yield told if isinstance(told, bytes) else str(told)
