@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, update
+from collections.abc import Callable
+
+from sqlalchemy import Connection, bindparam, update
 
 from egide.kernel import tables
 from egide.kernel.act import Act, Change, Ctx, Effect, Input, Nothing, Receipt, act
@@ -18,10 +20,16 @@ _ERASE = _ERASE.values(state=bindparam("now"))
 
 
 class Due(Input):
-    """One object of one category whose time has come."""
+    """Objects of one category whose time has come. `object`: one alone, as older entries of the ledger say it."""
 
     category: str
-    object: str
+    objects: list[str] = []
+    object: str = ""
+
+    @property
+    def every(self) -> list[str]:
+        """All of them."""
+        return [*self.objects, self.object] if self.object else self.objects
 
 
 class NewHold(Input):
@@ -45,24 +53,35 @@ class HoldId(Input):
     fr="Effacer ce dont la durée est échue", en="Erase what is due",
 )  # fmt: skip
 def erase(ctx: Ctx, given: Due) -> Effect:
-    eraser = next((c.erasers[given.category] for c in ctx.kernel.capabilities if given.category in c.erasers), None)
+    """All of these or none: who asks for several asks for one after the other where that fails."""
+    kernel, category = ctx.kernel, given.category
+    eraser = next((c.erasers[category] for c in kernel.capabilities if category in c.erasers), None)
     if eraser is None:
-        raise NotFound(Text(f"Personne ne sait effacer « {given.category} ».", f"Nobody can erase “{given.category}”."))
-    destroying, outside = eraser(ctx.kernel, given.object), left_outside(ctx.kernel, given.category)
-    named = {"of": f"{given.category}/{given.object}", "now": "erasing" if outside else "erased"}
-    erasing = destroying if isinstance(destroying, Erasing) else Erasing(apply=destroying)
+        raise NotFound(Text(f"Personne ne sait effacer « {category} ».", f"Nobody can erase “{category}”."))
+    outside = left_outside(kernel, category)
+    now = "erasing" if outside else "erased"
+    effect = Effect(Nothing())
+    applied: list[Callable[[Connection], None]] = []
+    for object_ in given.every:
+        destroying = eraser(kernel, object_)
+        erasing = destroying if isinstance(destroying, Erasing) else Erasing(apply=destroying)
+        named = {"of": f"{category}/{object_}", "now": now}
+        effect.changes += (Change(_ERASE, named, _already), *erasing.changes)
+        effect.shreds += erasing.keys
+        effect.events.append(("object.erased", {"category": category, "object": object_}))
+        if erasing.apply is not None:
+            applied.append(erasing.apply)
+
+    def apply(connection: Connection) -> None:
+        for each in applied:
+            each(connection)
 
     async def after(_receipt: Receipt) -> None:
-        await finish(ctx.kernel, given.category, given.object)
+        for object_ in given.every:
+            await finish(kernel, category, object_)
 
-    return Effect(
-        Nothing(),
-        changes=(Change(_ERASE, named, _already), *erasing.changes),
-        shreds=erasing.keys,
-        apply=erasing.apply,
-        after=after if outside else None,
-        events=[("object.erased", {"category": given.category, "object": given.object})],
-    )
+    effect.apply, effect.after = apply if applied else None, after if outside else None
+    return effect
 
 
 def _already() -> Conflict:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from egide.administration.orders import OrderDraft, drafted
 from egide.administration.personas import FOREVER_US, PERSONAS
+from egide.administration.retention import Due
 from egide.kernel import tables
 from egide.kernel.errors import EgideError
 from egide.kernel.identity import SESSION_S
@@ -151,7 +152,10 @@ def _drafts(acts: Acts) -> Iterator[Fault]:
 def _kept(acts: Acts) -> Iterator[Fault]:
     """What is kept for a time is erased when the law's term, from its beginning, is over; where it may, sooner."""
     erased = {
-        (act.given["category"], act.given["object"]) for act in acts.named("retention.erase") if act.given is not None
+        (act.given["category"], object_)
+        for act in acts.named("retention.erase")
+        if act.given is not None
+        for object_ in msgspec.convert(act.given, Due).every
     }
     kept = [rule for activity in acts.kernel.activities.values() for rule in activity.retention]
     shorter = {rule.category for rule in kept if rule.sooner}

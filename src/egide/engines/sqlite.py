@@ -6,12 +6,14 @@ process it is of.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sqlite3
+from collections import namedtuple
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -22,6 +24,7 @@ from sqlalchemy import (
     Float,
     Integer,
     LargeBinary,
+    Select,
     String,
     Table,
     create_engine,
@@ -29,7 +32,7 @@ from sqlalchemy import (
     insert,
 )
 from sqlalchemy import Text as LongString
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from egide.engines import scrub
 from egide.kernel.errors import Unavailable
@@ -37,6 +40,7 @@ from egide.kernel.store import Store
 
 FILE = "egide.db"
 BUSY_MS = 5_000
+PAGES_KIB = 65_536  # of the writing connection; what a commit touches must not be written early for want of room (2,000 else)
 CLOSE_S = 0.2  # s a closing process waits for readers of others, who will close after it
 CHUNKS = (64, 16, 4, 1)  # rows of one INSERT; few sizes, so that each statement is prepared once
 # Column types whose values the driver takes as they are.
@@ -80,6 +84,27 @@ class SqliteStore(Store):
                 connection.exec_driver_sql(_statement(connection.dialect, table, columns, size), values)
                 at += size
 
+    def first(self, connection: Connection, statement: Select[Any], values: Mapping[str, Any]) -> Any:
+        """By the driver itself where all it takes and gives is plain: SQLAlchemy's way costs three times what SQLite does."""
+        read = _reading(connection.dialect, statement)
+        if read is None:
+            return super().first(connection, statement, values)
+        driver: Any = connection.connection.driver_connection
+        cursor = driver.cursor()
+        try:
+            found = cursor.execute(read.text, [values[name] for name in read.names]).fetchone()
+        except sqlite3.Error as error:
+            raise DBAPIError.instance(read.text, None, error, sqlite3.Error, dialect=connection.dialect) from error
+        finally:
+            cursor.close()  # what is not closed holds the moment it read
+        if found is None:
+            return None
+        if read.flags:
+            found = list(found)
+            for place in read.flags:
+                found[place] = found[place] if found[place] is None else bool(found[place])
+        return read.row(*found)
+
     def wipe(self, traces: Sequence[bytes] = ()) -> None:
         """Overwrites what deleting leaves in the log and in the pages (scrub.py)."""
         scrub.scrub(self.path, traces)
@@ -108,8 +133,7 @@ def _engine(path: Path, *, write: bool) -> Engine:
         cursor.execute("PRAGMA temp_store=MEMORY")  # a sort that spills over would leave people on the disk
         cursor.execute(f"PRAGMA busy_timeout={BUSY_MS}")
         cursor.execute("PRAGMA foreign_keys=ON")
-        if not write:
-            cursor.execute("PRAGMA query_only=ON")
+        cursor.execute(f"PRAGMA cache_size=-{PAGES_KIB}" if write else "PRAGMA query_only=ON")
         cursor.close()
 
     if write:
@@ -128,6 +152,31 @@ def _plain(table: Table, columns: tuple[str, ...]) -> bool:
     return all(type(table.columns[name].type) in PLAIN for name in columns) and all(
         column.default is None for column in left_out
     )
+
+
+class _Reading(NamedTuple):
+    """A statement as the driver takes it: its text, what goes to its places, and what its rows are."""
+
+    text: str
+    names: tuple[str, ...]
+    row: Callable[..., Any]
+    flags: tuple[int, ...]  # which columns are yes or no: the driver gives 0 and 1
+
+
+@lru_cache(maxsize=256)
+def _reading(dialect: Dialect, statement: Select[Any]) -> _Reading | None:
+    """None where SQLAlchemy has something to convert, or to fill in."""
+    columns = list(statement.selected_columns)
+    compiled = statement.compile(dialect=dialect)
+    names = tuple(getattr(compiled, "positiontup", None) or ())
+    asked = [compiled.binds[name] for name in names]
+    plain = all(type(each.type) in PLAIN for each in (*columns, *asked))
+    if not plain or any(not bind.required or bind.expanding for bind in asked):
+        return None
+    names_of = [str(column.key) for column in columns]
+    row: Callable[..., Any] = namedtuple("Row", names_of)  # type: ignore[misc]  # noqa: PYI024 — whatever the statement asks for
+    flags = tuple(place for place, column in enumerate(columns) if isinstance(column.type, Boolean))
+    return _Reading(str(compiled), names, row, flags)
 
 
 @lru_cache(maxsize=1024)

@@ -12,12 +12,17 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
+from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
 from egide.engines import scrub
 from egide.kernel.errors import Text, Unavailable
 from egide.kernel.keyfile import PRIVATE
 from egide.kernel.keys import Advice, Owned, Owner, Row
+
+_Some = TypeVar("_Some")
 
 BUSY = 5.0  # s, how long a lock of another process is waited for
 CLOSE_S = 0.2  # s a closing process waits for readers of others, who will close after it
@@ -33,7 +38,7 @@ OWNED = "SELECT id, person, purpose, subject, wrapped FROM data_key WHERE person
 OF_PERSON = "SELECT id, person, purpose, subject, wrapped FROM data_key WHERE person=?"
 OF_ID = "SELECT id, person, purpose, subject, wrapped FROM data_key WHERE id=?"
 PAGE = "SELECT id, person, purpose, subject, wrapped FROM data_key WHERE id>? ORDER BY id LIMIT 1000"
-ADD = "INSERT INTO data_key VALUES (?, ?, ?, ?, ?) ON CONFLICT (person, purpose) DO NOTHING"
+CHUNKS = (64, 16, 4, 1)  # rows of one statement; few sizes, so that each is prepared once. A row each would be a call each
 
 
 class SqliteKeys:
@@ -77,13 +82,22 @@ class SqliteKeys:
 
     def missing(self, owners: Sequence[Owner]) -> list[Owner]:
         """Those owners that have no row yet."""
+        found: set[Owner] = set()
         with self._lock:
-            return [owner for owner in owners if self._one(OWNED, owner) is None]
+            try:
+                for part in _parts(owners):
+                    found.update(self._database.execute(_there(len(part)), tuple(chain.from_iterable(part))))
+            except sqlite3.Error as problem:
+                raise _unavailable() from problem
+        return [owner for owner in owners if owner not in found]
 
     def add(self, rows: Sequence[Row]) -> set[bytes]:
         """One transaction, one fsync."""
+        added: set[bytes] = set()
         with self._lock, self._transaction() as database:
-            return {row.id for row in rows if database.execute(ADD, row).rowcount}
+            for part in _parts(rows):
+                added.update(row[0] for row in database.execute(_add(len(part)), tuple(chain.from_iterable(part))))
+        return added
 
     def delete(self, owned: Sequence[Owned]) -> int:
         """One transaction, one fsync; remembers what to look for in the file."""
@@ -190,6 +204,30 @@ class SqliteKeys:
             if isinstance(problem, sqlite3.Error):
                 raise _unavailable(problem) from problem
             raise
+
+
+def _parts(rows: Sequence[_Some]) -> Iterator[Sequence[_Some]]:
+    at = 0
+    for size in CHUNKS:
+        while len(rows) - at >= size:
+            yield rows[at : at + size]
+            at += size
+
+
+@cache
+def _there(owners: int) -> str:
+    """Which of so many owners have a key."""
+    asked = ", ".join(["(?, ?)"] * owners)
+    keys = "data_key AS k ON k.person = asked.person AND k.purpose = asked.purpose"
+    # CROSS: the few who are asked for are looked up one by one, not the whole table read for them.
+    return f"WITH asked (person, purpose) AS (VALUES {asked}) SELECT k.person, k.purpose FROM asked CROSS JOIN {keys}"  # noqa: S608
+
+
+@cache
+def _add(rows: int) -> str:
+    """Adds so many, and says which nobody was faster with."""
+    given = ", ".join(["(?, ?, ?, ?, ?)"] * rows)
+    return f"INSERT INTO data_key VALUES {given} ON CONFLICT (person, purpose) DO NOTHING RETURNING id"  # noqa: S608 — as above
 
 
 def _unavailable(problem: sqlite3.Error | None = None) -> Unavailable:

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, select
 
 from egide.investigation import tables
 from egide.kernel import tables as kernel_tables
-from egide.kernel.act import Act, Ctx, Effect, Facts, Input, Nothing, act
+from egide.kernel.act import Act, Ctx, Effect, Facts, Input, Nothing, Rows, act
 from egide.kernel.clock import iso
 from egide.kernel.errors import NotFound, Text
 from egide.kernel.forget import forget_acts
@@ -29,6 +29,7 @@ CATEGORY = "case"
 OFFICERS = ("officer", "command")
 LISTED = 500  # cases shown at once; the newest
 FILE_NUMBER = "file_number"  # the field that names an earlier file
+_OF = select(tables.piece.c.case_id).where(tables.piece.c.number == bindparam("number"))
 
 
 class Received(Input):
@@ -95,9 +96,11 @@ def owner(case: str) -> str:
 
 def _known(db: Connection, *numbers: str) -> Any:
     """The case that began with, or was added to by, one of these files; None where there is none."""
-    piece = tables.piece
-    found = db.execute(select(piece.c.case_id).where(piece.c.number.in_([n for n in numbers if n]))).first()
-    return found.case_id if found is not None else None
+    for number in filter(None, numbers):
+        found = db.execute(_OF, {"number": number}).first()
+        if found is not None:
+            return found.case_id
+    return None
 
 
 @act(
@@ -105,24 +108,22 @@ def _known(db: Connection, *numbers: str) -> Any:
     output=CaseId, fr="Recevoir ce qu’une démarche transmet à l’enquête", en="Receive what a request hands to the investigation",
 )  # fmt: skip
 def receive(ctx: Ctx, given: Received) -> Effect:
-    kernel, known, id_ = ctx.kernel, _known(ctx.db, given.number, given.about), new_id()
-    case = known or new_id()
-    body = kernel.vault.seal(owner(case), ACTIVITY, msgspec.json.encode(given.fields), id_.encode())
-    rows: list[tuple[Any, dict[str, Any]]] = []
-    if known is None:
-        rows = [
-            (tables.case, {"id": case, "number": given.number, "service": given.service, "opened": ctx.now_us, "closed": None}),
-            (kernel_tables.retained, keep(CATEGORY, case)),
-        ]  # fmt: skip
-    rows.append(
-        (tables.piece, {"id": id_, "case_id": case, "number": given.number, "service": given.service, "at": ctx.now_us, "body": body})
-    )  # fmt: skip
+    known, id_ = _known(ctx.db, given.number, given.about), new_id()
+    case, body = known or new_id(), msgspec.json.encode(given.fields)
 
-    def apply(connection: Connection) -> None:
-        for table, row in rows:
-            connection.execute(insert(table), row)
+    def sealed() -> Rows:
+        piece = {
+            "id": id_, "case_id": case, "number": given.number, "service": given.service, "at": ctx.now_us,
+            "body": ctx.kernel.vault.seal(owner(case), ACTIVITY, body, id_.encode()),
+        }  # fmt: skip
+        opened = {"id": case, "number": given.number, "service": given.service, "opened": ctx.now_us, "closed": None}
+        rows: Rows = [(tables.piece, piece)]
+        if known is None:
+            rows += [(tables.case, opened), (kernel_tables.retained, keep(CATEGORY, case))]
+        return rows
 
-    return Effect(CaseId(case), apply=apply, events=[("case.changed", {"case": case})], concerns=(owner(case),))
+    told = [("case.changed", {"case": case})]
+    return Effect(CaseId(case), sealed=sealed, keys=((owner(case), ACTIVITY),), events=told, concerns=(owner(case),))
 
 
 @act(

@@ -30,4 +30,5 @@ piece = Table(
     # what was handed over
     Column("body", LargeBinary, nullable=False, info={"sealed": ("case:{case_id}", "cases", "{id}")}),
     Index("case_piece_by_case", "case_id"),
+    Index("case_piece_by_number", "number"),
 )

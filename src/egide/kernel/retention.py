@@ -228,25 +228,27 @@ class Keeper:
 
     async def tick(self) -> int:
         """Erases what is due now and finishes what was begun; returns how many were due and are erased."""
-        done = sum(
-            await asyncio.gather(*(self._erased(*one) for one in due(self._kernel, self._kernel.store.reader())))
-        )
+        waiting: dict[str, list[str]] = {}
+        for category, object_ in due(self._kernel, self._kernel.store.reader()):
+            waiting.setdefault(category, []).append(object_)
+        done = sum(await asyncio.gather(*(self._erased(*each) for each in waiting.items())))
         for category, object_ in unfinished(self._kernel.store.reader()):
             if not await finish(self._kernel, category, object_):
                 break
         return done
 
-    async def _erased(self, category: str, object_: str) -> bool:
-        """Whether it is erased now, by this look: at once with the others that are due, in as few commits as can be."""
-        raw = msgspec.json.encode({"category": category, "object": object_})
+    async def _erased(self, category: str, objects: list[str]) -> int:
+        """How many of them are erased now, by this look: by one act, or by one each where one of them is in its way."""
+        raw = msgspec.json.encode({"category": category, "objects": objects})
         try:
             await self._kernel.perform(self._act, raw, self._kernel.system("retention"))
-        except Conflict:
-            return False  # another process erased it meanwhile
-        except EgideError:
-            log.exception("erasure of %s is late", category)
-            return False
-        return True
+        except EgideError as error:
+            if len(objects) > 1 and not isinstance(error, Unavailable):
+                return sum([await self._erased(category, [each]) for each in objects])
+            if not isinstance(error, Conflict):  # another process erased it meanwhile
+                log.exception("erasure of %s is late", category)
+            return 0
+        return len(objects)
 
     async def _run(self) -> None:
         while True:

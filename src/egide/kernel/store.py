@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from time import monotonic, sleep
 from typing import Any, ClassVar
 
-from sqlalchemy import Connection, Engine, MetaData, Table, func, insert, inspect, select, update
+from sqlalchemy import Connection, Engine, MetaData, Select, Table, func, insert, inspect, select, update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from egide.kernel import tables
@@ -47,6 +47,10 @@ class Store(ABC):
         self, connection: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]
     ) -> None:
         """Inserts many rows in the quickest way the engine has."""
+
+    def first(self, connection: Connection, statement: Select[Any], values: Mapping[str, Any]) -> Any:
+        """The first row of a statement that was built once for all, None where there is none; the quickest way the engine has."""
+        return connection.execute(statement, values).first()
 
     @abstractmethod
     def wipe(self, traces: Sequence[bytes] = ()) -> None:

@@ -93,7 +93,7 @@ def noticed(_ctx: Ctx, _given: Any) -> Facts:
 
 def draft_row(ctx: Ctx, draft: str, secret: str) -> Any:
     """A draft whose secret is held. Raises `NotFound`, the same whether it never was or is somebody else's."""
-    row = ctx.db.execute(_DRAFT, {"id": draft, "of": owner(draft)}).first()
+    row = ctx.kernel.store.first(ctx.db, _DRAFT, {"id": draft, "of": owner(draft)})
     if row is None or not hmac.compare_digest(row.secret, digest(secret)):
         raise NotFound(
             Text("Ce brouillon n’est plus là.", "This draft is no longer there."),

@@ -81,7 +81,7 @@ def known(ctx: Ctx, identity: str, secret: str) -> tuple[int, Who]:
 
 
 def _known(ctx: Ctx, identity: str, secret: str) -> tuple[int, Who]:
-    row = ctx.db.execute(_IDENTITY, {"id": identity}).first() if identity else None
+    row = ctx.kernel.store.first(ctx.db, _IDENTITY, {"id": identity}) if identity else None
     if row is None or row.until <= ctx.now_us or not hmac.compare_digest(row.secret, digest(secret)):
         return 0, Who()
     opened = ctx.kernel.vault.open_(owner(row.id), ACTIVITY, row.body, row.id.encode())

@@ -167,6 +167,7 @@ def lateness(definition: Definition, events: Iterable[Any]) -> list[bool]:
     return found
 
 
+_FILE = select(tables.file).where(tables.file.c.id == bindparam("id"))
 _NEXT = (
     update(tables.count)
     .where(tables.count.c.series == bindparam("of"))
@@ -196,7 +197,7 @@ def places(connection: Connection, series: str, count: int) -> int:
 
 def file_row(connection: Connection, file: str) -> Any:
     """A file's row. Raises `NotFound`."""
-    row = connection.execute(select(tables.file).where(tables.file.c.id == file)).first()
+    row = connection.execute(_FILE, {"id": file}).first()
     if row is None:
         raise no_file()
     return row

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from egide.kernel import tables as kernel_tables
 from egide.kernel.errors import Conflict, Text
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from egide.kernel.door import Kernel
 
 CATEGORY = "field-outbox-review"
+_COLUMNS = tuple(column.name for column in entry.columns)
+# Built once, and asked once for a whole batch: row by row this was a third of what a batch costs.
+_THERE = select(entry.c.seq, entry.c.hash, entry.c.state).where(
+    entry.c.device == bindparam("device"), entry.c.seq.in_(bindparam("places", expanding=True))
+)
+_AGAIN = update(entry).where(entry.c.device == bindparam("of"), entry.c.seq == bindparam("place"))
 
 
 def once(device: str, seq: int) -> tuple[str, int]:
@@ -33,13 +39,15 @@ def owner(device: str, seq: int) -> str:
     return f"entry:{device}.{seq}"
 
 
-def keeper(kernel: Kernel, rows: list[dict[str, Any]]) -> Callable[[Connection], None]:
+def keeper(kernel: Kernel, device: str, rows: list[dict[str, Any]]) -> Callable[[Connection], None]:
     """What remembers these entries, in the transaction of the batch; the body of one to be looked at is sealed."""
 
     def apply(connection: Connection) -> None:
+        asked = {"device": device, "places": [row["seq"] for row in rows]}
+        there = {row.seq: row for row in connection.execute(_THERE, asked)} if rows else {}
+        new: list[tuple[Any, ...]] = []
         for row in rows:
-            here = (entry.c.device == row["device"]) & (entry.c.seq == row["seq"])
-            was = connection.execute(select(entry).where(here)).first()
+            was = there.get(row["seq"])
             if was is not None and was.hash != row["hash"]:
                 raise Conflict(
                     Text(
@@ -49,23 +57,33 @@ def keeper(kernel: Kernel, rows: list[dict[str, Any]]) -> Callable[[Connection],
                 )
             if was is not None and was.state in ("recorded", "aside"):
                 continue
-            object_ = f"{row['device']}.{row['seq']}"
-            kept = row | {"body": None}
-            if row["body"] is not None:
-                kept["body"] = kernel.vault.seal(
-                    owner(row["device"], row["seq"]), PURPOSE, row["body"], row["id"].encode()
-                )
+            kept = _sealed(kernel, row)
             if was is None:
-                connection.execute(insert(entry), kept)
+                new.append(tuple(kept[name] for name in _COLUMNS))
             else:
-                connection.execute(update(entry).where(here).values(**kept))
-            if row["body"] is not None and (was is None or was.state != "review"):
-                connection.execute(insert(kernel_tables.retained), keep(CATEGORY, object_))
-                trigger(kernel, connection, CATEGORY, object_, row["at"])
-            elif was is not None and was.state == "review" and row["state"] != "review":
-                settled(connection, object_, row["at"])
+                connection.execute(_AGAIN, kept | {"of": device, "place": row["seq"]})
+            _clock(kernel, connection, row, was)
+        kernel.store.insert(connection, entry, _COLUMNS, new)
 
     return apply
+
+
+def _sealed(kernel: Kernel, row: dict[str, Any]) -> dict[str, Any]:
+    if row["body"] is None:
+        return row
+    sealed = kernel.vault.seal(owner(row["device"], row["seq"]), PURPOSE, row["body"], row["id"].encode())
+    return row | {"body": sealed}
+
+
+def _clock(kernel: Kernel, connection: Connection, row: dict[str, Any], was: Any) -> None:
+    """The retention clock of what is to be looked at begins, or ends."""
+    object_ = f"{row['device']}.{row['seq']}"
+    looked = was is not None and was.state == "review"
+    if row["body"] is not None and not looked:
+        connection.execute(insert(kernel_tables.retained), keep(CATEGORY, object_))
+        trigger(kernel, connection, CATEGORY, object_, row["at"])
+    elif looked and row["state"] != "review":
+        settled(connection, object_, row["at"])
 
 
 def settled(connection: Connection, object_: str, now_us: int) -> None:
