@@ -9,6 +9,7 @@ from __future__ import annotations
 import calendar
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _DURATION = re.compile(
     r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.ASCII
@@ -22,10 +23,7 @@ def add_duration(start: datetime, duration: str) -> datetime:
     February: the shorter reading). The date part keeps `start`'s own wall clock, the time part is elapsed time. Raises
     `ValueError` for a string that is not a duration and `OverflowError` past the year 9999.
     """
-    parts = _DURATION.fullmatch(duration)
-    if parts is None or not is_duration(duration):
-        raise ValueError(f"not an ISO 8601 duration: {duration!r}")
-    years, months, weeks, days, hours, minutes, seconds = (int(part or 0) for part in parts.groups())
+    years, months, weeks, days, hours, minutes, seconds = _parts(duration)
     year, month = divmod(start.year * 12 + start.month - 1 + years * 12 + months, 12)
     if year > 9999:
         raise OverflowError("date value out of range")
@@ -35,6 +33,15 @@ def add_duration(start: datetime, duration: str) -> datetime:
     if not elapsed or moved.tzinfo is None:
         return moved + elapsed
     return (moved.astimezone(UTC) + elapsed).astimezone(moved.tzinfo)
+
+
+@lru_cache(maxsize=256)  # laws and services name a few dozen, each act asks for some of them
+def _parts(duration: str) -> tuple[int, ...]:
+    """Years, months, weeks, days, hours, minutes, seconds."""
+    parts = _DURATION.fullmatch(duration)
+    if parts is None or not is_duration(duration):
+        raise ValueError(f"not an ISO 8601 duration: {duration!r}")
+    return tuple(int(part or 0) for part in parts.groups())
 
 
 def is_duration(text: str) -> bool:

@@ -106,8 +106,10 @@ def holds(conditions: Iterable[Condition], answers: Mapping[str, Any]) -> bool:
     """Whether all conditions hold."""
     for condition in conditions:
         given = answers.get(condition.field)
-        values = given if isinstance(given, list) else [given]
-        if not any(value in condition.among for value in values):
+        if isinstance(given, list):
+            if not any(value in condition.among for value in given):
+                return False
+        elif given not in condition.among:
             return False
     return True
 
