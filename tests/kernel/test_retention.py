@@ -165,6 +165,46 @@ async def test_a_crowd_of_held_objects_hides_none_that_is_due(world: World) -> N
     assert db.execute(select(func.count()).select_from(tables.hold)).scalar_one() == 130
 
 
+def _due(world: World, *objects: str, state: str = "sealed") -> None:
+    with world.kernel.store.side() as connection:
+        for object_ in objects:
+            row = keep(archive.CATEGORY, object_) | {"trigger": 1, "erase_at": 2, "state": state}
+            connection.execute(insert(tables.retained), row)
+
+
+def _erased(world: World) -> tuple[set[str], int]:
+    """Which objects are, and by how many acts."""
+    db = world.kernel.store.reader()
+    objects = db.execute(select(tables.retained.c.object).where(tables.retained.c.state == "erased")).scalars()
+    acts = select(func.count()).select_from(tables.entry).where(tables.entry.c.act == "retention.erase")
+    return set(objects), db.execute(acts).scalar_one()
+
+
+async def test_what_is_due_at_once_is_erased_by_one_act(world: World) -> None:
+    await world.kernel.things["keeper"].stop()
+    _due(world, "one", "two", "three")
+    assert await world.kernel.things["keeper"].tick() == 3
+    assert _erased(world) == ({"one", "two", "three"}, 1)
+
+
+async def test_one_that_another_process_erased_keeps_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await world.kernel.things["keeper"].stop()
+    _due(world, "one", "three")
+    _due(world, "two", state="erased")
+    looked = [(archive.CATEGORY, object_) for object_ in ("one", "two", "three")]
+    monkeypatch.setattr("egide.kernel.retention.due", lambda _kernel, _db: looked)
+    assert await world.kernel.things["keeper"].tick() == 2
+    assert _erased(world) == ({"one", "two", "three"}, 2)
+
+
+async def test_an_entry_that_names_one_object_is_still_read(world: World) -> None:
+    await world.kernel.things["keeper"].stop()
+    _due(world, "one")
+    given = f'{{"category": "{archive.CATEGORY}", "object": "one"}}'.encode()
+    await world.kernel.perform("retention.erase", given, world.kernel.system("retention"))
+    assert _erased(world) == ({"one"}, 1)
+
+
 async def test_what_is_not_there_counts_as_gone(world: World) -> None:
     assert seal_state(world.kernel, world.kernel.store.reader(), archive.CATEGORY, "never") == ("expired", False)
 

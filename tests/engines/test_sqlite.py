@@ -1,0 +1,78 @@
+"""Rows read by the driver itself: the same as SQLAlchemy gives, and its own errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Boolean, Column, Integer, LargeBinary, MetaData, Select, String, Table, bindparam, insert, select
+from sqlalchemy import JSON as Json
+from sqlalchemy.exc import OperationalError
+
+from egide.engines.sqlite import SqliteStore
+
+metadata = MetaData()
+thing = Table(
+    "thing",
+    metadata,
+    Column("id", String(8), primary_key=True),
+    Column("size", Integer),
+    Column("body", LargeBinary),
+    Column("open", Boolean),
+    Column("free", Json),
+)
+ROW = {"id": "a", "size": 3, "body": b"\x00\xff", "open": True, "free": {"b": [1]}}
+PLAIN = select(thing.c.id, thing.c.size, thing.c.body, thing.c.open).where(thing.c.id == bindparam("id"))
+CONVERTED = select(thing).where(thing.c.id == bindparam("id"))
+SEVERAL = select(thing.c.id).where(thing.c.id.in_(bindparam("ids", expanding=True)))
+FILLED_IN = select(thing.c.id).where(thing.c.id == bindparam("id"), thing.c.size == 3)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    made = SqliteStore(tmp_path)
+    with made.side() as connection:
+        metadata.create_all(connection)
+        connection.execute(insert(thing), [ROW, {**ROW, "id": "b", "size": None, "body": None, "open": None}])
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("statement", [PLAIN, CONVERTED, FILLED_IN])
+@pytest.mark.parametrize("id_", ["a", "b", "nobody’s"])
+def test_the_driver_reads_what_sqlalchemy_does(store: SqliteStore, statement: Select[Any], id_: str) -> None:
+    db = store.reader()
+    usual, quick = db.execute(statement, {"id": id_}).first(), store.first(db, statement, {"id": id_})
+    if usual is None:
+        assert quick is None
+        return
+    assert tuple(quick) == tuple(usual)
+    assert [type(value) for value in quick] == [type(value) for value in usual]
+    assert quick._fields == usual._fields
+
+
+def test_a_list_of_values_takes_the_usual_way(store: SqliteStore) -> None:
+    found = store.first(store.reader(), SEVERAL, {"ids": ["x", "b"]})
+    assert found.id == "b"
+
+
+def test_each_reading_sees_what_is_committed_by_then(store: SqliteStore) -> None:
+    db = store.reader()
+    assert store.first(db, PLAIN, {"id": "c"}) is None
+    with store.side() as connection:
+        connection.execute(insert(thing), {**ROW, "id": "c"})
+    assert store.first(db, PLAIN, {"id": "c"}).id == "c"
+
+
+def test_a_reading_inside_a_transaction_sees_what_it_wrote(store: SqliteStore) -> None:
+    with store.writer.begin():
+        store.writer.execute(insert(thing), {**ROW, "id": "d"})
+        assert store.first(store.writer, PLAIN, {"id": "d"}).id == "d"
+
+
+def test_what_goes_wrong_is_told_as_of_any_statement(store: SqliteStore) -> None:
+    missing = select(Table("gone", MetaData(), Column("id", String)).c.id)
+    with pytest.raises(OperationalError):
+        store.first(store.reader(), missing, {})
