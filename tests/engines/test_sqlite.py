@@ -7,8 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Boolean, Column, Integer, LargeBinary, MetaData, Select, String, Table, bindparam, insert, select
-from sqlalchemy import JSON as Json
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Select,
+    String,
+    Table,
+    bindparam,
+    insert,
+    select,
+)
 from sqlalchemy.exc import OperationalError
 
 from egide.engines.sqlite import SqliteStore
@@ -21,7 +33,7 @@ thing = Table(
     Column("size", Integer),
     Column("body", LargeBinary),
     Column("open", Boolean),
-    Column("free", Json),
+    Column("free", JSON),
 )
 ROW = {"id": "a", "size": 3, "body": b"\x00\xff", "open": True, "free": {"b": [1]}}
 PLAIN = select(thing.c.id, thing.c.size, thing.c.body, thing.c.open).where(thing.c.id == bindparam("id"))

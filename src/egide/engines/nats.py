@@ -15,7 +15,7 @@ import logging
 import re
 import secrets
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -133,7 +133,7 @@ class NatsTransport:
         """As the protocol says."""
         self._carried.append(callback)
 
-    def nudge(self) -> None:
+    def nudge(self, names: Collection[str]) -> None:
         """The relay is nudged by the bus; listeners wait for messages."""
 
     async def trim(self) -> None:

@@ -40,7 +40,9 @@ from egide.kernel.store import Store
 
 FILE = "egide.db"
 BUSY_MS = 5_000
-PAGES_KIB = 65_536  # of the writing connection; what a commit touches must not be written early for want of room (2,000 else)
+PAGES_KIB = (
+    65_536  # of the writing connection; what a commit touches must not be written early for want of room (2,000 else)
+)
 CLOSE_S = 0.2  # s a closing process waits for readers of others, who will close after it
 CHUNKS = (64, 16, 4, 1)  # rows of one INSERT; few sizes, so that each statement is prepared once
 # Column types whose values the driver takes as they are.

@@ -38,7 +38,12 @@ OWNED = "SELECT id, person, purpose, subject, wrapped FROM data_key WHERE person
 OF_PERSON = "SELECT id, person, purpose, subject, wrapped FROM data_key WHERE person=?"
 OF_ID = "SELECT id, person, purpose, subject, wrapped FROM data_key WHERE id=?"
 PAGE = "SELECT id, person, purpose, subject, wrapped FROM data_key WHERE id>? ORDER BY id LIMIT 1000"
-CHUNKS = (64, 16, 4, 1)  # rows of one statement; few sizes, so that each is prepared once. A row each would be a call each
+CHUNKS = (
+    64,
+    16,
+    4,
+    1,
+)  # rows of one statement; few sizes, so that each is prepared once. A row each would be a call each
 
 
 class SqliteKeys:

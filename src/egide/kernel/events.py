@@ -8,7 +8,7 @@ process at once and in the others as soon as the follower sees it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -131,7 +131,7 @@ class Bus:
 
     def publish(self, batch: list[Work]) -> None:
         """On the event loop, after the commit: tells who looks, wakes who listens."""
-        recorded = told = False
+        recorded, told = False, set[str]()
         for work in batch:
             if work.receipt is not None:
                 recorded = True
@@ -141,10 +141,10 @@ class Bus:
                 self._own.discard(work.id)
             if work.error is None and work.effect is not None:
                 for name, payload in work.effect.events:
-                    told = True
+                    told.add(name)
                     self.tell(name, payload)
         if told:
-            self._nudge()
+            self._nudge(told)
         if recorded:
             self.transport.hint()
 
@@ -156,7 +156,7 @@ class Bus:
             if row.process != self._kernel.process:
                 self.tell(row.name, msgspec.json.decode(row.payload))
         if rows:
-            self._nudge()
+            self._nudge({row.name for row in rows})
         if self._act_watchers:
             self._show()
 
@@ -173,6 +173,6 @@ class Bus:
                 if other is not None:
                     other(recorded)
 
-    def _nudge(self) -> None:
+    def _nudge(self, names: Collection[str]) -> None:
         self._relay.nudge()
-        self.transport.nudge()
+        self.transport.nudge(names)

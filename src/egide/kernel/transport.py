@@ -9,7 +9,7 @@ transport's files, where erasure would not find it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -79,8 +79,8 @@ class Transport(Protocol):
     def carried(self, callback: Callable[[bytes], None]) -> None:
         """`callback` gets what another process carries here."""
 
-    def nudge(self) -> None:
-        """The outbox has grown, here or elsewhere."""
+    def nudge(self, names: Collection[str]) -> None:
+        """The outbox has grown by events of these names, here or elsewhere."""
 
     async def trim(self) -> None:
         """Lets go of what every listener has handled."""
@@ -133,10 +133,13 @@ class InProcess:
     def carried(self, callback: Callable[[bytes], None]) -> None:
         """As `carry`."""
 
-    def nudge(self) -> None:
-        """Wakes the listeners."""
-        for news in self._news:
-            news.set()
+    def nudge(self, names: Collection[str]) -> None:
+        """Wakes who listens to them."""
+        for each, news in zip(
+            self._subscriptions, self._news, strict=False
+        ):  # none is awake before the start, or at the end
+            if each.event in names:
+                news.set()
 
     async def trim(self) -> None:
         """Nothing is kept beyond the outbox."""

@@ -121,7 +121,9 @@ async def sync(ctx: Ctx, given: Batch) -> Effect:
     tree = Frontier()
     tree.extend(leaf_hashes([bytes.fromhex(row["hash"]) for row in rows]))
     told = [one.became for one in lines if one.became is not None]
-    return Effect(Synced(told), apply=keeper(ctx.kernel, device.id, rows), bulk=(len(rows), tree.root()), keys=tuple(reviews))
+    return Effect(
+        Synced(told), apply=keeper(ctx.kernel, device.id, rows), bulk=(len(rows), tree.root()), keys=tuple(reviews)
+    )
 
 
 # -- what it says -----------------------------------------------------------------------------------------------------------
