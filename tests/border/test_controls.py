@@ -350,8 +350,11 @@ async def test_the_room_watches_movements_as_they_are_made_and_judges_all_of_the
     assert late["over"]
     presented = await airport.present("boarding", wallet.tokens["boarding"], opened)
     assert (presented["result"], presented["why"]) == ("unsure", "still")
+    ((move, begins_ms),) = presented["challenge"]
     again = await watched(airport, "boarding", opened, wallet.tokens["boarding"], 0)
-    assert not again["over"], "another attempt"
+    assert again == {"move": move, "at_ms": begins_ms, "over": False}, "another attempt, of movements drawn anew"
+    presented = await airport.present("boarding", wallet.tokens["boarding"], opened)
+    assert (presented["result"], presented["challenge"]) == ("officer", []), "there is no third"
 
 
 async def test_frames_that_nobody_watched_count_for_nothing_where_movements_are_asked_for(airport: Airport) -> None:

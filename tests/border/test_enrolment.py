@@ -87,8 +87,17 @@ async def test_three_still_pictures_are_no_person(airport: Airport) -> None:
     kiosk = Kiosk(airport)
     _consent, opened = await kiosk.open()
     await kiosk.read(opened, kiosk.passport())
-    answer, tokens = await kiosk.issue(opened, SELF)
-    assert (answer["why"], tokens) == ("few", {})
+    asked = [opened["challenge"]]
+    for _ in range(2):
+        answer, tokens = await kiosk.issue(opened, SELF)
+        assert (answer["why"], tokens) == ("few", {})
+        asked.append(answer["challenge"])
+        joined = await airport.ask("border.enrol.join", enrolment=opened["enrolment"])
+        assert joined["challenge"] == asked[-1], "whoever joins now is asked for what is asked for now"
+    moves = {tuple(move for move, _ in each) for each in asked}
+    assert len(moves) == 3, "other movements at every attempt"
+    answer, _ = await kiosk.issue(opened, SELF)
+    assert (answer["why"], answer["challenge"]) == ("few", []), "none is left"
 
 
 async def test_a_document_that_nobody_signed_gives_no_token(airport: Airport) -> None:

@@ -8,7 +8,7 @@
     reject    the traveller or the gate wants a person, or walks away
 
     pass      the gate opens; a receipt that only the wallet keeps
-    unsure    once more, with a word of guidance
+    unsure    once more, with a word of guidance; movements are drawn anew, and a recording of the first look is worth nothing
     refused   the token does not count; the equal lane is beside it. At the border no machine says this: the officer is called
     officer   after two tries, or where nothing could be known (a status list too old): a human decides (officers.py)
 
@@ -24,15 +24,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import msgspec
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert
 from sqlalchemy.exc import IntegrityError
 
 from egide.border import keys, statuses
 from egide.border.basis import BasisTold, identifier, in_words
-from egide.border.control_points import Basis, Point
+from egide.border.control_points import Basis
 from egide.border.holding import CASE_S, CONTROL_S, Held, holding
+from egide.border.judging import Result, before_faces, judged, moving, point_of
 from egide.border.realm import BOTH, Of, control_facts, count
-from egide.border.room.messages import Admit, Admitted, ChipRead, Compare, Compared, IssuerKey, ReadChip, Watch, Watched
+from egide.border.room.messages import Admit, Admitted, ChipRead, IssuerKey, ReadChip, Watch, Watched
 from egide.border.token import question
 from egide.border.token.claims import controls
 from egide.border.token.profile import QUERY, VCT
@@ -53,11 +54,8 @@ GATES = ("gate", "officer")  # roles: a gate's own account, or the officer who h
 TRIES = 2  # then the officer
 MAX_WATCHED = 8 * 1024 * 1024  # bytes: a sealed answer, the frames of two seconds
 MAX_PRESENTED = 20 * 1024 * 1024  # bytes: a sealed answer, six seconds of frames, a chip's files
-OFFICER_AT_ONCE = frozenset({"stale", "status", "document"})  # nothing is known against the traveller
 COUNTRIES = "border-countries"  # among the kernel's things: the States' certificates (`Countries`)
 RECEIPT_TYPE = "egide-border-receipt+jwt"
-
-Result = Literal["pass", "unsure", "refused", "officer"]
 
 
 class Countries(msgspec.Struct, frozen=True):
@@ -128,13 +126,17 @@ class Asked(msgspec.Struct):
 
 
 class Presented(msgspec.Struct):
-    """The word, in one more why, what would help; `receipt`: for the wallet alone, "" where nobody passed."""
+    """The word, in one more why, what would help; `receipt`: for the wallet alone, "" where nobody passed.
+
+    `challenge`: of the next attempt, as `Opened` has it; none where none is left, or no movements are asked for.
+    """
 
     result: Result
     why: str
     guidance: list[str]
     receipt: str
     tries_left: int
+    challenge: list[tuple[str, int]]
 
 
 class Leaving(Input):
@@ -179,9 +181,14 @@ async def _open(of: Of, ctx: Ctx, given: Asking) -> Effect:
         control=held.id, request=held.request, picture=encoded(held.question),
         key=ready.key, title=point.title, purpose=point.purpose, claims=list(claims), legal_basis=identifier(_basis(held)),
         basis=in_words(kernel.book, _basis(held)), equal=point.lanes.equal, face=looks, document=point.document, frames=face.frames if face else 0,
-        challenge=list(ready.challenge[:1]) if face and face.challenge else [], life_s=int(CONTROL_S),
+        challenge=_first(held), life_s=int(CONTROL_S),
     )  # fmt: skip
     return Effect(opened)
+
+
+def _first(held: Held) -> list[tuple[str, int]]:
+    """The first movement of the attempt to come; the second is nobody's to know before the room asks for it."""
+    return list(held.challenge[:1]) if moving(held) else []
 
 
 def _now(ctx: Ctx) -> int:
@@ -194,13 +201,13 @@ def response_uri(kernel: Kernel, held: Held) -> str:
 
 
 def _basis(held: Held) -> Basis | None:
-    point = _of_point(held)
+    point = point_of(held)
     return point.legal_basis if point.checks_identity(external=held.external) else None
 
 
 def _request(kernel: Kernel, held: Held, claims: tuple[str, ...], sign: Signer, now: int) -> str:
     """The signed request (OpenID4VP 1.0): who asks, for what, on which basis, and that nothing is kept."""
-    point, ready = _of_point(held), held.room.ready
+    point, ready = point_of(held), held.room.ready
     request = Request(
         client=held.kid, name=point.title.en, response_uri=response_uri(kernel, held), nonce=ready.nonce, state=ready.state,
         vct=(VCT,), claims=claims, control=controls(point.id), query=QUERY, encryption=ready.key,
@@ -213,11 +220,6 @@ def _request(kernel: Kernel, held: Held, claims: tuple[str, ...], sign: Signer, 
     return compact({"typ": REQUEST_TYPE, "kid": held.kid}, body, sign)
 
 
-def _of_point(held: Held) -> Point:
-    assert held.point is not None  # noqa: S101 — `_open` gives one, for the type checker
-    return held.point
-
-
 # -- present ---------------------------------------------------------------------------------------------------------------
 
 
@@ -227,7 +229,7 @@ async def _admit(of: Of, ctx: Ctx, given: Shown) -> None:
     if held.case_at or held.busy.locked():
         raise _busy()
     async with held.busy:
-        if isinstance(given, Answer) and given.chip and held.chip is None and _of_point(held).document:
+        if isinstance(given, Answer) and given.chip and held.chip is None and point_of(held).document:
             countries: Countries = ctx.kernel.things.get(COUNTRIES, Countries())
             answer = await held.room.ask(ReadChip(given.chip, countries.csca, countries.crls, _now(ctx)))
             held.chip = answer if isinstance(answer, ChipRead) else None
@@ -247,7 +249,7 @@ def _question(of: Of, ctx: Ctx, held: Held, given: Shown) -> Admit:
     return Admit(
         answer=answer, realm=of.realm, client=held.kid, gate=IssuerKey(gate.kid, gate.x, gate.y),
         response_uri=response_uri(ctx.kernel, held), question=held.question if given.offline else b"",
-        control=_of_point(held).id, claims=_of_point(held).asked(external=held.external), issuers=keys.issuers(ctx),
+        control=point_of(held).id, claims=point_of(held).asked(external=held.external), issuers=keys.issuers(ctx),
         lists=statuses.for_rooms(ctx), grace_s=statuses.GRACE_S, now=_now(ctx),
     )  # fmt: skip
 
@@ -256,7 +258,7 @@ def _watch_facts(of: Of, ctx: Ctx, given: Shown) -> Facts:
     """Of the document nothing is said: whether somebody is there is no check of who it is, and that is asked at `present`."""
     held = holding(ctx.kernel).find(of, given.control)
     registered = keys.registered(of, ctx, held.kid)
-    found = control_facts(of, ctx, _of_point(held), external=held.external, registered=registered)
+    found = control_facts(of, ctx, point_of(held), external=held.external, registered=registered)
     revoked = held.admitted is not None and held.admitted.why == "revoked"
     return found | {"consent_state": "withdrawn" if revoked else "given"}
 
@@ -274,10 +276,9 @@ def _volatile(gather: Callable[[Of, Ctx, Shown], Facts], of: Of, ctx: Ctx, given
 
 async def _watch(of: Of, ctx: Ctx, given: Shown) -> Effect:
     held = holding(ctx.kernel).find(of, given.control)
-    point, over = _of_point(held), Effect(Asked("", 0, over=True))
-    moving = point.looks(external=held.external) and point.face is not None and point.face.challenge
+    over = Effect(Asked("", 0, over=True))
     async with held.busy:
-        if not moving or _before_faces(of, ctx, held) is not None:
+        if not moving(held) or before_faces(of, ctx, held) is not None:
             return over
         answer = await held.room.ask(Watch(tuple(given.frames)))
     return Effect(Asked(answer.move, answer.at_ms, answer.over)) if isinstance(answer, Watched) else over
@@ -286,14 +287,16 @@ async def _watch(of: Of, ctx: Ctx, given: Shown) -> Effect:
 async def _present(of: Of, ctx: Ctx, given: Answer) -> Effect:
     held = holding(ctx.kernel).find(of, given.control)
     async with held.busy:
-        result, why, guidance = await _judged(of, ctx, held, given)
-    if result == "pass":
+        word = await judged(of, ctx, held, tuple(given.frames))
+    if word.result == "pass":
         return _passed(of, ctx, held)
     held.attempts += 1
-    held.why = why
-    wanted = result == "officer" or held.attempts >= TRIES or (of.realm == "border-police" and result == "refused")
-    result = "officer" if wanted else result
-    point = _of_point(held).id
+    held.why = word.why
+    wanted = (
+        word.result == "officer" or held.attempts >= TRIES or (of.realm == "border-police" and word.result == "refused")
+    )
+    result: Result = "officer" if wanted else word.result
+    point = point_of(held).id
 
     def apply(connection: Connection) -> None:
         count(of, connection, point, ctx.now_us, result)
@@ -302,44 +305,15 @@ async def _present(of: Of, ctx: Ctx, given: Answer) -> Effect:
         if wanted:
             call_officer(ctx.kernel, held, ctx.now_us)
 
-    presented = Presented(result, why, list(guidance), "", max(0, TRIES - held.attempts) if not wanted else 0)
+    left, challenge = (0, []) if wanted else (TRIES - held.attempts, _first(held))
+    presented = Presented(result, word.why, list(word.guidance), "", left, challenge)
     events = [("border.officer.wanted", {"point": point})] if wanted else []
     return Effect(presented, apply=apply, events=events, after=after)
 
 
-async def _judged(of: Of, ctx: Ctx, held: Held, given: Answer) -> tuple[Result, str, tuple[str, ...]]:
-    """(result, why, guidance) of what lies in the room."""
-    point, stopped = _of_point(held), _before_faces(of, ctx, held)
-    if stopped is not None:
-        return *stopped, ()
-    if not point.looks(external=held.external) or point.face is None:
-        return "pass", "", ()
-    face = point.face
-    frames = () if face.challenge else tuple(given.frames)  # movements were watched as they were made
-    answer = await held.room.ask(Compare(frames, face.threshold, face.frames, face.challenge))
-    if not isinstance(answer, Compared):
-        return "officer", "unreadable", ()
-    if answer.band == "match":
-        return "pass", "", ()
-    return "unsure", answer.why or answer.band, answer.guidance
-
-
-def _before_faces(of: Of, ctx: Ctx, held: Held) -> tuple[Result, str] | None:
-    """(result, why) where it ends with the token or the document: no face is looked at."""
-    admitted, spent = held.admitted, of.tables.spent
-    if admitted is None or admitted.why:
-        why = admitted.why if admitted is not None else "unreadable"
-        return ("officer" if why in OFFICER_AT_ONCE else "refused"), why
-    if held.chip is not None and held.chip.verdict != "proved":
-        return "officer", "chip"
-    if ctx.db.execute(select(spent.c.mark).where(spent.c.mark == admitted.mark)).first() is not None:
-        return "refused", "replayed"
-    return None
-
-
 def _passed(of: Of, ctx: Ctx, held: Held) -> Effect:
-    point, admitted = _of_point(held), held.admitted
-    assert admitted is not None  # noqa: S101 — `_judged` passes nobody else, for the type checker
+    point, admitted = point_of(held), held.admitted
+    assert admitted is not None  # noqa: S101 — `judged` passes nobody else, for the type checker
     row = {"mark": admitted.mark, "until": admitted.until * 1_000_000}
     stream = "face" if point.looks(external=held.external) else "token"
 
@@ -358,7 +332,7 @@ def _passed(of: Of, ctx: Ctx, held: Held) -> Effect:
 
     receipt = receipt_of(of, ctx, held, "pass")
     return Effect(
-        Presented("pass", "", [], receipt, 0), apply=apply, events=[passed(point.id, stream, ctx.now_us)], after=after
+        Presented("pass", "", [], receipt, 0, []), apply=apply, events=[passed(point.id, stream, ctx.now_us)], after=after
     )  # fmt: skip
 
 
@@ -370,7 +344,7 @@ def passed(point: str, stream: str, now_us: int) -> tuple[str, dict[str, Any]]:
 def receipt_of(of: Of, ctx: Ctx, held: Held, outcome: str) -> str:
     """What the wallet keeps and nobody else: that this gate let somebody through, then; bound to the control by its nonce."""
     sign = keys.signer(of, ctx.kernel, ctx.db, held.kid)
-    body = {"point": _of_point(held).id, "at": _now(ctx), "outcome": outcome, "nonce": held.room.ready.nonce}
+    body = {"point": point_of(held).id, "at": _now(ctx), "outcome": outcome, "nonce": held.room.ready.nonce}
     return compact({"typ": RECEIPT_TYPE, "kid": held.kid}, body, sign)
 
 
@@ -395,7 +369,7 @@ def _reject(of: Of, ctx: Ctx, given: Leaving) -> Effect:
         else:
             holding(ctx.kernel).end(held)
 
-    events = [("border.officer.wanted", {"point": _of_point(held).id})] if given.officer else []
+    events = [("border.officer.wanted", {"point": point_of(held).id})] if given.officer else []
     return Effect(NoInput(), events=events, after=after)
 
 

@@ -114,11 +114,15 @@ class Wanted(Input):
 
 
 class Tokens(msgspec.Struct):
-    """The tokens, sealed to the wallet; or in one word why there are none, and what would help."""
+    """The tokens, sealed to the wallet; or in one word why there are none, and what would help.
+
+    `challenge`: the movements of the next attempt, as `Opened` has them; none where none is left.
+    """
 
     sealed: str
     why: str
     guidance: list[str]
+    challenge: list[tuple[str, int]]
 
 
 def _consent_facts(ctx: Ctx, given: ConsentRef) -> Facts:
@@ -159,7 +163,7 @@ def _opened(ctx: Ctx, going: Held, row: Any, offer: str) -> Opened:
     ready = going.room.ready
     return Opened(
         enrolment=going.id, offer=offer, key=ready.key, nonce=ready.nonce, issuer=ctx.kernel.settings.origin,
-        challenge=list(ready.challenge), tokens=len(_controls(agreed_points(ctx, row))), life_s=int(ENROLMENT_S),
+        challenge=list(going.challenge), tokens=len(_controls(agreed_points(ctx, row))), life_s=int(ENROLMENT_S),
     )  # fmt: skip
 
 
@@ -218,7 +222,8 @@ async def issue(ctx: Ctx, given: Wanted) -> Effect:
     if not isinstance(face, Compared):
         raise _again()
     if face.band != "match":
-        return Effect(Tokens("", face.why or face.band, list(face.guidance)))
+        going.challenge = face.challenge
+        return Effect(Tokens("", face.why or face.band, list(face.guidance), list(face.challenge)))
     return await _issued(ctx, given, going)
 
 
@@ -246,7 +251,7 @@ async def _issued(ctx: Ctx, given: Wanted, going: Held) -> Effect:
     def after(_receipt: Any) -> None:
         holding(ctx.kernel).end(going)
 
-    return Effect(Tokens(answer.sealed, "", []), rows=rows, after=after, concerns=(owner(going.consent),))
+    return Effect(Tokens(answer.sealed, "", [], []), rows=rows, after=after, concerns=(owner(going.consent),))
 
 
 def _controls(agreed: list[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:

@@ -42,6 +42,7 @@ class Held:
     question: bytes = b""  # for a wallet without network
     consent: str = ""
     attempts: int = 0
+    challenge: tuple[tuple[str, int], ...] = ()  # movements of the attempt to come, and when they are asked for (ms)
     admitted: Admitted | None = None
     chip: ChipRead | None = None
     request: str = ""  # what the wallet with a network fetches
@@ -70,7 +71,9 @@ class Holding:
     async def open(self, of: Of, kind: Kind, seconds: float, **about: Any) -> Held:
         """A new one in a warm room. Raises `TooMany`, `Unavailable`."""
         room = await self.rooms.take(kind)
-        held = Held(id=f"{self._process}-{new_secret()}", of=of, room=room, **about)
+        held = Held(
+            id=f"{self._process}-{new_secret()}", of=of, room=room, challenge=room.ready.challenge, **about
+        )  # fmt: skip
         self._held[held.id] = held
         self.keep(held, seconds)
         return held

@@ -318,6 +318,12 @@ def test_challenges_are_drawn_evenly_from_all_there_are_and_are_never_only_close
     assert same[0] != same[1]  # nothing but the bytes decides
 
 
+def test_what_was_asked_for_is_not_asked_for_again():
+    before = [ALL[3], ALL[17]]
+    drawn = {draw_challenge(os.urandom, before).moves for _ in range(2000)}
+    assert drawn == set(ALL) - set(before)
+
+
 def test_a_frame_is_seen_with_its_numbers_only_where_it_is_measured(sface):
     seen = see(portrait(1), 40, sface, measured=True)
     assert (seen.at_ms, seen.faces, seen.face is not None) == (40, 1, True)

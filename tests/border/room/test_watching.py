@@ -8,11 +8,12 @@ from functools import cache
 import pytest
 
 from egide.border.face.liveness import PAUSE_MS, PAUSE_SPREAD_MS
+from egide.border.room import parent
 from egide.border.room.messages import Admit, Admitted, Compare, Compared, Watch, Watched
-from egide.border.room.parent import Nursery, Room
+from egide.border.room.parent import Room
 from egide.kernel.errors import Unavailable
 from tests.border.traveller import Authority, frame
-from tests.stories.border.moving_face import FOLLOWED, face, jpeg
+from tests.stories.border.moving_face import NURSERY, face, jpeg
 
 pytestmark = pytest.mark.anyio
 PERSON = 9  # the seed of somebody drawn
@@ -26,17 +27,13 @@ def picture(move: str) -> bytes:
 
 
 @pytest.fixture
-async def room() -> AsyncIterator[Room]:
+async def room(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Room]:
     """One whose movements a drawn face can do."""
-    nursery = await Nursery.start("face")
-    found = await nursery.room()
-    while not {move for move, _ in found.ready.challenge} <= set(FOLLOWED):
-        await found.close()
-        found = await nursery.room()
+    monkeypatch.setattr(parent, "NURSERY", NURSERY)
+    found = await Room.start("face")
     await admitted(found)
     yield found
     await found.close()
-    await nursery.close()
 
 
 async def admitted(room: Room) -> None:
@@ -55,7 +52,11 @@ async def admitted(room: Room) -> None:
 
 
 async def watched(room: Room, at_ms: int, move: str) -> Watched:
-    said = await room.ask(Watch((frame(picture(move), room.ready.key, at_ms),)))
+    return await shown(room, frame(picture(move), room.ready.key, at_ms))
+
+
+async def shown(room: Room, sealed: str) -> Watched:
+    said = await room.ask(Watch((sealed,)))
     assert isinstance(said, Watched)
     return said
 
@@ -66,15 +67,18 @@ async def compared(room: Room, *frames: str) -> Compared:
     return answer
 
 
-async def follow(room: Room, *, late: int = LATE_MS) -> list[Watched]:
-    """Somebody does what the room asks, so long after it asks."""
+async def follow(room: Room, *, late: int = LATE_MS, filmed: list[str] | None = None) -> list[Watched]:
+    """Somebody does what the room asks, so long after it asks; `filmed`: gets the frames."""
     move, at_ms = room.ready.challenge[0]
     said = [Watched(move, at_ms, over=False)]
     for now in range(0, 8000, STEP_MS):
         if said[-1].over:
             break
         does = said[-1].move if now >= said[-1].at_ms + late else "straight"
-        found = await watched(room, now, does)
+        sealed = frame(picture(does), room.ready.key, now)
+        if filmed is not None:
+            filmed.append(sealed)
+        found = await shown(room, sealed)
         if found != said[-1]:
             said.append(found)
     return said
@@ -88,7 +92,45 @@ async def test_the_second_is_asked_for_when_the_first_was_seen_and_then_it_is_ov
     seen_ms = at_ms + LATE_MS + STEP_MS
     assert said[1].at_ms <= seen_ms + PAUSE_MS + PAUSE_SPREAD_MS
     assert said[1].at_ms < drawn_ms, "sooner than by the clock"
-    assert await compared(room) == Compared("no-match"), "they are there, and another than the token’s holder"
+    found = await compared(room)
+    assert (found.band, found.why) == ("no-match", ""), "they are there, and another than the token’s holder"
+
+
+async def test_a_recording_of_an_attempt_is_worth_nothing_in_the_next(room: Room) -> None:
+    """Frame by frame what was live a moment ago: then two other movements are asked for."""
+    filmed: list[str] = []
+    await follow(room, filmed=filmed)
+    once = await compared(room)
+    assert once.band == "no-match", "a control: they were there"
+    asked = [tuple(move for move, _ in each.challenge) for each in (room.ready, once)]
+    assert asked[0] != asked[1]
+    for each in filmed:
+        if (await shown(room, each)).over:
+            break
+    again = await compared(room)
+    assert again.band == "unsure", "nobody is there"
+    assert again.why in {"early", "other", "still", "time", "few"}
+    third = tuple(move for move, _ in again.challenge)
+    assert third not in asked, "nor is the third what was asked for before"
+
+
+async def test_so_it_is_where_all_frames_come_at_once(room: Room) -> None:
+    """As a phone sends them, at the times that were drawn."""
+    (first, one_ms), (second, two_ms) = room.ready.challenge
+    frames = [
+        frame(
+            picture(
+                "straight" if at < one_ms + LATE_MS else first if at < two_ms else second if at > two_ms + LATE_MS else "straight"
+            ),
+            room.ready.key, at,
+        )
+        for at in range(0, two_ms + 2400, STEP_MS)
+    ]  # fmt: skip
+    once = await compared(room, *frames)
+    assert once.band == "no-match", "a control: they were there"
+    assert (await compared(room, *frames)).band == "unsure"
+    last = await compared(room, *frames)
+    assert (last.band, last.challenge) == ("unsure", ()), "no attempt is left"
 
 
 async def test_nobody_is_live_who_moves_before_the_room_asks(room: Room) -> None:

@@ -9,10 +9,10 @@ from urllib.parse import urlencode
 
 import numpy as np
 from PIL import Image as Pillow
-from playwright.async_api import Locator, Page, Route, expect
+from playwright.async_api import Locator, Page, expect
 
 from egide.border.face.engine import Image
-from egide.border.holding import holding
+from egide.border.holding import Held, holding
 from egide.border.token import qr, question
 from egide.border.token.answer import seal
 from egide.protocols.sdjwt.signing import public_of
@@ -52,21 +52,9 @@ async def begin(
     await window.page.get_by_role("button", name=language).click()
 
 
-def asked_for(airport: Airport) -> set[str]:
-    """The movements of the control that was opened last: its room knows both, the gate hears the second when it is asked for."""
-    last = list(holding(airport.kernel)._held.values())[-1]
-    return {move for move, _ in last.room.ready.challenge}
-
-
-async def begin_feasibly(window: Window, airport: Airport, point: str) -> None:
-    """Outwards, until the gate asks for movements that a drawn face can do."""
-    page, asks = window.page, window.page.locator("[data-step=code], [data-step=document]")
-    await begin(window, airport, point, external=True)
-    await expect(asks).to_be_visible()
-    while not asked_for(airport) <= set(FOLLOWED):
-        await page.get_by_role("button", name="Quitter").click()
-        await page.get_by_role("button", name="Français").click()
-        await expect(asks).to_be_visible()
+def last_control(airport: Airport) -> Held:
+    """The control that was opened last: its room knows both movements, the gate hears the second when it is asked for."""
+    return list(holding(airport.kernel)._held.values())[-1]
 
 
 async def code(page: Page) -> bytes:
@@ -135,14 +123,6 @@ async def follows(page: Page, camera: Filmed, seed: int, *, where: str = "data-m
             camera.sees(pictures[asked])
             shown = asked
         await asyncio.sleep(LOOK_S)
-
-
-async def feasible(route: Route) -> None:
-    """A control or an enrolment whose movements a drawn face can do; the others are asked for anew."""
-    answer = await route.fetch()
-    while not {move for move, _ in (await answer.json())["result"]["challenge"]} <= set(FOLLOWED):
-        answer = await route.fetch()
-    await route.fulfill(response=answer)
 
 
 async def waiting(airport: Airport, point: str) -> str:

@@ -8,10 +8,18 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser
 
+from egide.border.room import parent
 from tests.border.airport import Airport
 from tests.serving import serving
 from tests.stories.border.filmed import Filmed
+from tests.stories.border.moving_face import NURSERY
 from tests.stories.conftest import Opener, launched, windows
+
+
+@pytest.fixture(autouse=True)
+def drawn_people(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is drawn is asked for what a drawing can do."""
+    monkeypatch.setattr(parent, "NURSERY", NURSERY)
 
 
 @pytest.fixture(scope="package")

@@ -1,8 +1,8 @@
 """A drawn face that does what it is asked, for a browser's camera: nobody's picture, and movements that landmarks can tell.
 
 The drawing is laid over a head (half an ellipsoid with a nose) and turned with it; nodding does not look like nodding to the
-detector, so a story takes a challenge of the three other movements (`FOLLOWED`). The page's camera is replaced by a canvas that
-shows, a human moment after the page has asked, the drawing that does it.
+detector, so the rooms of a story ask for the three other movements alone (`FOLLOWED`, `NURSERY`).
+The page's camera is replaced by a canvas that shows, a human moment after the page has asked, the drawing that does it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,16 @@ SCALE, NEARER = 1.2, 1.35  # of the drawing; of somebody who came closer
 TURNED = 28.0  # degrees
 LATE_MS, BETWEEN_MS = 350, 250  # ms from what the page asks to what the person does; looking straight again on the way
 FOLLOWED = ("left", "right", "closer")
+# For `room.parent.NURSERY`: rooms that ask for nothing else, at the first attempt and at the next.
+_STARTED = f"""
+import sys
+from itertools import permutations
+from egide.border.face import liveness
+from egide.border.room import nursery
+liveness.PAIRS = tuple(permutations({FOLLOWED}, 2))
+nursery.main(sys.argv[1])
+"""
+NURSERY = ("-I", "-c", _STARTED)
 
 
 def face(seed: int, move: str = "straight") -> Image:

@@ -13,7 +13,7 @@ from egide.border.face.engine import Image
 from egide.border.holding import holding
 from tests.border.airport import Airport, Wallet
 from tests.conftest import missing, proof_only
-from tests.stories.border.at_a_gate import address, answer, at, begin, code, shows, two, waiting
+from tests.stories.border.at_a_gate import address, answer, at, begin, code, last_control, shows, two, waiting
 from tests.stories.border.at_a_gate import screen as phone
 from tests.stories.border.filmed import Filmed
 from tests.stories.border.moving_face import face
@@ -159,10 +159,15 @@ async def test_two_looks_without_a_person_there_end_with_the_officer(
         camera.nobody()
     else:
         camera.sees(before)
+    control = last_control(gates)
+    asked = [control.room.ready.challenge]
     await at(page, "again", TWO_TRIES_MS)
+    asked.append(control.challenge)
+    await expect(page.locator(f"[data-step=face][data-move={asked[1][0][0]}]")).to_be_visible(timeout=TWO_TRIES_MS)
     await at(page, "officer", TWO_TRIES_MS)
     await expect(page.get_by_role("heading", level=1)).to_have_text(CALM)
     assert await waiting(gates, "boarding") == why
+    assert asked[0] != asked[1], "other movements, at other times"
 
 
 async def test_the_officer_sees_both_and_decides_and_the_gate_says_so(

@@ -18,7 +18,7 @@ from playwright.async_api import Locator, expect
 from egide.border.face.engine import Image
 from tests.border.airport import Airport
 from tests.border.document.drawn import page as printed
-from tests.stories.border.at_a_gate import at, begin, begin_feasibly, drawn, feasible, follows, held_up
+from tests.stories.border.at_a_gate import at, begin, drawn, follows, held_up
 from tests.stories.border.filmed import Filmed
 from tests.stories.border.moving_face import face
 from tests.stories.conftest import Opener
@@ -63,7 +63,6 @@ async def agreed(phone: Window) -> None:
 async def at_the_kiosk(kiosk: Window, phone: Window, camera: Filmed) -> None:
     """The phone's agreement is read, the document laid down and photographed, its chip opened and proved."""
     page = kiosk.page
-    await page.route("**/api/acts/border.enrol.open", feasible)
     await kiosk.go("/kiosk")
     camera.sees(await photographed(phone.page.locator("[data-code]")))
     await page.get_by_role("button", name="Commencer").click()
@@ -174,7 +173,7 @@ async def test_a_journey_from_the_agreement_to_the_proof_that_nothing_is_left(
     await enrolled(phone, kiosk, camera)
     gate = await screen("officer")
     for left, (point, looks, network) in zip((5, 4, 3, 2), CONTROLS, strict=True):
-        await begin_feasibly(gate, gates, point)
+        await begin(gate, gates, point, external=True)
         await through(gate, phone, camera, point, looks=looks, network=network)
         await expect(phone.page.locator("[data-tokens]")).to_have_attribute("data-tokens", str(left))
     await phone.page.get_by_role("link", name="Qui a demandé quoi").click()

@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import expect
 
-from egide.border.holding import holding
 from egide.border.room.messages import Compare
 from tests.border.airport import Airport
-from tests.stories.border.at_a_gate import at, begin_feasibly, follows, shows
+from tests.stories.border.at_a_gate import at, begin, follows, last_control, shows
 from tests.stories.border.filmed import Filmed
 from tests.stories.conftest import Opener
 
@@ -23,8 +22,9 @@ async def test_who_follows_is_there_and_is_compared(
 ) -> None:
     """The token's template is nobody's: after the movements it is the comparison that does not match."""
     wallet, gate = await gates.traveller(), await screen("officer")
-    await begin_feasibly(gate, gates, "boarding")
-    room = list(holding(gates.kernel)._held.values())[-1].room
+    await begin(gate, gates, "boarding", external=True)
+    await expect(gate.page.locator("[data-step=code]")).to_be_visible()
+    room = last_control(gates).room
     words, ask = [], room.ask
 
     async def heard(message, sign=None):

@@ -17,13 +17,13 @@ import pytest
 import zxingcpp
 from cryptography.hazmat.primitives.asymmetric import ec
 from PIL import Image
-from playwright.async_api import Browser, Page, Route, expect
+from playwright.async_api import Browser, Page, expect
 
 from egide.border.token import base45, qr
 from egide.border.token.question import ask
 from egide.protocols.sdjwt.signing import local
 from egide.protocols.vapid import decoded, encoded
-from tests.stories.border.moving_face import FOLLOWED, camera
+from tests.stories.border.moving_face import camera
 from tests.stories.window import PHONE, Window, opened
 from tests.world import World
 
@@ -107,13 +107,6 @@ async def at_the_kiosk(kiosk: Window, consent: str) -> str:
     """The document is made, laid on the reader and read; what the kiosk then shows to the phone."""
     page = kiosk.page
 
-    async def feasible(route: Route) -> None:
-        answer = await route.fetch()
-        while not {move for move, _ in (await answer.json())["result"]["challenge"]} <= set(FOLLOWED):
-            answer = await route.fetch()
-        await route.fulfill(response=answer)
-
-    await page.route("**/api/acts/border.enrol.open", feasible)
     await kiosk.go("/kiosk")
     await page.get_by_role("button", name="Commencer").click()
     await typed(page, consent)

@@ -49,6 +49,8 @@ export interface Presented {
   guidance: string[];
   receipt: string;
   tries_left: number;
+  /** Of the next attempt, as `Opened` has it: movements are drawn anew each time. */
+  challenge: [Move, number][];
 }
 
 export interface Given {

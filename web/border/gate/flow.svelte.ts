@@ -126,7 +126,8 @@ export class Flow {
     if (this.#control) void this.#end('left');
   }
 
-  async #pass(round: number, open: Opened): Promise<void> {
+  async #pass(round: number, first: Opened): Promise<void> {
+    let open = first;
     const ends = performance.now() + open.life_s * 1000 - MARGIN_MS;
     this.#timer = setTimeout(() => void this.leave(), open.life_s * 1000 - MARGIN_MS);
     const given: Given = { answer: '', offline: true, frames: [], chip: '' };
@@ -153,6 +154,7 @@ export class Flow {
       const guidance = result.guidance.find((word) => GUIDANCE.includes(word)) ?? 'still';
       this.#show(round, { at: 'again', open, guidance: guidance as Guidance });
       await this.#wait(round, AGAIN_MS);
+      open = { ...open, challenge: result.challenge };
     }
   }
 

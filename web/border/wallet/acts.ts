@@ -46,6 +46,8 @@ export interface Issued {
   sealed: string;
   why: string;
   guidance: string[];
+  /** The movements of the next attempt; none where none is left. */
+  challenge: Prompt[];
 }
 
 export interface TrustedKey {

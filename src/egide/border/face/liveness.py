@@ -5,7 +5,8 @@ or an officer beside it.
 - **A still photograph**, however held: movements are read from the nose's place between eyes and mouth, which no flat picture can
   change (quality.py). Coming closer, which a picture can, is never asked alone.
 - **A recorded video**: the movements are drawn with their order and their times; one that begins before it was asked for, or
-  another one than asked, ends it. Frames count only under the nonce of this challenge and inside its time.
+  another one than asked, ends it. Who is asked again is asked for two that were not asked for before.
+  Frames count only under the nonce of this challenge and inside its time.
   Where frames are looked at as they come (`seen_done`), the second is asked for a drawn moment after the first was seen.
 - **A face exchanged on the way**: the same face in every frame that was measured, and no jump between two frames.
 
@@ -15,8 +16,8 @@ It judges points, times and whether faces are alike, and keeps nothing.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Collection, Sequence
+from itertools import pairwise, permutations
 from statistics import median
 from typing import Literal, Protocol
 
@@ -30,6 +31,7 @@ from egide.border.face.quality import SECOND, Pose, pose
 
 Move = Literal["left", "right", "up", "down", "closer"]  # left and right are the person's own
 MOVES: tuple[Move, ...] = ("left", "right", "up", "down", "closer")
+PAIRS = tuple(permutations(MOVES, 2))  # of different movements, so at most one of the two is `closer`
 OPPOSITE: dict[Move, Move] = {"left": "right", "right": "left", "up": "down", "down": "up"}
 
 NONCE_BYTES = 16
@@ -84,6 +86,12 @@ class Challenge(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, prompts=(first, Prompt(second.move, at_ms)))
 
     @property
+    def moves(self) -> tuple[Move, Move]:
+        """What is asked for, in order."""
+        first, second = self.prompts
+        return first.move, second.move
+
+    @property
     def end_ms(self) -> int:
         """When the last frame counts (ms since the challenge was shown)."""
         return self.prompts[-1].at_ms + WINDOW_MS
@@ -116,11 +124,10 @@ class PadDriver(Protocol):
         """Whether a person stands there now; None where the device cannot tell. It must have ended after `within_ms`."""
 
 
-def draw_challenge(random: Callable[[int], bytes]) -> Challenge:
-    """Two different movements, so at most one of them `closer`, at times drawn too. `random` gives unpredictable bytes."""
-    first = MOVES[_below(len(MOVES), random)]
-    rest = [move for move in MOVES if move != first]
-    second = rest[_below(len(rest), random)]
+def draw_challenge(random: Callable[[int], bytes], but: Collection[tuple[Move, Move]] = ()) -> Challenge:
+    """Two movements, at times drawn too; none that were asked for already (`but`). `random` gives unpredictable bytes."""
+    left = [pair for pair in PAIRS if pair not in but]
+    first, second = left[_below(len(left), random)]
     begin = FIRST_MS + _below(FIRST_SPREAD_MS, random)
     then = begin + BETWEEN_MS + _below(BETWEEN_SPREAD_MS, random)
     pause = PAUSE_MS + _below(PAUSE_SPREAD_MS, random)

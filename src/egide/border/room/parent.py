@@ -18,6 +18,7 @@ START_S = 30.0  # s until a nursery is warm; a busy machine loads models slowly
 ROOM_S = 5.0  # s until a room is there
 ANSWER_S = 20.0  # s for one answer; a comparison takes 0.2
 MOST = 48  # rooms at once in one process: about 25 MB each where faces are looked at
+NURSERY = ("-I", "-m", "egide.border.room.nursery")  # what Python is started with, and the kind of rooms
 # Libraries that would start threads of their own: a process with several is not forked safely.
 ALONE = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
@@ -37,8 +38,8 @@ class Nursery:
         control, theirs = socket.socketpair()
         with theirs:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-I", "-m", "egide.border.room.nursery", kind, stdin=theirs.fileno(),
-                stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL, env=ALONE,
+                sys.executable, *NURSERY, kind, stdin=theirs.fileno(), stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL, env=ALONE,
             )  # fmt: skip
         control.setblocking(False)
         made = cls(process, control)

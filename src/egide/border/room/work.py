@@ -44,7 +44,7 @@ from egide.protocols.wallet.errors import WalletError
 if TYPE_CHECKING:
     from egide.border.document.zone import Reading, ZoneReader
     from egide.border.face.engine import Engine
-    from egide.border.face.liveness import Challenge
+    from egide.border.face.liveness import Challenge, Move
     from egide.border.room.opening import Frame
     from egide.border.room.reading import Document
     from egide.border.room.watching import Looking, Watching
@@ -98,11 +98,10 @@ class Work:
         self._attempts = 0
         self._engine, self._zones = prepared.engine, prepared.zones
         self._challenge: Challenge | None = None
+        self._asked_for: list[tuple[Move, Move]] = []  # the movements of every attempt
         self._watching: Watching | None = None
         if self._engine is not None:
-            from egide.border.face.liveness import draw_challenge  # noqa: PLC0415 — for rooms that look at faces alone
-
-            self._challenge = draw_challenge(token_bytes)
+            self._draw()
 
     def key(self) -> dict[str, str]:
         """The room's public key."""
@@ -114,10 +113,18 @@ class Work:
 
     def ready(self) -> Ready:
         """What the parent is told at first."""
+        return Ready(os.getpid(), self.key(), self._nonce, self._state, self._prompts())
+
+    def _prompts(self) -> tuple[tuple[str, int], ...]:
         prompts = self._challenge.prompts if self._challenge is not None else ()
-        return Ready(
-            os.getpid(), self.key(), self._nonce, self._state, tuple((each.move, each.at_ms) for each in prompts)
-        )
+        return tuple((each.move, each.at_ms) for each in prompts)
+
+    def _draw(self) -> None:
+        """Asks for movements that were not asked for in this room: a recording of an attempt is worth nothing in the next."""
+        from egide.border.face.liveness import draw_challenge  # noqa: PLC0415 — for rooms that look at faces alone
+
+        self._challenge = draw_challenge(token_bytes, self._asked_for)
+        self._asked_for.append(self._challenge.moves)
 
     def done(self, message: Asked) -> Told:
         """The answer to a message."""
@@ -191,6 +198,13 @@ class Work:
             return Watched("", 0, over=True)
 
     def _compare(self, message: Compare) -> Told:
+        answer = self._compared(message)
+        if not isinstance(answer, Compared) or answer.band == "match" or self._attempts >= ATTEMPTS:
+            return answer
+        self._draw()
+        return msgspec.structs.replace(answer, challenge=self._prompts())
+
+    def _compared(self, message: Compare) -> Told:
         watched, self._watching = self._watching, None
         if self._engine is None or self._challenge is None or (watched is None and self._attempts >= ATTEMPTS):
             return Broken("order")
@@ -200,6 +214,7 @@ class Work:
 
         self._attempts += watched is None
         self._forget_frames()
+        self._why, self._matched = "unreadable", False
         portrait = None if self._document is None else self._document.portrait
         challenge = self._challenge if watched is None else watched.challenge
         try:
