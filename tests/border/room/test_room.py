@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from joserfc.jwk import ECKey
 
 from egide.border.document.alike import Candidate
@@ -32,9 +33,15 @@ from egide.border.room.messages import (
 from egide.border.room.parent import Room, Rooms
 from egide.border.room.reading import PICTURES, read_zone
 from egide.border.room.sealed import sealed
+from egide.border.token import question
+from egide.border.token.answer import seal
+from egide.border.token.claims import NAMES
+from egide.border.token.profile import read_cwt, trusted
 from egide.exercise.travel_document import ERIKA
 from egide.kernel.errors import Unavailable
 from egide.protocols import mrz
+from egide.protocols.sdjwt.signing import public_of
+from egide.protocols.wallet.tokens import Jwk
 from tests.border.document.drawn import page
 from tests.border.face.drawn import portrait
 from tests.border.traveller import Authority, Tablet, Token, frame
@@ -122,6 +129,37 @@ async def test_a_room_without_models_compares_nothing_and_ends(room: Room) -> No
     with pytest.raises(Unavailable):
         await room.ask(Compare((), 0.433, 3, challenge=False))
     assert room.closed
+
+
+def key_of(authority: Authority) -> EllipticCurvePublicKey:
+    return public_of(Jwk("EC", "P-256", authority.key.x, authority.key.y))
+
+
+def by_picture(room: Room, authority: Authority, token: Token, claims: tuple[str, ...]) -> Admit:
+    """The same answer to the gate's picture, which asked for these claims."""
+    message = admit(room, authority, token)
+    gate, own = key_of(authority), public_of(Jwk("EC", "P-256", room.ready.key["x"], room.ready.key["y"]))
+    data = question.ask("security", claims, gate, authority.sign, own, NOW)
+    read = question.read(data, lambda _kid: gate, NOW)
+    answer = seal(read, token.issued.cwt, token.secret, token.sign)
+    return msgspec.structs.replace(message, question=data, answer=answer)
+
+
+@pytest.mark.parametrize("claims", [ASKED, NAMES], ids=["the picture asked as the point does", "it asked for more"])
+async def test_a_picture_holds_the_whole_token_and_what_the_point_did_not_ask_for_is_dropped(
+    room: Room, authority: Authority, claims: tuple[str, ...]
+) -> None:
+    """A spare token says who somebody is. Security asks for the flight: the tablet's officer reads that, as by network."""
+    token, tablet = authority.token(NOW, NAMES, control="spare"), Tablet()
+    whole, _issuer = read_cwt(token.issued.cwt, (trusted(authority.kid, "", key_of(authority)),))
+    assert whole.claims.keys() >= {"name", "nationality", "doc_hash"}, "a control: the picture has them"
+    for message in (by_picture(room, authority, token, claims), admit(room, authority, token)):
+        answer = await room.ask(message)
+        assert isinstance(answer, Admitted)
+        assert answer.why == ""
+        looked = await room.ask(Look(tablet.jwk))
+        assert isinstance(looked, Looked)
+        assert tablet.open(looked.sealed)["claims"] == {"flight": "EG 271"}
 
 
 def lives(pid: int) -> bool:

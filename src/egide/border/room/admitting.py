@@ -3,10 +3,14 @@
 The checks are those of token/verify.py; the answer comes over the network (OpenID4VP, sealed to the room's key) or in a picture
 (sealed to the same key, named in the gate's question). The status is read in lists that the parent was given, whose age counts
 from their signature.
+
+A picture holds the whole token, for a CWT cannot leave a claim out: what the point did not ask for is dropped as soon as the
+token was verified, and nothing after this file has it.
 """
 
 from __future__ import annotations
 
+import msgspec
 from joserfc.jwk import ECKey
 
 from egide.border.room.messages import Admit, Admitted, IssuerKey, StatusToken
@@ -55,6 +59,8 @@ def _from_network(
 def _from_picture(message: Admit, private: ECKey, issuers: tuple[Issuer, ...], lists: StatusLists) -> Holder:
     gate = public_of(Jwk("EC", "P-256", message.gate.x, message.gate.y))
     asked = question.read(message.question, lambda kid: gate if kid == message.gate.kid else None, message.now)
+    # As by network: what this point asks is what is read of the token, whatever else is in it or was in the picture.
+    asked = msgspec.structs.replace(asked, control=message.control, claims=message.claims)
     key = private.private_key
     if key is None:
         raise WalletError("encryption", "a room without its key")
