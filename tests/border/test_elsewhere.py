@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
-from egide.border import elsewhere, holding, realm
+from egide.border import elsewhere, holding, realm, statuses
+from egide.kernel import tables
 from egide.kernel.errors import NotFound
 from tests.border.airport import Airport
 from tests.world import Terminal
@@ -56,6 +58,30 @@ async def test_a_process_that_is_heard_no_more_has_no_cases(two: Two, monkeypatc
     await second.until(lambda: bool(going.waiting(realm.FACILITATION)), 5)
     monkeypatch.setattr(elsewhere, "LOST_S", 0.0)
     assert going.waiting(realm.FACILITATION) == []
+
+
+@pytest.mark.parametrize("ends", ["border.consent.withdraw", "border.journey.close"])
+async def test_a_consent_that_ends_at_one_process_ends_the_enrolments_of_every_other(two: Two, ends: str) -> None:
+    """The room with the chip’s data in it is at the kiosk’s process; the wallet speaks to any."""
+    first, second = two
+    (ended, theirs), (_stays, others) = [await opened(first) for _ in range(2)]
+    assert not theirs.room.closed
+    await second.ask(ends, consent=ended["id"], secret=ended["secret"])
+    await first.until(lambda: theirs.room.closed, 5)
+    with pytest.raises(NotFound):
+        await first.ask("border.enrol.join", enrolment=theirs.id)
+    await first.ask("border.enrol.join", enrolment=others.id)
+    assert not others.room.closed, "another’s consent is another’s"
+    out = tables.outbox
+    told = first.kernel.store.reader().execute(select(out.c.payload).where(out.c.name == statuses.REVOKED)).scalars()
+    assert [bytes(each) for each in told] == [b"{}"], "who withdrew is told to nobody"
+
+
+async def opened(airport: Airport) -> tuple[dict[str, str], holding.Held]:
+    """A consent, and the enrolment that was opened with it."""
+    consent = await airport.ask("border.consent.give", **airport.agreement())
+    made = await airport.act("officer", "border.enrol.open", consent=consent["id"], secret=consent["secret"])
+    return consent, holding.holding(airport.kernel).find(realm.FACILITATION, made["enrolment"])
 
 
 async def test_what_only_another_machine_has_is_refused_at_once_in_plain_words(two: Two) -> None:

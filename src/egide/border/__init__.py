@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 async def _start(kernel: Kernel) -> None:
-    from egide.border import clerk, control_points, holding, statuses  # noqa: PLC0415 — only a platform that starts needs it
+    from egide.border import clerk, consents, control_points, holding  # noqa: PLC0415 — only a platform that starts needs it
 
     control_points.check_texts(kernel.book.texts)
     kernel.things[holding.THING] = holding.Holding(kernel)
     kernel.things[holding.THING].start()
-    kernel.bus.watch(lambda name, _told: statuses.statuses(kernel).forget() if name == statuses.REVOKED else None)
+    kernel.bus.watch(lambda name, _told: consents.heard(kernel, name))
     kernel.things[clerk.THING] = clerk.Clerk(kernel)
     kernel.things[clerk.THING].start()
 

@@ -168,16 +168,23 @@ def _ended(ctx: Ctx, given: ConsentRef, reason: erasure.Reason) -> Effect:
         )  # fmt: skip
     receipt = erasure.receipt(ctx, reason, statuses.places_of(ctx.db, row.id))
     erasing = erase(ctx.kernel, row.id)
-
-    def after(_receipt: Any) -> None:
-        statuses.statuses(ctx.kernel).forget()
-        for going in holding(ctx.kernel).of_consent(row.id):
-            holding(ctx.kernel).end(going)
-
     return Effect(
         Ended(receipt), rows=[erasure.leaf_row(receipt, ctx.now_us)], changes=erasing.changes, shreds=erasing.keys,
-        events=[(statuses.REVOKED, {})], after=after,
+        events=[(statuses.REVOKED, {})],
     )  # fmt: skip
+
+
+def heard(kernel: Kernel, event: str) -> None:
+    """A consent ended, here or at another process: the list is signed anew, and the enrolments of this process end with it.
+
+    The event says of nobody that it was theirs, for it outlives the consent: the enrolments are those whose consent is gone.
+    """
+    if event != statuses.REVOKED:
+        return
+    statuses.statuses(kernel).forget()
+    for going in holding(kernel).enrolments():
+        if kernel.store.reader().execute(_CONSENT, {"of": going.consent}).first() is None:
+            holding(kernel).end(going)
 
 
 @act(

@@ -148,9 +148,9 @@ class Holding:
             if held.case_at
         ]
 
-    def of_consent(self, consent: str) -> list[Held]:
-        """The enrolments under way for a consent."""
-        return [held for held in self._held.values() if held.consent and held.consent == consent]
+    def enrolments(self) -> list[Held]:
+        """Those that are under way."""
+        return [held for held in self._held.values() if held.consent]
 
     def end(self, held: Held) -> None:
         """Ends it, and its room with everything in it."""

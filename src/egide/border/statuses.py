@@ -32,7 +32,7 @@ PERIOD_S = TTL_S // 2  # s for which a list is made
 LIFE_S = 86_400  # s after which nobody believes the list
 GRACE_S = 1800  # s past the ttl in which a gate goes on without a newer one; then the officer's lane
 THING = "border-statuses"  # among the kernel's things
-REVOKED = "border.revoked"  # the event that makes every process sign anew
+REVOKED = "border.revoked"  # the event by which every process hears that a consent ended (consents.py)
 PATH = "/border/statuses/1"
 
 _table, _link = tables.status, tables.issued
