@@ -115,10 +115,12 @@ async def test_an_answer_by_network_is_taken_only_where_a_gate_still_listens(air
     given = {"point": "security", "gate": airport.gates["facilitation"], "external": False}
     opened = await airport.act("officer", "border.control.open", gate, **given)
     going = airport.kernel.things[holding.THING]
-    assert going.answered(opened["control"], "response=a")
+    token = (await airport.traveller()).tokens["security"]
+    first, second = airport.answer(token, opened), airport.answer(token, opened)
+    assert await going.answered(opened["control"], first)
     gate.leave()
-    assert not going.answered(opened["control"], "response=b")
-    assert [each["answer"] for each in gate.pushed if each["push"] == "border.answer"] == ["response=a"]
+    assert not await going.answered(opened["control"], second)
+    assert [each["answer"] for each in gate.pushed if each["push"] == "border.answer"] == [first]
 
 
 async def test_a_token_that_went_by_network_does_not_count_again_as_a_picture(airport: Airport) -> None:
@@ -216,13 +218,14 @@ async def test_the_gate_and_the_officer_hear_what_concerns_them_over_their_own_c
     opened = await airport.act("officer", "border.control.open", gate, **given)
     going = holding.holding(airport.kernel)
     assert going.request(opened["control"]) == opened["request"]
-    assert going.answered(opened["control"], "response=…")
-    assert gate.pushed[-1] == {"push": "border.answer", "control": opened["control"], "answer": "response=…"}
-    assert not going.answered("another", "response=…")
+    answer = airport.answer((await airport.traveller()).tokens["security"], opened)
+    assert await going.answered(opened["control"], answer)
+    assert gate.pushed[-1] == {"push": "border.answer", "control": opened["control"], "answer": answer}
+    assert not await going.answered("another", answer)
     await airport.act("officer", "border.control.reject", control=opened["control"], officer=True, why="camera")
     assert tablet.pushed == [{"push": "border.cases", "realm": "facilitation"}], "a nudge, and nothing of the case"
     assert (await airport.act("officer", "border.officer.list"))["cases"][0]["why"] == "camera"
-    assert not going.answered(opened["control"], "too late")
+    assert not await going.answered(opened["control"], answer), "too late"
     decision = {"case": opened["control"], "word": "to-the-desk", "reason": "asked-for-a-person"}
     await airport.act("officer", "border.officer.decide", **decision)
     assert gate.pushed[-1]["word"] == "to-the-desk"

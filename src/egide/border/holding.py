@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from egide.border.control_points import Point
 from egide.border.elsewhere import Elsewhere, Waiting
 from egide.border.realm import Of
-from egide.border.room.messages import Admitted, ChipRead, Kind
+from egide.border.room.messages import Admitted, ChipRead, Kind, Receive, Received
 from egide.border.room.parent import Room, Rooms
 from egide.border.token.question import name_of
-from egide.kernel.errors import NotFound, Text
+from egide.kernel.errors import BadInput, NotFound, Text, TooMany
 from egide.kernel.identity import new_secret
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 THING = "border-held"  # among the kernel's things
 CONTROL_S = 120.0  # s that a control may take: to read the picture, agree, look at the camera, twice
 CASE_S = 300.0  # s that an officer has for a doubtful passage (law pack: edpb-11-2024.case_life)
+MOST_POSTS = 16  # answers that a room looks at for one control: a wallet posts one
 ENROLMENT_S = 900.0  # s to finish an enrolment (law pack: edpb-11-2024.enrolment_life)
 
 
@@ -47,6 +48,7 @@ class Held:
     chip: ChipRead | None = None
     request: str = ""  # what the wallet with a network fetches
     channel: Any = None  # the gate's live connection, where it has one
+    posts: int = 0  # answers that came by network
     why: str = ""
     case_at: int = 0  # µs; since when an officer is wanted, 0: not
     busy: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -107,13 +109,37 @@ class Holding:
         held = self._held.get(name) or next((each for each in self._held.values() if _asks(each, name)), None)
         return held.request if held is not None and held.request else None
 
-    def answered(self, id_: str, answer: str) -> bool:
-        """Hands what a wallet posted to the gate, as a push `border.answer`; False where no gate waits for it."""
-        held = self._held.get(id_)
-        if held is None or held.channel is None or held.channel.closed or held.case_at:
+    async def answered(self, id_: str, answer: str) -> bool:
+        """Hands what a wallet posted to the gate, as a push `border.answer`; False where no gate waits for it.
+
+        What the control's room cannot open never comes to the gate, which waits on. Raises `BadInput`, `TooMany`, `Unavailable`.
+        """
+        held = self._listening(id_)
+        if held is None:
+            return False
+        if held.posts >= MOST_POSTS:
+            raise TooMany(
+                Text("Trop de réponses pour ce contrôle.", "Too many answers for this control."),
+                Text("Montrez votre image à la porte.", "Show your picture to the gate."),
+            )
+        held.posts += 1
+        said = await held.room.ask(Receive(answer.encode()))
+        if not isinstance(said, Received) or said.why:
+            raise BadInput(
+                Text("Cette réponse n’est pas pour ce contrôle.", "This answer is not for this control."),
+                Text("Lisez à nouveau le code de la porte.", "Read the gate’s code again."),
+            )
+        if self._listening(id_) is not held:
             return False
         held.channel.push({"push": "border.answer", "control": id_, "answer": answer})
         return True
+
+    def _listening(self, id_: str) -> Held | None:
+        """The control whose gate waits for an answer."""
+        held = self._held.get(id_)
+        if held is None or held.room.closed or held.case_at:
+            return None
+        return None if held.channel is None or held.channel.closed else held
 
     def follow(self, of: Of, channel: Any) -> None:
         """Tells this connection, by a push `border.cases` that says nothing more, when the list of cases changes."""

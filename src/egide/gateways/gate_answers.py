@@ -2,10 +2,13 @@
 
     GET  /border/requests/{control}    the request that the gate signed (RFC 9101), while the control lasts
     POST /border/answers/{control}     `response=…` as `direct_post.jwt` has it, handed as it is to the gate's live connection
+                                       where the control's room can open it; anything else is 400, and the gate waits on
 
 A request is named by the control's id, as the gate's link has it, or by the digest of the gate's picture, which a wallet that
 read it knows without a byte more in it. Both were drawn, and are gone with the control. The answer is ciphertext for
 the control's room: nothing of it is read, kept or logged here.
+
+An error has the form that wallets know (OpenID4VP 1.0 §8.2, RFC 6749 §5.2), and in it what every door of ours tells.
 """
 
 from __future__ import annotations
@@ -58,8 +61,11 @@ class GateAnswers:
             passed = await self._elsewhere(control, request, text.encode())
             if passed is not None:
                 return passed
-            if not holding(self._kernel).answered(control, text):
+            if not await holding(self._kernel).answered(control, text):
                 raise _over()
+        except BadInput as error:
+            told = {"error": "invalid_request", "error_description": error.what.en, **problem(error)}
+            return JSONResponse(told, 400, headers=NO_STORE)
         except EgideError as error:
             return _told(error)
         return JSONResponse({}, headers=NO_STORE)

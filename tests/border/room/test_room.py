@@ -26,6 +26,8 @@ from egide.border.room.messages import (
     Look,
     Looked,
     ReadZone,
+    Receive,
+    Received,
     asked,
     packed,
     told,
@@ -115,6 +117,34 @@ async def test_an_answer_to_another_room_is_not_opened(room: Room, authority: Au
     await other.close()
     assert isinstance(answer, Admitted)
     assert answer.why == "encryption"
+
+
+async def test_what_is_posted_is_an_answer_to_this_control_or_not_and_nothing_of_it_is_kept(
+    room: Room, authority: Authority
+) -> None:
+    ready, other, token = room.ready, await Room.start("token"), authority.token(NOW)
+    right, theirs = (admit(each, authority, token).answer for each in (room, other))
+    await other.close()
+    wrong_state = token.answer(ready.key, ready.nonce, "another", CLIENT, ASKED, NOW)
+    for posted, why in (
+        (right, ""),
+        (theirs, "encryption"),
+        (wrong_state, "state"),
+        (right[:-9], "encryption"),
+        (b"response=a.b.c.d.e", "encryption"),
+        (b"response=" + b"a" * 1_000_000, "too-large"),
+        (b"response=%ff%00&response=", "encryption"),
+        (bytes(range(256)), "malformed"),
+        (b"error=access_denied&state=a", "state"),
+    ):
+        assert await room.ask(Receive(posted)) == Received(why), posted[:40]
+    tablet = Tablet()
+    looked = await room.ask(Look(tablet.jwk))
+    assert isinstance(looked, Looked)
+    assert tablet.open(looked.sealed)["claims"] == {}
+    admitted = await room.ask(admit(room, authority, token))
+    assert isinstance(admitted, Admitted)
+    assert admitted.why == "", "it is none the worse for it"
 
 
 async def test_the_officers_tablet_alone_opens_what_the_officer_sees(room: Room, authority: Authority) -> None:

@@ -245,9 +245,11 @@ async def test_another_makers_wallet_answers_by_network(gates: Airport, screen: 
     assert request.headers["content-type"] == "application/oauth-authz-req+jwt"
     key = going._held[control].room.ready.key
     body = gates.answer(wallet.tokens["security"], {"request": await request.text(), "key": key, "claims": ["flight"]})
-    posted = await page.request.post(
-        f"/border/answers/{control}", data=body, headers={"content-type": "application/x-www-form-urlencoded"}
-    )
+    there, form = f"/border/answers/{control}", {"content-type": "application/x-www-form-urlencoded"}
+    rubbish = await page.request.post(there, data="response=a.b.c.d.e", headers=form)
+    assert rubbish.status == 400, "somebody else’s: the gate waits on"
+    await at(page, "code")
+    posted = await page.request.post(there, data=body, headers=form)
     assert posted.status == 200
     await at(page, "pass")
     assert (await page.request.get(f"/border/requests/{control}")).status == 404

@@ -13,7 +13,7 @@ from __future__ import annotations
 import msgspec
 from joserfc.jwk import ECKey
 
-from egide.border.room.messages import Admit, Admitted, IssuerKey, StatusToken
+from egide.border.room.messages import Admit, Admitted, IssuerKey, Receive, Received, StatusToken
 from egide.border.room.published import superseded
 from egide.border.token import question
 from egide.border.token.claims import controls
@@ -28,6 +28,16 @@ from egide.protocols.wallet.openid4vp import Request, answered
 from egide.protocols.wallet.sdjwt import Asked, Issuer
 from egide.protocols.wallet.statuslist import opened
 from egide.protocols.wallet.tokens import Jwk
+
+
+def receive(message: Receive, private: ECKey, state: str) -> Received:
+    """Whether a wallet that read this control's request posted it. Nothing of it is kept."""
+    request = Request(client="", name="", response_uri="", nonce="", state=state, vct=(VCT,), query=QUERY)
+    try:
+        answered(message.answer, request, private)
+    except WalletError as error:
+        return Received(error.why)
+    return Received("")
 
 
 def admit(message: Admit, private: ECKey, nonce: str, state: str) -> tuple[Admitted, Holder | None]:

@@ -68,6 +68,18 @@ class Admitted(msgspec.Struct, frozen=True, tag="admitted"):
     until: int = 0
 
 
+class Receive(msgspec.Struct, frozen=True, tag="receive"):
+    """Looks whether what was posted for this control is an answer to it: sealed to the room, with its state. Keeps nothing."""
+
+    answer: bytes
+
+
+class Received(msgspec.Struct, frozen=True, tag="received"):
+    """Empty `why`: it is one. Whether the token in it counts, nobody asked yet."""
+
+    why: str
+
+
 class Watch(msgspec.Struct, frozen=True, tag="watch"):
     """Looks at more frames of the challenge, each sealed to the room, in the order in which they were taken."""
 
@@ -177,8 +189,8 @@ class Broken(msgspec.Struct, frozen=True, tag="broken"):
     why: str
 
 
-Asked = Admit | Watch | Compare | ReadChip | ReadZone | Look | Issue | Signed
-Told = Ready | Admitted | Watched | Compared | ChipRead | Looked | Issued | Sign | Broken
+Asked = Admit | Receive | Watch | Compare | ReadChip | ReadZone | Look | Issue | Signed
+Told = Ready | Admitted | Received | Watched | Compared | ChipRead | Looked | Issued | Sign | Broken
 
 _asked: msgspec.msgpack.Decoder[Asked] = msgspec.msgpack.Decoder(Asked)
 _told: msgspec.msgpack.Decoder[Told] = msgspec.msgpack.Decoder(Told)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from joserfc.jwk import ECKey
 
-from egide.border.room.admitting import admit
+from egide.border.room.admitting import admit, receive
 from egide.border.room.messages import (
     Admit,
     Admitted,
@@ -28,6 +28,7 @@ from egide.border.room.messages import (
     ReadChip,
     Ready,
     ReadZone,
+    Receive,
     Sign,
     Signed,
     Told,
@@ -131,6 +132,8 @@ class Work:
         match message:
             case Admit():
                 return self._admit(message)
+            case Receive():
+                return receive(message, self._private, self._state)
             case ReadChip():
                 return self._read(message)
             case ReadZone():
