@@ -17,11 +17,14 @@ from sqlalchemy import (
     Select,
     String,
     Table,
+    UpdateBase,
     bindparam,
+    delete,
     insert,
     select,
+    update,
 )
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from egide.engines.sqlite import SqliteStore
 
@@ -63,6 +66,39 @@ def test_the_driver_reads_what_sqlalchemy_does(store: SqliteStore, statement: Se
     assert tuple(quick) == tuple(usual)
     assert [type(value) for value in quick] == [type(value) for value in usual]
     assert quick._fields == usual._fields
+
+
+MOVED = update(thing).where(thing.c.id == bindparam("of")).values(size=bindparam("to"), open=False, body=None)
+EMPTIED = update(thing).where(thing.c.id == bindparam("of")).values(free=None)
+GONE = delete(thing).where(thing.c.id == bindparam("of"), thing.c.size == 3)
+
+
+@pytest.mark.parametrize(
+    ("statement", "each", "touched"),
+    [
+        (MOVED, [{"of": "a", "to": 7}, {"of": "b", "to": 8}, {"of": "nobody’s", "to": 9}], 2),
+        (EMPTIED, [{"of": "a"}, {"of": "b"}], 2),
+        (GONE, [{"of": "a"}, {"of": "b"}], 1),
+    ],
+)
+def test_the_driver_changes_what_sqlalchemy_does(
+    store: SqliteStore, statement: UpdateBase, each: list[dict[str, Any]], touched: int
+) -> None:
+    found = []
+    for change in (lambda db: db.execute(statement, each).rowcount, lambda db: store.change(db, statement, each)):
+        with store.writer.begin() as transaction:
+            assert change(store.writer) == touched
+            found.append(store.writer.execute(select(thing).order_by(thing.c.id)).all())
+            transaction.rollback()
+    assert found[0] == found[1]
+
+
+def test_a_change_that_a_rule_forbids_is_told_as_any(store: SqliteStore) -> None:
+    renamed = update(thing).where(thing.c.id == bindparam("of")).values(id="b")
+    with store.writer.begin() as transaction:
+        with pytest.raises(IntegrityError):
+            store.change(store.writer, renamed, [{"of": "a"}])
+        transaction.rollback()
 
 
 def test_a_list_of_values_takes_the_usual_way(store: SqliteStore) -> None:

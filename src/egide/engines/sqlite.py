@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections import namedtuple
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
@@ -27,6 +27,7 @@ from sqlalchemy import (
     Select,
     String,
     Table,
+    UpdateBase,
     create_engine,
     event,
     insert,
@@ -91,14 +92,8 @@ class SqliteStore(Store):
         read = _reading(connection.dialect, statement)
         if read is None:
             return super().first(connection, statement, values)
-        driver: Any = connection.connection.driver_connection
-        cursor = driver.cursor()
-        try:
-            found = cursor.execute(read.text, [values[name] for name in read.names]).fetchone()
-        except sqlite3.Error as error:
-            raise DBAPIError.instance(read.text, None, error, sqlite3.Error, dialect=connection.dialect) from error
-        finally:
-            cursor.close()  # what is not closed holds the moment it read
+        with _cursor(connection, read.said) as cursor:
+            found = cursor.execute(read.said.text, read.said.places(values)).fetchone()
         if found is None:
             return None
         if read.flags:
@@ -106,6 +101,15 @@ class SqliteStore(Store):
             for place in read.flags:
                 found[place] = found[place] if found[place] is None else bool(found[place])
         return read.row(*found)
+
+    def change(self, connection: Connection, statement: UpdateBase, each: Sequence[Mapping[str, Any]]) -> int:
+        """By the driver itself, as `first`."""
+        said = _said(connection.dialect, statement)
+        if said is None or set(said.names) - said.own.keys() != each[0].keys():
+            return super().change(connection, statement, each)
+        with _cursor(connection, said) as cursor:
+            cursor.executemany(said.text, [said.places(values) for values in each])
+            return int(cursor.rowcount)
 
     def wipe(self, traces: Sequence[bytes] = ()) -> None:
         """Overwrites what deleting leaves in the log and in the pages (scrub.py)."""
@@ -156,29 +160,62 @@ def _plain(table: Table, columns: tuple[str, ...]) -> bool:
     )
 
 
-class _Reading(NamedTuple):
-    """A statement as the driver takes it: its text, what goes to its places, and what its rows are."""
+class _Said(NamedTuple):
+    """A statement as the driver takes it: its text, what goes to its places, and what of that is its own, not given."""
 
     text: str
     names: tuple[str, ...]
+    own: dict[str, Any]
+
+    def places(self, values: Mapping[str, Any]) -> list[Any]:
+        """The values in their places."""
+        if not self.own:
+            return [values[name] for name in self.names]
+        return [self.own[name] if name in self.own else values[name] for name in self.names]
+
+
+class _Reading(NamedTuple):
+    """A statement that gives rows, and what they are."""
+
+    said: _Said
     row: Callable[..., Any]
     flags: tuple[int, ...]  # which columns are yes or no: the driver gives 0 and 1
 
 
 @lru_cache(maxsize=256)
-def _reading(dialect: Dialect, statement: Select[Any]) -> _Reading | None:
-    """None where SQLAlchemy has something to convert, or to fill in."""
-    columns = list(statement.selected_columns)
+def _said(dialect: Dialect, statement: Select[Any] | UpdateBase) -> _Said | None:
+    """None where SQLAlchemy has a value to convert, or to fill in."""
     compiled = statement.compile(dialect=dialect)
     names = tuple(getattr(compiled, "positiontup", None) or ())
-    asked = [compiled.binds[name] for name in names]
-    plain = all(type(each.type) in PLAIN for each in (*columns, *asked))
-    if not plain or any(not bind.required or bind.expanding for bind in asked):
+    asked = {name: compiled.binds[name] for name in names}
+    if any(type(bind.type) not in PLAIN or bind.expanding or bind.callable for bind in asked.values()):
+        return None
+    return _Said(str(compiled), names, {name: bind.value for name, bind in asked.items() if not bind.required})
+
+
+@contextmanager
+def _cursor(connection: Connection, said: _Said) -> Iterator[Any]:
+    """The driver's, its errors told as SQLAlchemy's; closed, for one that is not holds the moment it read."""
+    driver: Any = connection.connection.driver_connection
+    cursor = driver.cursor()
+    try:
+        yield cursor
+    except sqlite3.Error as error:
+        raise DBAPIError.instance(said.text, None, error, sqlite3.Error, dialect=connection.dialect) from error
+    finally:
+        cursor.close()
+
+
+@lru_cache(maxsize=256)
+def _reading(dialect: Dialect, statement: Select[Any]) -> _Reading | None:
+    """None where SQLAlchemy has something to convert, or to fill in."""
+    columns, said = list(statement.selected_columns), _said(dialect, statement)
+    if said is None or any(type(column.type) not in PLAIN for column in columns):
         return None
     names_of = [str(column.key) for column in columns]
     row: Callable[..., Any] = namedtuple("Row", names_of)  # type: ignore[misc]  # noqa: PYI024 — whatever the statement asks for
     flags = tuple(place for place, column in enumerate(columns) if isinstance(column.type, Boolean))
-    return _Reading(str(compiled), names, row, flags)
+    return _Reading(said, row, flags)
 
 
 @lru_cache(maxsize=1024)

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from time import monotonic, sleep
 from typing import Any, ClassVar
 
-from sqlalchemy import Connection, Engine, MetaData, Select, Table, func, insert, inspect, select, update
+from sqlalchemy import Connection, Engine, MetaData, Select, Table, UpdateBase, func, insert, inspect, select, update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from egide.kernel import tables
@@ -51,6 +51,10 @@ class Store(ABC):
     def first(self, connection: Connection, statement: Select[Any], values: Mapping[str, Any]) -> Any:
         """The first row of a statement that was built once for all, None where there is none; the quickest way the engine has."""
         return connection.execute(statement, values).first()
+
+    def change(self, connection: Connection, statement: UpdateBase, each: Sequence[Mapping[str, Any]]) -> int:
+        """Makes a change that was built once for all with each of these values; how many rows it touched."""
+        return int(connection.execute(statement, [dict(values) for values in each]).rowcount)
 
     @abstractmethod
     def wipe(self, traces: Sequence[bytes] = ()) -> None:

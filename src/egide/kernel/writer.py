@@ -255,8 +255,8 @@ class Writer:
         for (table, columns), values in rows.items():
             self._kernel.store.insert(connection, table, columns, values)
         for (_, lenient), same in changes.items():
-            done = connection.execute(same[0].statement, [change.values for change in same])
-            if not lenient and done.rowcount != len(same):
+            touched = self._kernel.store.change(connection, same[0].statement, [change.values for change in same])
+            if not lenient and touched != len(same):
                 raise _Apart
         for work in works:
             self._shred(work)
