@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import msgspec
@@ -15,12 +13,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from egide.border.clerk import Elsewhere
 from egide.border.ledger.model import Ledger, Role
-from egide.gateways import authority_cli, cli, composition, consortium_cli
+from egide.gateways import authority_cli, composition, consortium_cli
 from egide.gateways.consortium_files import KEY, line_of
 from egide.kernel.errors import BadInput, Conflict, NotFound
 from egide.kernel.identity import OPERATOR
 from egide.kernel.keyfile import write_private
-from egide.kernel.settings import Settings
 from tests.border.airport import Airport
 from tests.border.ledger import anvil
 from tests.border.ledger.parties import member, point, signing_key
@@ -42,7 +39,7 @@ async def said(airport: Airport, monkeypatch: pytest.MonkeyPatch, command: Any, 
         outcome = asyncio.run_coroutine_threadsafe(asked, loop).result(30)
         return {"result": msgspec.to_builtins(outcome.result)}
 
-    monkeypatch.setattr(cli, "call", call)
+    monkeypatch.setattr(consortium_cli, "call", call)
     code, told = await asyncio.to_thread(
         heard, lambda console: command(airport.settings, *words, console=console, **more)
     )
@@ -193,33 +190,3 @@ async def test_a_process_that_does_not_speak_for_the_member_decides_nothing_and_
     await second.until(lambda: new.address in [each.address for each in ledger_of(second).members()])
     await second.stop()
     await first.stop()
-
-
-def test_the_command_line_asks_again_where_another_process_has_to_answer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "operator.token").write_text("t")
-    asked: list[int] = []
-
-    class Answers(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            asked.append(1)
-            done = len(asked) > 3
-            said_ = {"result": {}} if done else {"code": "elsewhere", "title": {"fr": "non", "en": "no"}}
-            self.send_response(200 if done else 503)
-            self.end_headers()
-            self.wfile.write(json.dumps(said_).encode())
-
-        def log_message(self, *_: object) -> None:
-            return
-
-    with HTTPServer(("127.0.0.1", 0), Answers) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        settings = Settings(data=str(tmp_path), port=server.server_port)
-        assert cli.call(settings, "border.consortium.vote", {}) == {"result": {}}
-        assert len(asked) == 4
-        monkeypatch.setattr(cli, "AGAIN", 0)
-        asked.clear()
-        with pytest.raises(SystemExit):
-            cli.call(settings, "border.consortium.vote", {})
-        server.shutdown()

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from egide.border.consortium import member_line
-from egide.gateways import cli
+from egide.gateways.server_call import call
 from egide.gateways.telling import raw, tell
 from egide.kernel.errors import NotFound, Text
 from egide.kernel.settings import Settings
@@ -149,5 +149,5 @@ def deploy(settings: Settings, node: str, chain: int, lines: list[str], console:
 
 
 def _asked(settings: Settings, name: str, given: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = cli.call(settings, name, given)["result"]
+    found: dict[str, Any] = call(settings, name, given)["result"]
     return found

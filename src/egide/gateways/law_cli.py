@@ -21,8 +21,9 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from egide.gateways import cli, standing
+from egide.gateways import standing
 from egide.gateways.composition import composed
+from egide.gateways.server_call import call
 from egide.gateways.telling import Mark, tell
 from egide.kernel.door import LAW
 from egide.kernel.errors import Conflict, Text
@@ -113,7 +114,7 @@ def _ask(settings: Settings, work: Callable[[Ask], Awaitable[dict[str, Any]]]) -
         )
 
     async def remote(given: dict[str, Any]) -> dict[str, Any]:
-        found: dict[str, Any] = (await asyncio.to_thread(cli.call, settings, ACT, given))["result"]
+        found: dict[str, Any] = (await asyncio.to_thread(call, settings, ACT, given))["result"]
         return found
 
     async def asked() -> dict[str, Any]:
