@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,12 @@ def test_help_names_every_command() -> None:
         ("border", "consortium"), ("border consortium", "vote-in"), ("authority", "genesis"),
     ):  # fmt: skip
         assert command in runner.invoke(cli.app, [*group.split(), "--help"], env=WIDE).output
+
+
+def test_the_version_is_one_line_as_it_is_installed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert told(capsys, monkeypatch, "--version") == (0, f"egide {metadata.version('egide')}\n")
 
 
 def test_help_is_quick_and_needs_no_platform() -> None:

@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
+from egide import __version__
 from egide.gateways.cli_backup import backup_app, restore
 from egide.gateways.cli_consortium import authority_app, consortium_app
 from egide.gateways.cli_ledger import ledger_app, witness_app
@@ -47,6 +48,22 @@ border_app = typer.Typer(
 app.add_typer(border_app, name="border")
 border_app.add_typer(consortium_app, name="consortium")
 app.add_typer(authority_app, name="authority")
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        console.print(f"egide {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Dit la version / say the version"),
+    ] = False,
+) -> None:
+    """What stands before the command's own words."""
 
 
 @app.command()
