@@ -366,6 +366,15 @@ def test_what_the_chain_says_is_shown_with_faults_by_name(tmp_path: Path, monkey
         authority_cli.show(Settings(data=str(tmp_path)), Console(file=StringIO()))
 
 
+def test_a_genesis_of_a_time_beyond_the_calendar_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(composition, "_held", [COMPOSED])
+    settings = founded(tmp_path, 1)[0]
+    file = settings.folder / settings.consortium
+    file.write_bytes(msgspec.json.encode(msgspec.structs.replace(read_genesis(file), at=(1 << 53) - 1)))
+    shown = heard(lambda console: authority_cli.show(settings, console))
+    assert "9999-12-31T23:59:59Z" in shown
+
+
 def test_an_authority_without_a_platform_runs_until_a_signal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = founded(tmp_path, 1)[0]
     lines = [

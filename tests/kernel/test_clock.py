@@ -6,10 +6,10 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from egide.kernel.clock import TOLERATED_STEP_BACK_US, Clock, from_us, iso, to_us
+from egide.kernel.clock import FIRST_S, LAST_S, TOLERATED_STEP_BACK_US, Clock, from_us, iso, to_us
 from egide.kernel.errors import Unavailable
 
 
@@ -59,3 +59,16 @@ def test_microseconds_there_and_back(value: int) -> None:
 def test_how_it_is_written() -> None:
     assert iso(0) == "1970-01-01T00:00:00Z"
     assert iso(to_us(datetime(2026, 11, 23, 22, 49, 38, 999_999, UTC))) == "2026-11-23T22:49:38Z"
+
+
+@given(st.integers(min_value=-(2**80), max_value=2**80) | st.integers(2**53 - 2_000_000, 2**53 + 2_000_000))
+@example(253_402_300_799_999_999)  # the last microsecond of year 9999: as a float it is year 10000
+@example((2**63 - 1) * 1_000_000)  # the latest that a witness may sign (C2SP tlog-cosignature)
+@example((2**64 - 1) * 1_000_000)  # the latest that a block may carry
+@example(-62_000_000_000_000_000)
+def test_any_time_that_another_party_may_sign_is_told(value: int) -> None:
+    told = datetime.fromisoformat(iso(value))
+    second = value // 1_000_000
+    exact = (told - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(seconds=1)
+    assert exact == min(max(second, FIRST_S), LAST_S)
+    assert len(iso(value)) == len("2026-11-23T22:49:38Z")

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from egide.kernel.errors import Text, Unavailable
 
+FIRST_S, LAST_S = -62_135_596_800, 253_402_300_799  # s; 0001-01-01T00:00:00Z and 9999-12-31T23:59:59Z
 TOLERATED_STEP_BACK_US = 2_000_000  # µs; NTP slews stay under this, an altered clock does not
 
 
@@ -75,5 +76,10 @@ def to_us(value: datetime) -> int:
 
 
 def iso(value_us: int) -> str:
-    """Microseconds since 1970 → `2026-11-23T22:49:38Z` (seconds are what people and logs need)."""
-    return from_us(value_us).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """Microseconds since 1970 → `2026-11-23T22:49:38Z` (seconds are what people and logs need). Never raises.
+
+    Others sign times too, and may sign any number: one that no calendar date can say is told as the nearest that one can,
+    year 9999 as certificates do for an end that never comes (RFC 5280, 4.1.2.5).
+    """
+    second = min(max(value_us // 1_000_000, FIRST_S), LAST_S)
+    return datetime.fromtimestamp(second, UTC).replace(tzinfo=None).isoformat() + "Z"
