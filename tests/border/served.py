@@ -31,7 +31,7 @@ async def main(folder: Path) -> None:
     """Serves until its input ends."""
     logging.basicConfig(level=logging.DEBUG)
     still()
-    parent.START_S = parent.ROOM_S = parent.ANSWER_S = PATIENCE_S
+    parent.START_S = parent.WAITED_S = parent.ROOM_S = parent.ANSWER_S = PATIENCE_S
     going: set[asyncio.Task[None]] = set()
     async with beside(founded(folder, AUTHORITIES)) as (airport, others):
         await listed(airport)

@@ -17,12 +17,14 @@ from joserfc.jwk import ECKey
 
 from egide.border.document.alike import Candidate
 from egide.border.document.zone import Reading
+from egide.border.room import parent
 from egide.border.room.messages import (
     Admit,
     Admitted,
     Broken,
     Compare,
     Compared,
+    Kind,
     Look,
     Looked,
     ReadZone,
@@ -32,7 +34,7 @@ from egide.border.room.messages import (
     packed,
     told,
 )
-from egide.border.room.parent import Room, Rooms
+from egide.border.room.parent import Nursery, Room, Rooms
 from egide.border.room.reading import PICTURES, read_zone
 from egide.border.room.sealed import sealed
 from egide.border.token import question
@@ -229,6 +231,29 @@ async def test_rooms_of_one_nursery_have_nothing_in_common() -> None:
     await rooms.close()
     assert first.closed
     assert second.closed
+
+
+async def test_a_gate_is_not_kept_waiting_by_a_machine_that_loads_slowly_and_the_next_one_opens(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loaded, start = asyncio.Event(), Nursery.start
+
+    async def slowly(kind: Kind) -> Nursery:
+        await loaded.wait()
+        return await start(kind)
+
+    monkeypatch.setattr(Nursery, "start", slowly)
+    monkeypatch.setattr(parent, "WAITED_S", 0.05)
+    rooms = Rooms()
+    with pytest.raises(Unavailable):
+        await rooms.take("token")
+    warming = rooms._nurseries["token"]
+    assert not warming.done(), "it goes on getting warm"
+    loaded.set()
+    await warming
+    assert not (await rooms.take("token")).closed
+    assert rooms._nurseries["token"] is warming, "and is not started twice"
+    await rooms.close()
 
 
 async def test_a_nursery_that_died_is_replaced_and_its_rooms_live_on(authority: Authority) -> None:

@@ -14,7 +14,10 @@ from egide.border.room.messages import LENGTH, MAX_MESSAGE, Asked, Broken, Kind,
 from egide.border.room.nursery import ROOM, WARM
 from egide.kernel.errors import Text, TooMany, Unavailable
 
-START_S = 30.0  # s until a nursery is warm; a busy machine loads models slowly
+START_S = 120.0  # s until a nursery is warm; a machine with thirty processes at work loads models slowly
+WAITED_S = (
+    30.0  # s a control waits for that: then the gate says closed, and the nursery goes on getting warm for the next
+)
 ROOM_S = 5.0  # s until a room is there
 ANSWER_S = 20.0  # s for one answer; a comparison takes 0.2
 MOST = 48  # rooms at once in one process: about 25 MB each where faces are looked at
@@ -181,7 +184,10 @@ class Rooms:
                 found = self._nurseries.get(kind)
         if found is None:
             found = self._nurseries[kind] = asyncio.create_task(Nursery.start(kind), name=f"border nursery {kind}")
-        return await asyncio.shield(found)
+        try:
+            return await asyncio.wait_for(asyncio.shield(found), WAITED_S)
+        except TimeoutError as error:
+            raise _unavailable() from error
 
     async def close(self) -> None:
         """Ends every room and every nursery."""
