@@ -16,6 +16,7 @@ from sqlalchemy import delete, select, update
 
 from egide.app import health
 from egide.kernel import checkpoint, cosigned, stamping, tables
+from egide.kernel.clock import iso
 from egide.kernel.cosignature import CosignatureVerifier
 from egide.kernel.errors import StartupError
 from egide.kernel.outward import Unreachable, post
@@ -101,6 +102,17 @@ async def test_heads_are_cosigned_kept_and_shown(watched: World, beside: Beside)
         assert checkpoint.verify(head.note, [kernel.key.vkey]).size == head.size
     assert kernel.witnessing.told() == []
     assert health(kernel)["ok"]
+
+
+async def test_a_witness_whose_clock_is_beyond_the_calendar_is_kept_and_told(watched: World, beside: Beside) -> None:
+    kernel = watched.kernel
+    beside.witness._now = lambda: float(2**62)
+    await signed(watched)
+    await turn(watched)
+    head = cosigned.best(kernel.store.reader(), "police")
+    assert head is not None
+    assert [iso(at) for _name, at in head.witnesses] == ["9999-12-31T23:59:59Z"]
+    assert kernel.witnessing.told() == []
 
 
 async def test_a_witness_that_is_away_is_told_after_a_while_and_asked_again(watched: World, beside: Beside) -> None:

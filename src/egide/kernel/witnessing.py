@@ -18,6 +18,7 @@ from sqlalchemy import Table, func, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from egide.kernel import checkpoint, stamping, tables
+from egide.kernel.clock import LAST_S
 from egide.kernel.errors import EgideError, Text
 from egide.kernel.outward import Unreachable, post
 from egide.kernel.store import put
@@ -171,7 +172,9 @@ class Witnessing:
             party.failed(kernel.clock.now_us(), asked.trouble or Text("?", "?"), refuses=asked.refuses)
             return
         given = asked.cosignature
-        self._keep(table, {"size": size, "witness": client.name}, {"at": given.time * SECOND_US, "line": given.line})
+        # A witness may sign any time; the line has it as it is, the column what a calendar can say.
+        said = min(given.time, LAST_S) * SECOND_US
+        self._keep(table, {"size": size, "witness": client.name}, {"at": said, "line": given.line})
         party.well()
 
     def _stamp(self, party: Standing) -> None:
