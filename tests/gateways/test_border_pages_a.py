@@ -275,7 +275,9 @@ async def test_the_pages_may_look_and_only_one_computes(world: World) -> None:
 @pytest.mark.anyio
 async def test_everybody_may_read_the_points_and_the_equal_lane_of_each(world: World) -> None:
     browser = Browser(world)
-    told = {each["id"]: each for each in (await browser.get("/pass/points.json")).json()}
+    answer = await browser.get("/pass/points.json")
+    assert answer.headers["egide-zone"] == "Europe/Paris", "the departure is typed on the airport’s clock"
+    told = {each["id"]: each for each in answer.json()}
     assert {"bag-drop", "security", "boarding", "border"} <= told.keys()
     assert all(each["equal"]["fr"] and each["equal"]["en"] for each in told.values())
     assert told["boarding"]["face"]

@@ -30,6 +30,7 @@ async def test_the_pack_is_what_the_pages_are(world: World) -> None:
         assert answer.status_code == 200
         assert b64encode(sha256(answer.content).digest()).decode() == digest
         assert "script-src 'self'" in answer.headers["content-security-policy"] or "script" not in answer.text
+        assert '<meta name="egide-zone" content="Europe/Paris">' in answer.text, "times are told on the station’s clock"
         assert "geolocation=(self)" in answer.headers["permissions-policy"]
     assert (await browser.get("/field/illegal-content")).status_code == 404
     await browser.close()

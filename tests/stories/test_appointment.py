@@ -12,10 +12,11 @@ from egide.exercise.people import Person
 from tests.stories.conftest import Opener
 from tests.stories.stage import Stage
 from tests.stories.test_axe import heard, kept
+from tests.stories.window import STATION
 
 pytestmark = [pytest.mark.anyio, pytest.mark.story]
 
-STATION, ELSEWHERE = "Europe/Paris", "Asia/Tokyo"
+ELSEWHERE = "Asia/Tokyo"
 
 
 async def test_a_device_in_another_zone_types_and_shows_the_stations_time(stage: Stage, window: Opener) -> None:

@@ -15,6 +15,7 @@ ARGS = [
     "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",  # a camera and a microphone that anybody has
 ]  # fmt: skip
 WIDE, NARROW, PHONE = (1440, 900), (320, 640), (390, 844)  # CSS pixels
+STATION = "Europe/Paris"  # the platform's time zone: that of the law in force
 PATIENCE_MS = 15_000  # ms a page may take to show what is expected, on a busy machine
 CSP = "CSP: "
 WATCH = f"""document.addEventListener('securitypolicyviolation', (e) =>
@@ -83,12 +84,12 @@ async def opened(
     lang: str = "fr",
     touch: bool = False,
     before: str = "",
-    zone: str = "",
+    zone: str = STATION,
 ) -> Window:
-    """A window on the platform; nobody is signed in. `zone`: of this device's clock (IANA), else this machine's."""
+    """A window on the platform; nobody is signed in. `zone`: of this device’s clock (IANA), the station’s unless told."""
     context = await browser.new_context(
         base_url=base, viewport={"width": size[0], "height": size[1]}, locale=f"{lang}-FR", has_touch=touch,
-        is_mobile=touch, reduced_motion="reduce", timezone_id=zone or None,
+        is_mobile=touch, reduced_motion="reduce", timezone_id=zone,
     )  # fmt: skip
     context.set_default_timeout(PATIENCE_MS)
     await context.add_init_script(

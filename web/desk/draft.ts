@@ -1,5 +1,5 @@
 /** A request as the form holds it, what is missing in it, and the act's input. */
-import { areaKm2, asPolygon, fromLocalInput, polygonOf, toLocalInput, type Order, type Polygon } from '../kit';
+import { areaKm2, asPolygon, fromWall, polygonOf, toWall, type Order, type Polygon } from '../kit';
 
 export interface Draft {
   title: string;
@@ -48,8 +48,8 @@ export function blank(now: number): Draft {
     place: '',
     perimeter: null,
     cap: '1',
-    starts: toLocalInput(start),
-    ends: toLocalInput(start + 4 * HOUR_MS),
+    starts: toWall(start),
+    ends: toWall(start + 4 * HOUR_MS),
     eventEnds: '',
     reference: '',
     file: null,
@@ -65,7 +65,7 @@ export function faults(draft: Draft, paper: boolean, gathering: boolean): Faults
   if (draft.informed !== 'given' && !draft.exemption.trim()) found.exemption = 'eMissing';
   if (!/^([1-9]\d?|100)$/.test(draft.cap.trim())) found.cap = 'eCap';
   if (areaKm2(draft.perimeter) <= 0) found.perimeter = 'ePerimeter';
-  const length = Date.parse(draft.ends) - Date.parse(draft.starts);
+  const length = Date.parse(fromWall(draft.ends)) - Date.parse(fromWall(draft.starts));
   if (!found.ends && length <= 0) found.ends = 'eOrder';
   if (!found.ends && length > LONGEST_MS) found.ends = 'eLong';
   if (gathering && !draft.eventEnds) found.eventEnds = 'eMissing';
@@ -82,15 +82,15 @@ export function input(draft: Draft, gathering: boolean): object {
     place: draft.place.trim(),
     perimeter: draft.perimeter,
     cap: Number(draft.cap),
-    starts: fromLocalInput(draft.starts),
-    ends: fromLocalInput(draft.ends),
+    starts: fromWall(draft.starts),
+    ends: fromWall(draft.ends),
     service: draft.service,
     necessity: draft.necessity.trim(),
     less_intrusive: draft.lessIntrusive.trim(),
     equipment: draft.equipment.trim(),
     public_information: draft.informed,
     information_exemption: draft.informed === 'given' ? '' : draft.exemption.trim(),
-    event_ends: gathering && draft.eventEnds ? fromLocalInput(draft.eventEnds) : null,
+    event_ends: gathering && draft.eventEnds ? fromWall(draft.eventEnds) : null,
     renewal_of: null,
   };
 }

@@ -1,8 +1,10 @@
-/** Time as people say it: a clock that components can follow, ages, exact times and time left. */
+/** Time as people say it, on the station's wall (`zone.svelte.ts`): a clock to follow, ages, exact times and time left. */
 import { createSubscriber } from 'svelte/reactivity';
-import { lang, locale } from './i18n.svelte';
+import { lang } from './i18n.svelte';
+import { dayAt, shown, zoned } from './zone.svelte';
 
 const TICK_MS = 1000;
+const DAY_MS = 86_400_000;
 /** The HTTP date has whole seconds: a smaller difference says nothing about the device's clock. */
 const SKEW_FLOOR_MS = 5000;
 
@@ -27,18 +29,19 @@ export function learnServerTime(header: string | null): void {
   skew = Math.abs(difference) > SKEW_FLOOR_MS ? difference : 0;
 }
 
-function sameDay(a: Date, b: Date): boolean {
-  return a.toDateString() === b.toDateString();
+/** "14:05": where many stand below each other, or beside a time that names its zone. */
+export function hour(at: string | number): string {
+  return shown(at, { hour: '2-digit', minute: '2-digit' });
 }
 
-/** "14:05". */
-export function hour(at: string | number): string {
-  return new Intl.DateTimeFormat(locale(), { hour: '2-digit', minute: '2-digit' }).format(new Date(at));
+/** "14:05", with the zone's name where this device's clock differs: until when something lasts. */
+export function hourNamed(at: string | number): string {
+  return `${hour(at)}${zoned(at)}`;
 }
 
 /** "mardi 3 mars 2026 à 14:05:09 UTC+1": for titles and readers. */
 export function exact(at: string | number): string {
-  return new Intl.DateTimeFormat(locale(), {
+  return shown(at, {
     weekday: 'long',
     day: 'numeric',
     month: 'long',
@@ -47,22 +50,32 @@ export function exact(at: string | number): string {
     minute: '2-digit',
     second: '2-digit',
     timeZoneName: 'short',
-  }).format(new Date(at));
+  });
+}
+
+/** "14:05:09"; with its day where it is not today's. */
+export function instant(at: string | number, from: number = Date.now() + skew): string {
+  const time = { hour: '2-digit', minute: '2-digit', second: '2-digit' } as const;
+  return shown(at, dayAt(at) === dayAt(from) ? time : { day: 'numeric', month: 'long', ...time });
 }
 
 /** "aujourd’hui à 14:05", "3 mars à 14:05". */
 export function moment(at: string | number, from: number = Date.now() + skew): string {
-  const then = new Date(at);
   const french = lang() === 'fr';
-  const clock = hour(at);
-  const today = new Date(from);
-  if (sameDay(then, today)) return french ? `aujourd’hui à ${clock}` : `today at ${clock}`;
-  const day = 86_400_000;
-  if (sameDay(then, new Date(from - day))) return french ? `hier à ${clock}` : `yesterday at ${clock}`;
-  if (sameDay(then, new Date(from + day))) return french ? `demain à ${clock}` : `tomorrow at ${clock}`;
-  const year = then.getFullYear() === today.getFullYear() ? undefined : 'numeric';
-  const date = new Intl.DateTimeFormat(locale(), { day: 'numeric', month: 'long', year }).format(then);
-  return french ? `${date} à ${clock}` : `${date} at ${clock}`;
+  const time = hourNamed(at);
+  const then = dayAt(at);
+  const today = dayAt(from);
+  if (then === today) return french ? `aujourd’hui à ${time}` : `today at ${time}`;
+  if (then === next(today, -1)) return french ? `hier à ${time}` : `yesterday at ${time}`;
+  if (then === next(today, 1)) return french ? `demain à ${time}` : `tomorrow at ${time}`;
+  const year = then.slice(0, 4) === today.slice(0, 4) ? undefined : 'numeric';
+  const date = shown(at, { day: 'numeric', month: 'long', year });
+  return french ? `${date} à ${time}` : `${date} at ${time}`;
+}
+
+/** The day so many days later; days are counted on the calendar, for one of them has 23 hours. */
+function next(day: string, days: number): string {
+  return new Date(Date.parse(day) + days * DAY_MS).toISOString().slice(0, 10);
 }
 
 /** "45 s", "12 min", "3 h 05 min", "2 j 4 h". Negative durations count as none. */
@@ -84,19 +97,7 @@ export function ago(at: string | number, from: number = Date.now() + skew): stri
   const french = lang() === 'fr';
   const age = from - new Date(at).getTime();
   if (Math.abs(age) < 5000) return french ? 'à l’instant' : 'just now';
-  if (Math.abs(age) >= 86_400_000) return moment(at, from);
+  if (Math.abs(age) >= DAY_MS) return moment(at, from);
   if (age < 0) return french ? `dans ${duration(-age)}` : `in ${duration(-age)}`;
   return french ? `il y a ${duration(age)}` : `${duration(age)} ago`;
-}
-
-/** The value of an `<input type="datetime-local">` for an instant, in this device's time zone. */
-export function toLocalInput(at: string | number | Date): string {
-  const then = new Date(at);
-  return new Date(then.getTime() - then.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
-}
-
-/** The instant an `<input type="datetime-local">` means, as ISO 8601 UTC; empty when it is not filled. */
-export function fromLocalInput(value: string): string {
-  const then = new Date(value);
-  return Number.isNaN(then.getTime()) ? '' : then.toISOString().replace(/\.\d{3}Z$/, 'Z');
 }

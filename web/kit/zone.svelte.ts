@@ -1,48 +1,55 @@
 /**
- * The clock on the station's wall: an appointment is said and typed in the platform's time zone, never in the device's.
+ * The clock on the station's wall: every time is said and typed in the platform's time zone, never in the device's.
  *
- * It is the zone of the law that applies, in which residents read the same appointment on their pages. Where this device's
- * clock differs at that moment, the zone is named; where it does not, it would only be noise.
+ * It is the zone of the law that applies, in which residents read the same time on their pages, and two officers beside each other
+ * the same hour. Where this device's clock differs at that moment, the zone is named; where it does not, it would only be noise.
  */
 import { lang, locale } from './i18n.svelte';
+import { ahead, named, onWall, said } from './wall';
 
-const MINUTE_MS = 60_000;
 const state = $state<{ zone: string }>({ zone: '' });
 
-/** Learn the platform's zone (IANA), as the session tells it. */
+/** Learn the platform's zone (IANA), as the session or the page’s own data tell it. */
 export function learnZone(zone: string): void {
-  state.zone = zone;
+  if (zone) state.zone = zone;
 }
 
-function parts(at: number, timeZone: string | undefined): Record<string, string> {
-  const shown = new Intl.DateTimeFormat('en-GB', {
-    timeZone, year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', hourCycle: 'h23',
-  });
-  return Object.fromEntries(shown.formatToParts(new Date(at)).map(({ type, value }) => [type, value]));
+/** The zone that was learnt, for a page that goes on without network; "" before. */
+export function stationZone(): string {
+  return state.zone;
 }
 
-/** Milliseconds that a clock of this zone is ahead of UTC at an instant; without a zone, this device's clock. */
-function ahead(at: number, zone: string): number {
-  const { year, month, day, hour, minute } = parts(at, zone || undefined);
-  return Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute)) - Math.floor(at / MINUTE_MS) * MINUTE_MS;
+/** A time on the station's wall, as a page wants it written. */
+export function shown(at: string | number, how: Intl.DateTimeFormatOptions): string {
+  return said(at, state.zone, locale(), how);
+}
+
+/** "2026-03-03": which day it is at the station. */
+export function dayAt(at: string | number): string {
+  return onWall(at, state.zone).slice(0, 10);
 }
 
 /** "heure locale : Paris" where this device's clock says something else at that instant, else nothing. */
 export function zoneName(at: string | number = Date.now()): string {
-  const then = new Date(at).getTime();
-  if (!state.zone || ahead(then, state.zone) === ahead(then, '')) return '';
-  const place = state.zone.split('/').pop()?.replaceAll('_', ' ') ?? state.zone;
-  return lang() === 'fr' ? `heure locale : ${place}` : `${place} time`;
+  return named(at, state.zone, lang() === 'fr');
+}
+
+/** " (heure locale : Paris)" behind a time, where this device's clock says something else. */
+export function zoned(at: string | number): string {
+  const name = zoneName(at);
+  return name && ` (${name})`;
 }
 
 /** "mardi 3 mars 2026 à 14:05", on the station's wall, with the zone's name where the device's clock differs. */
 export function appointment(at: string | number): string {
-  const timeZone = state.zone || undefined;
-  const then = new Date(at);
-  const day = new Intl.DateTimeFormat(locale(), { timeZone, weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' }).format(then);
-  const clock = new Intl.DateTimeFormat(locale(), { timeZone, hour: '2-digit', minute: '2-digit' }).format(then);
-  const named = zoneName(at);
-  return `${day}${lang() === 'fr' ? ' à ' : ' at '}${clock}${named && ` (${named})`}`;
+  const day = shown(at, { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' });
+  const clock = shown(at, { hour: '2-digit', minute: '2-digit' });
+  return `${day}${lang() === 'fr' ? ' à ' : ' at '}${clock}${zoned(at)}`;
+}
+
+/** The value of an `<input type="datetime-local">` for an instant, on the station's wall. */
+export function toWall(at: string | number): string {
+  return onWall(at, state.zone);
 }
 
 /** The instant that an `<input type="datetime-local">` means on the station's wall, as ISO 8601 UTC; empty when it is not filled. */

@@ -10,6 +10,7 @@ import { session } from '../kit/session.svelte';
 import { Vault, type Shelf } from '../kit/store/vault';
 import { now } from '../kit/time.svelte';
 import type { Text } from '../kit/types';
+import { learnZone, stationZone } from '../kit/zone.svelte';
 import type { Room } from '../operations/room.svelte';
 import type { Entity, Picture, TownMap } from '../operations/types';
 import { Outbox } from './outbox.svelte';
@@ -35,6 +36,8 @@ interface Snapshot {
   at: number;
   picture: Picture;
   entities: Entity[];
+  /** The station's time zone: not there in what an older page kept. */
+  zone?: string;
 }
 
 /**
@@ -164,7 +167,7 @@ export class Pocket {
     const sources = picture.sources.filter((source) => wanted.has(source.id)).map((source) => ({ ...source, deployment: null, can_watch: null }));
     const small: Picture = { missions, sources, purposes: picture.purposes ?? [], map: picture.map };
     const at = room.pictureAt ?? now();
-    await this.#vault?.keep('picture', { at, picture: small, entities: room.entities } satisfies Snapshot);
+    await this.#vault?.keep('picture', { at, picture: small, entities: room.entities, zone: stationZone() } satisfies Snapshot);
     this.keptAt = at;
   }
 
@@ -201,7 +204,9 @@ export class Pocket {
     if (opening !== 'open') return null;
     await this.#ready();
     this.procedures = (await this.#vault.recall<Procedure[]>('procedures')) ?? [];
-    return this.#vault.recall<Snapshot>('picture');
+    const found = await this.#vault.recall<Snapshot>('picture');
+    learnZone(found?.zone ?? '');
+    return found;
   }
 
   async #ready(): Promise<void> {

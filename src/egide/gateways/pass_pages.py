@@ -1,6 +1,7 @@
 """What the traveller's pass fetches beside its page: the control points, and the two models that measure a face on the phone.
 
-    GET /pass/points.json        every control point: for whom, for what, on which text, and the equal lane beside it
+    GET /pass/points.json        every control point: for whom, for what, on which text, and the equal lane beside it;
+                                 in a header the airport’s time zone
     GET /pass/models/{name}      `detector`, `matcher`: out of the installed package, mended for onnxruntime-web (face/models.py)
 
 All of it is the same for everyone, and public. The models are made once in a process, when the first phone asks.
@@ -26,6 +27,7 @@ from egide.kernel.errors import EgideError
 
 SIDE = 320  # px of the picture that the phone's detector searches (web/border/wallet/face/yunet.ts)
 MODELS = ("detector", "matcher")
+ZONE = "egide-zone"  # header: the airport's time zone (IANA), in which the phone tells and takes a departure
 
 
 class Told(msgspec.Struct):
@@ -67,7 +69,8 @@ async def _points(kernel: Kernel, _request: Request) -> Response:
         )
         for each in points().values()
     ]  # fmt: skip
-    return Response(msgspec.json.encode(told), media_type="application/json", headers={"cache-control": "no-cache"})
+    headers = {"cache-control": "no-cache", ZONE: kernel.book.zone.key}
+    return Response(msgspec.json.encode(told), media_type="application/json", headers=headers)
 
 
 async def _model(request: Request) -> Response:

@@ -7,8 +7,9 @@ goes without biometrics. How an officer settles what the machine was twice unsur
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from io import BytesIO
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from tests.stories.border.at_a_gate import at, begin, drawn, follows, held_up
 from tests.stories.border.filmed import Filmed
 from tests.stories.border.moving_face import face
 from tests.stories.conftest import Opener
-from tests.stories.window import PHONE, Window
+from tests.stories.window import PHONE, STATION, Window
 
 pytestmark = [pytest.mark.anyio, pytest.mark.story]
 
@@ -53,7 +54,7 @@ async def agreed(phone: Window) -> None:
     await page.get_by_role("link", name="Préparer mon passage").click()
     await page.get_by_role("button", name="Tous").click()
     await page.get_by_label("Numéro de vol").fill("EG 271")
-    leaves = datetime.now(UTC) + timedelta(hours=6)
+    leaves = datetime.now(ZoneInfo(STATION)) + timedelta(hours=6)
     await page.get_by_label("Heure de départ").fill(leaves.strftime("%Y-%m-%dT%H:%M"))
     await page.get_by_label("J’ai 15 ans ou plus").check()
     await page.get_by_role("button", name="J’accepte").click()

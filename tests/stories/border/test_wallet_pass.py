@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
@@ -24,7 +25,7 @@ from egide.border.token.question import ask
 from egide.protocols.sdjwt.signing import local
 from egide.protocols.vapid import decoded, encoded
 from tests.stories.border.moving_face import camera
-from tests.stories.window import PHONE, Window, opened
+from tests.stories.window import PHONE, STATION, Window, opened
 from tests.world import World
 
 pytestmark = [pytest.mark.anyio, pytest.mark.story]
@@ -95,7 +96,7 @@ async def agreed(phone: Window) -> str:
     assert [await box.is_checked() for box in await boxes.all()] == [False] * 4, "nothing is agreed to beforehand"
     await page.get_by_role("button", name="Tous").click()
     await page.get_by_label("Numéro de vol").fill(FLIGHT)
-    leaves = datetime.now(UTC) + timedelta(hours=6)
+    leaves = datetime.now(ZoneInfo(STATION)) + timedelta(hours=6)
     await page.get_by_label("Heure de départ").fill(leaves.strftime("%Y-%m-%dT%H:%M"))
     await page.get_by_label("J’ai 15 ans ou plus").check()
     await page.get_by_role("button", name="J’accepte").click()

@@ -1,6 +1,7 @@
 /** The acts that a wallet asks for: nobody signs in, a consent and its secret are all that it shows. */
 import { act } from '../../kit/api';
 import type { Text } from '../../kit/types';
+import { learnZone } from '../../kit/zone.svelte';
 import type { Basis } from '../shared/basis';
 import type { PublicKey } from '../shared/seal';
 
@@ -72,9 +73,11 @@ export interface ErasureProof {
 /** What the traveller was told before agreeing has this version. */
 const NOTICE = 1;
 
+/** Every control; with them comes the airport's time zone: a departure is told and typed in it, as on the boarding pass. */
 export async function points(): Promise<Point[]> {
   const answer = await fetch('/pass/points.json');
   if (!answer.ok) throw new Error('the control points did not come');
+  learnZone(answer.headers.get('egide-zone') ?? '');
   return (await answer.json()) as Point[];
 }
 

@@ -1,12 +1,17 @@
 /** What the offline pages say where only the device knows; the rest is the server's. */
 import type { Text } from '../../kit/types';
+import { named, said } from '../../kit/wall';
 
-export const say = (words: Text): string => (document.documentElement.lang.startsWith('en') ? words.en : words.fr);
-const locale = (): string => (document.documentElement.lang.startsWith('en') ? 'en-GB' : 'fr-FR');
+const english = (): boolean => document.documentElement.lang.startsWith('en');
+export const say = (words: Text): string => (english() ? words.en : words.fr);
+const locale = (): string => (english() ? 'en-GB' : 'fr-FR');
+/** The platform's time zone, as the page brings it along. */
+const zone = document.querySelector<HTMLMetaElement>('meta[name="egide-zone"]')?.content ?? '';
 
-/** "27 nov. 14:05": by this device's clock. */
+/** "27 nov. 14:05": on the station's wall, as at the desk; the zone is named where this device's clock says something else. */
 export function moment(at: number | string): string {
-  return new Intl.DateTimeFormat(locale(), { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' }).format(new Date(at));
+  const name = named(at, zone, !english());
+  return `${said(at, zone, locale(), { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' })}${name && ` (${name})`}`;
 }
 
 /** "12 août": a day without its year, for what is near. */

@@ -1,0 +1,74 @@
+"""Every time of the station is told and typed on its wall: who looks from another zone reads the hour that the others read."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from playwright.async_api import Page, expect
+
+from egide.exercise.story import Scene
+from tests.stories.conftest import Opener
+from tests.stories.test_axe import kept
+from tests.stories.window import STATION, Window
+
+pytestmark = [pytest.mark.anyio, pytest.mark.story]
+
+ELSEWHERE = "Asia/Tokyo"  # another day than the station's for seven or eight hours of each
+NAMED = "(heure locale : Paris)"
+
+
+def wall(at: str) -> datetime:
+    """As the station's clock says it."""
+    return datetime.fromisoformat(at).astimezone(ZoneInfo(STATION))
+
+
+async def order(scene: Scene) -> dict[str, str]:
+    """The running order, as it is now."""
+    orders = (await (await scene.person("prefect")).act("orders.list"))["orders"]
+    return next(each for each in orders if each["id"] == scene.order)
+
+
+async def test_an_order_is_read_and_prolonged_on_the_stations_clock(scene: Scene, window: Opener) -> None:
+    ends = wall((await order(scene))["ends"])
+    seen: Window = await window("prefect", zone=ELSEWHERE)
+    page: Page = seen.page
+    await seen.go("/desk")
+    line = page.locator(f'a[href="#order={scene.order}"]').first
+    await expect(line).to_contain_text(f"{ends:%H:%M} {NAMED}")
+    await line.click()
+    told = page.get_by_role("article")
+    await expect(told.locator("dd time").nth(1)).to_have_text(re.compile(rf" à {ends:%H:%M} \(heure locale : Paris\)$"))
+    await expect(told.locator("dd time").nth(1)).to_have_attribute(
+        "title", re.compile(rf" {ends.day} .* à {ends:%H:%M:%S} UTC\+[12]$")
+    )
+
+    await told.get_by_role("button", name="Prolonger").click()
+    box = page.get_by_role("dialog")
+    await expect(box).to_contain_text("heure locale : Paris")
+    later = ends + timedelta(hours=2)
+    await expect(box.locator("input[type=datetime-local]")).to_have_value(f"{later:%Y-%m-%dT%H:%M}")
+    await kept(seen, "order, prolonged from elsewhere")
+    await box.get_by_label("Pourquoi les conditions").fill("Le marché ferme plus tard que prévu.")
+    await box.get_by_role("button", name="Prolonger l’arrêté").click()
+    await expect(box).to_be_hidden()
+    orders = (await (await scene.person("prefect")).act("orders.list"))["orders"]
+    assert later.replace(second=0) in [wall(each["ends"]) for each in orders], "what was typed is what was signed for"
+
+    same = await window("prefect")
+    await same.go("/desk")
+    near = same.page.locator(f'a[href="#order={scene.order}"]').first
+    await expect(near).to_contain_text(f"{ends:%H:%M}")
+    await expect(near).not_to_contain_text("heure locale")
+
+
+async def test_an_order_is_typed_on_the_stations_clock(scene: Scene, window: Opener) -> None:
+    now = datetime.now(ZoneInfo(STATION))
+    seen: Window = await window("prefect", zone=ELSEWHERE)
+    await seen.go("/desk#new")
+    begins = seen.page.get_by_label("Début")
+    full = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    await expect(begins).to_have_value(f"{full:%Y-%m-%dT%H:%M}")
+    await expect(seen.page.get_by_role("main")).to_contain_text("heure locale : Paris")
