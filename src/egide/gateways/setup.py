@@ -19,8 +19,9 @@ from rich.console import Console
 from sqlalchemy import select
 
 from egide.administration.people import INVITATION_US
-from egide.gateways import certificate, cli, defaults, phones, standing
+from egide.gateways import certificate, defaults, phones, standing
 from egide.gateways.composition import composed
+from egide.gateways.server_call import call
 from egide.gateways.telling import raw, tell
 from egide.kernel import tables
 from egide.kernel.errors import Conflict, Text
@@ -178,7 +179,7 @@ def _perform(
         )
 
     async def remote(name: str, given: dict[str, Any]) -> dict[str, Any]:
-        found: dict[str, Any] = cli.call(settings, name, given)["result"]
+        found: dict[str, Any] = call(settings, name, given)["result"]
         return found
 
     async def alone() -> tuple[str, str]:
