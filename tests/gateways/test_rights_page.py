@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 import pytest
 
@@ -24,9 +26,14 @@ async def test_a_person_exercises_their_rights_without_a_script(world: World) ->
     text = await browser.send(HERE, {"do": ["copy"]})
     assert WORDS in text
     assert "Qui l’a utilisé" in text
+    assert "Code des relations entre le public et l’administration, article L112-8" in text
+    assert not re.search(r"\b(fr|eu)/[a-z]", text), "an identifier is not a word"
     await browser.send(HERE, {"do": ["take"]})
     assert browser.answer.headers["content-disposition"] == f'attachment; filename="{done["number"]}.json"'
-    assert msgspec.json.decode(browser.answer.content)["file"]["number"] == done["number"]
+    taken = msgspec.json.decode(browser.answer.content)
+    assert taken["file"]["number"] == done["number"]
+    assert taken["bases"] == ["fr/crpa, L112-8"], "as the record has it"
+    assert taken["bases_in_words"] == ["Code des relations entre le public et l’administration, article L112-8"]
     text = await browser.send(HERE, {"do": ["rectification"], "text": ["<b>Mon nom</b>"]})
     assert 'data-right="rectification"' in text
     assert "&lt;b&gt;Mon nom" in await browser.open("/services/file")

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from egide.kernel.duration import is_duration
-from egide.kernel.errors import NotFound, StartupError
+from egide.kernel.errors import NotFound, StartupError, Text
 from egide.kernel.guard import ActLaw, Guard
 from egide.kernel.law import PACKS, LawBook, add_duration
 from egide.kernel.packs import split_policies
@@ -357,6 +357,21 @@ def test_renumbered_articles_are_cited_by_their_number_of_the_day(tmp_path):
     assert book.article("fr/lil 26") == "31"
     assert book.article("eu/gdpr 22") == "22"
     assert book.article("CPP 40") == "CPP 40"
+
+
+def test_a_legal_basis_is_told_by_its_title_and_the_articles_of_the_day():
+    book = LawBook.load(PACKS, "fr", NOW)
+    assert book.in_words("fr/crpa", "L112-8") == Text(
+        "Code des relations entre le public et l’administration, article L112-8",
+        "Code of relations between the public and the administration, article L112-8",
+    )
+    assert book.in_words("fr/cpp", "15-3, 40").fr.endswith(", articles 15-3, 40")
+    assert book.in_words("fr/lil", "26, 104").fr.endswith(", articles 31, 104"), "each as numbered today"
+    assert book.in_words("zz/none", "1").fr == "zz/none, article 1"
+
+
+def test_a_rule_that_is_not_there_is_not_cited():
+    book = LawBook.load(PACKS, "fr", NOW)
     with pytest.raises(NotFound):
         book.cite("NO-SUCH-RULE")
 

@@ -16,6 +16,7 @@ from egide.gateways.counter_views import person_fields
 from egide.gateways.service_words import FORMS, notice
 from egide.kernel.capability import Words
 from egide.kernel.errors import Text
+from egide.kernel.law import LawBook
 from egide.services.answers import sentences
 from egide.services.definition import Definition, Field, catalogue
 from egide.services.holding import MAX_WORDS
@@ -136,7 +137,7 @@ def adding(lang: str, kind: str) -> str:
     )
 
 
-def form(lang: str, definition: Definition) -> str:
+def form(lang: str, definition: Definition, book: LawBook) -> str:
     """A service's questions, all on one page, and who stands before the officer."""
     ways = [
         {"when": _conditions(way.when), "say": way.say.en if lang == "en" else way.say.fr} for way in definition.ways
@@ -153,7 +154,7 @@ def form(lang: str, definition: Definition) -> str:
         f'data-digest="{definition.digest}" data-title-fr="{escape(definition.title.fr)}" data-title-en="{escape(definition.title.en)}" data-ways="{_json(ways)}">'
         f'<div data-mistakes></div>{first}{steps}<div data-who><h2>{say(lang, COUNTER["person"])}</h2><p class="hint">{say(lang, SAYS["optional"])}</p>'
         f"{person_fields(lang, {})}</div><button>{say(lang, SAYS['keep'])}</button></form>"
-        f'<p><a href="{PATH}?lang={lang}">{say(lang, SAYS["back"])}</a></p>{notice(lang, definition)}'
+        f'<p><a href="{PATH}?lang={lang}">{say(lang, SAYS["back"])}</a></p>{notice(lang, definition, book)}'
     )
 
 

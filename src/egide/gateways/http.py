@@ -427,7 +427,7 @@ def build(kernel: Kernel, operator_token: str) -> Callable[[Scope, Receive, Send
         *RightsPages(kernel).routes(),
         *FilePages(kernel).routes(),
         *CounterPages(kernel, services).routes(),
-        *FieldPages(kernel.book.zone.key).routes(),
+        *FieldPages(kernel).routes(),
         *pass_pages.routes(kernel),
         *Reader(kernel).routes(),
         *GateAnswers(kernel).routes(),

@@ -149,7 +149,7 @@ class NoticePages:
             f'{head}<h2>{w(lang, "where")}</h2><p data-state="{state.id}"><strong>{say(lang, state.say)}</strong></p>{_time(lang, of, file, payable, zone)}'
             f"<h2>{t(lang, 'offence')}</h2><dl>{facts}</dl>{self._pay(lang, of) if payable else ''}"
             f"{contest}{receipt}"
-            f'<p><a href="{FILES}?lang={lang}">{t(lang, "file")}</a></p>{notice(lang, definition)}'
+            f'<p><a href="{FILES}?lang={lang}">{t(lang, "file")}</a></p>{notice(lang, definition, self._kernel.book)}'
             f'<form method="post" action="{HERE}?lang={lang}"><input type="hidden" name="do" value="leave"><button class="quiet">{t(lang, "leave")}</button></form>'
         )
 

@@ -24,6 +24,7 @@ from egide.kernel.capability import Words
 from egide.kernel.clock import iso
 from egide.kernel.door import Kernel
 from egide.kernel.errors import BadInput, EgideError, NotSignedIn, Text
+from egide.kernel.law import LawBook
 from egide.services.questions import say
 from egide.services.right_words import RIGHTS
 
@@ -124,7 +125,10 @@ class RightsPages:
         match do:
             case "copy" | "take":
                 found = await self._ask("services.rights.copy", given, request)
-                return self._readable(lang, found) if do == "copy" else _machine(found, mine[0])
+                if do == "copy":
+                    return self._readable(lang, found)
+                words = {"bases_in_words": _bases(lang, found, self._kernel.book)}
+                return _machine({**found, **words}, mine[0])
             case "erase":
                 if form.get("sure") != ["yes"]:
                     return _certain(lang)
@@ -159,7 +163,7 @@ class RightsPages:
         zone, file = self._kernel.book.zone, found["file"]
         rows = [
             ("controller", found["controller"]), ("activity", _one(lang, found["activity"])),
-            ("purposes", _several(lang, found["purposes"])), ("bases", "\n".join(found["bases"])),
+            ("purposes", _several(lang, found["purposes"])), ("bases", "\n".join(_bases(lang, found, self._kernel.book))),
             ("recipients", _several(lang, found["recipients"])), ("retention", _several(lang, found["retention"])),
             ("erased_at", day(found["erased_at"], zone) if found["erased_at"] else ""),
             ("person", " ".join(value for value in file["who"].values() if value)),
@@ -238,6 +242,12 @@ def _gone(lang: str) -> Response:
     answer = _whole(lang, w_title(lang), content)
     answer.delete_cookie(FILE, secure=True, httponly=True, samesite="strict")
     return answer
+
+
+def _bases(lang: str, found: Mapping[str, Any], book: LawBook) -> list[str]:
+    """The copy's legal bases in words: it holds them as the record does, a text's id and its articles (“fr/cpp, 15-3, 40”)."""
+    told = [book.in_words(*one.split(", ", 1)) for one in found["bases"]]
+    return [one.en if lang == "en" else one.fr for one in told]
 
 
 def _machine(found: Mapping[str, Any], number: str) -> Response:

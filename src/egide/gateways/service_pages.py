@@ -101,7 +101,7 @@ class ServicePages:
         who = self.who(request)
         taking = officer(who) and bool(ways(definition))
         return (banner(lang, who) if taking else "") + first_page(
-            lang, definition, form, bad, taking=taking, again=_again(request)
+            lang, definition, self._kernel.book, form, bad, taking=taking, again=_again(request)
         )
 
     async def started(self, request: Request) -> Response:
@@ -162,7 +162,7 @@ class ServicePages:
             sent = await self._sent(request, step)
         except EgideError as error:
             return trouble_page(lang, error)
-        content = question_page(lang, definition, step, form, {}, sent, again=_again(request))
+        content = question_page(lang, definition, self._kernel.book, step, form, {}, sent, again=_again(request))
         return _step_page(lang, definition, step, content)
 
     async def answered(self, request: Request) -> Response:
@@ -186,7 +186,7 @@ class ServicePages:
             bad |= dict.fromkeys(definition.attachments, refused)
         if bad or dropped:
             shown = {} if dropped else bad
-            content = question_page(lang, definition, step, form, shown, sent, again=_again(request))
+            content = question_page(lang, definition, self._kernel.book, step, form, shown, sent, again=_again(request))
             return kept(_step_page(lang, definition, step, content, bad=bool(shown)))
         return kept(_to(lang, definition, "check" if _again(request) else _after(definition, step)))
 
@@ -239,7 +239,9 @@ class ServicePages:
             person = banner(lang, principal) + person_box(
                 lang, definition, {}, ready=not _unless_files(definition, bad)
             )
-            content = check_page(lang, definition, answers, bad, person, ready=False, trouble=trouble)
+            content = check_page(
+                lang, definition, self._kernel.book, answers, bad, person, ready=False, trouble=trouble
+            )
             return service_page(
                 lang, WORDS["check"], here, content, bad=bool(bad), status=trouble.status if trouble else 200
             )
@@ -247,7 +249,7 @@ class ServicePages:
         flows = {name: self._kernel.things[name].highest for name in (SIGN_IN, WALLET) if name in self._kernel.things}
         note = identity_note(lang, definition, level, who, flows)
         ready = not bad and max(level, 1) >= definition.channels["remote"].identity
-        content = check_page(lang, definition, answers, bad, note, ready=ready, trouble=trouble)
+        content = check_page(lang, definition, self._kernel.book, answers, bad, note, ready=ready, trouble=trouble)
         return service_page(
             lang, WORDS["check"], here, content, bad=bool(bad), status=trouble.status if trouble else 200
         )

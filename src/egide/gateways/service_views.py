@@ -13,6 +13,7 @@ from egide.gateways.resident import said, wrong
 from egide.gateways.resident_identity import SIGN_IN, WALLET
 from egide.gateways.service_words import AGAIN, PATH, back, channels, danger, notice, row, w
 from egide.kernel.errors import EgideError, Text
+from egide.kernel.law import LawBook
 from egide.services.answers import asked, read
 from egide.services.contents import NOTICES
 from egide.services.definition import Definition, Step, Way, catalogue
@@ -61,7 +62,14 @@ def _address(definition: Definition) -> str:
 
 
 def first_page(
-    lang: str, definition: Definition, form: Form, bad: Wrong, *, taking: bool = False, again: bool = False
+    lang: str,
+    definition: Definition,
+    book: LawBook,
+    form: Form,
+    bad: Wrong,
+    *,
+    taking: bool = False,
+    again: bool = False,
 ) -> str:
     """What the service is, who decides, how long it takes, which ways there are, and its first questions."""
     fields = asked(definition.questions, read(definition.questions, form))
@@ -81,12 +89,20 @@ def first_page(
     )
     return (
         f"{back(lang, f'{PATH}/{definition.id}/check' if again else PATH)}{danger(lang)}{mistakes(lang, definition.fields, bad)}<h1>{say(lang, definition.title)}</h1><p>{say(lang, definition.lead)}</p>"
-        f"<p>{who}<br>{time}</p>{shown}{channels(lang, definition)}{notice(lang, definition)}"
+        f"<p>{who}<br>{time}</p>{shown}{channels(lang, definition)}{notice(lang, definition, book)}"
     )
 
 
 def question_page(
-    lang: str, definition: Definition, step: Step, form: Form, bad: Wrong, sent: Sent, *, again: bool = False
+    lang: str,
+    definition: Definition,
+    book: LawBook,
+    step: Step,
+    form: Form,
+    bad: Wrong,
+    sent: Sent,
+    *,
+    again: bool = False,
 ) -> str:
     """One page of questions: those that the answers so far make one ask, with the files that were sent already.
 
@@ -109,7 +125,7 @@ def question_page(
     return (
         f"{back(lang, f'{PATH}/{definition.id}{before}')}{mistakes(lang, definition.fields, bad)}{_progress(lang, definition, at + 2)}<h1>{say(lang, step.title)}</h1>"
         f'<form method="post" action="{PATH}/{definition.id}/{step.id}?lang={lang}{AGAIN * again}" novalidate{several}>{first}{boxes}<button>{w(lang, "next")}</button></form>'
-        f"{notice(lang, definition)}"
+        f"{notice(lang, definition, book)}"
     )
 
 
@@ -138,8 +154,8 @@ def elsewhere_page(lang: str, definition: Definition, way: Way) -> str:
 
 
 def check_page(
-    lang: str, definition: Definition, answers: Mapping[str, object], bad: Wrong, identity: str, *, ready: bool,
-    trouble: EgideError | None,
+    lang: str, definition: Definition, book: LawBook, answers: Mapping[str, object], bad: Wrong, identity: str, *,
+    ready: bool, trouble: EgideError | None,
 ) -> str:  # fmt: skip
     """Everything once more, who sends it, and the button that does."""
     rows = "".join(row(lang, definition, one, answers, bad) for one in asked(definition.fields, answers))
@@ -148,7 +164,7 @@ def check_page(
     return (
         f"{back(lang, f'{PATH}/{definition.id}{last}')}{wrong(lang, trouble) if trouble is not None else ''}{mistakes(lang, definition.fields, bad)}"
         f"{_progress(lang, definition, len(definition.steps) + 2)}<h1>{w(lang, 'check')}</h1><dl>{rows}</dl>"
-        f"{identity}{send if ready else ''}{notice(lang, definition)}"
+        f"{identity}{send if ready else ''}{notice(lang, definition, book)}"
     )
 
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from egide.gateways.resident import STYLE, said
 from egide.kernel.errors import Text
+from egide.kernel.law import LawBook
 from egide.services.definition import CHANNELS, Definition, Field
 from egide.services.questions import say, told
 
@@ -142,9 +143,9 @@ def back(lang: str, to: str) -> str:
     return f'<p><a class="back" href="{to}?lang={lang}">{w(lang, "back")}</a></p>'
 
 
-def notice(lang: str, definition: Definition) -> str:
+def notice(lang: str, definition: Definition, book: LawBook) -> str:
     """Who reads it, under which text, how long (GDPR 13)."""
-    basis = escape(f"{definition.text}, {definition.article}")
+    basis = said(lang, book.in_words(definition.text, definition.article))
     return f'<p class="small">{w(lang, "notice").format(basis)} {w(lang, "model")}</p>'
 
 

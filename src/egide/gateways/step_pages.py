@@ -22,6 +22,7 @@ from egide.gateways.resident import Asker, built, form_of, held, lang_of, page, 
 from egide.gateways.service_words import FORMS, notice, w
 from egide.kernel.door import Kernel
 from egide.kernel.errors import Conflict, EgideError, NotSignedIn, Refused, Text
+from egide.kernel.law import LawBook
 from egide.services.answers import asked, check, read, relevant
 from egide.services.definition import HOLDER, Definition, Field, Transition
 from egide.services.filing import Invalid, slug
@@ -142,7 +143,7 @@ class StepPages:
         if files:
             mine = [one for one in await self._files(request, at) if one["mine"]]
             sent = Sent(file_owner(at.file["id"]), at.held[1], mine, final=True)
-        content = _content(at, fields, form, bad, sent, first=first)
+        content = _content(at, self._kernel.book, fields, form, bad, sent, first=first)
         status = trouble.status if trouble is not None else 422 if bad else 200
         title = at.step.say.en if at.lang == "en" else at.step.say.fr
         mark = ("Error: " if at.lang == "en" else "Erreur : ") if bad else ""
@@ -153,7 +154,9 @@ class StepPages:
         )  # fmt: skip
 
 
-def _content(at: Step, fields: list[Field], form: Form, bad: Mapping[str, Text], sent: Sent, *, first: bool) -> str:
+def _content(
+    at: Step, book: LawBook, fields: list[Field], form: Form, bad: Mapping[str, Text], sent: Sent, *, first: bool
+) -> str:
     lang = at.lang
     boxes = "".join(
         box(lang, one, sent, bad.get(one.id)) if one.kind == "files" else question(lang, one, form, bad.get(one.id))
@@ -176,5 +179,5 @@ def _content(at: Step, fields: list[Field], form: Form, bad: Mapping[str, Text],
         f"{mistakes(lang, at.step.asks, bad)}{progress}<h1>{say(lang, at.step.say)}</h1>{told}"
         f'<form method="post" action="{HERE}/{at.step.id}?lang={lang}" novalidate{kind}><input type="hidden" name="do" value="{do}">{held_}'
         f"{boxes}<button>{w(lang, button)}</button></form>"
-        f'<p><a href="{back}?lang={lang}">{w(lang, "back")}</a></p>{notice(lang, at.definition)}'
+        f'<p><a href="{back}?lang={lang}">{w(lang, "back")}</a></p>{notice(lang, at.definition, book)}'
     )

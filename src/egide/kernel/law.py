@@ -119,6 +119,16 @@ class LawBook:
             return alias
         return new if legal_day(at or self.at, self.zone) >= since else number
 
+    def in_words(self, text: str, articles: str) -> Text:
+        """A legal basis as people read it: ("fr/cpp", "15-3, 40") → “Code de procédure pénale, articles 15-3, 40”.
+
+        Articles as numbered today. A text that the packs do not have is told by its id.
+        """
+        title = self.texts[text].title if text in self.texts else Text(text, text)
+        numbers = [self.article(f"{text} {one}") if text in self.texts else one for one in articles.split(", ")]
+        word = "articles" if len(numbers) > 1 else "article"
+        return Text(*(f"{one}, {word} {', '.join(numbers)}" for one in (title.fr, title.en)))
+
     def cite(self, rule_id: str) -> Reason:
         """The words of a rule, with its article as numbered today; raises `NotFound`."""
         rule = self.all_rules.get(rule_id)
