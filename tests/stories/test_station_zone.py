@@ -11,8 +11,9 @@ from playwright.async_api import Page, expect
 
 from egide.exercise.story import Scene
 from tests.stories.conftest import Opener
+from tests.stories.stage import Stage
 from tests.stories.test_axe import kept
-from tests.stories.window import STATION, Window
+from tests.stories.window import PHONE, STATION, Window
 
 pytestmark = [pytest.mark.anyio, pytest.mark.story]
 
@@ -72,3 +73,36 @@ async def test_an_order_is_typed_on_the_stations_clock(scene: Scene, window: Ope
     full = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     await expect(begins).to_have_value(f"{full:%Y-%m-%dT%H:%M}")
     await expect(seen.page.get_by_role("main")).to_contain_text("heure locale : Paris")
+
+
+async def test_what_is_kept_without_network_is_told_on_the_stations_clock(stage: Stage, window: Opener) -> None:
+    seen: Window = await window("officer", zone=ELSEWHERE)
+    page = seen.page
+    await page.goto("/field")
+    await page.get_by_role("button", name="Prendre le paquet hors ligne").click()
+    told = page.locator("[data-field=home]")
+    await expect(told).to_have_attribute("data-device", "open")
+    lease = datetime.now(ZoneInfo(STATION)) + timedelta(hours=72)
+    await expect(told).to_contain_text(
+        re.compile(rf"jusqu’au {lease.day} \S+,? (à )?\d\d:\d\d \(heure locale : Paris\)")
+    )
+    (said,) = re.findall(r"(\d\d):\d\d \(heure", await told.inner_text())
+    assert int(said) in {lease.hour, (lease - timedelta(minutes=2)).hour}
+
+
+async def test_a_departure_is_typed_on_the_airports_clock(stage: Stage, window: Opener) -> None:
+    seen: Window = await window(zone=ELSEWHERE, size=PHONE, touch=True)
+    page = seen.page
+    await seen.go("/pass")
+    await page.get_by_role("link", name="Préparer mon passage").click()
+    await page.get_by_role("button", name="Tous").click()
+    await page.get_by_label("Numéro de vol").fill("EG 271")
+    await expect(page.locator("[data-consent]")).to_contain_text("heure locale : Paris")
+    leaves = datetime.now(ZoneInfo(STATION)).replace(second=0, microsecond=0) + timedelta(hours=6)
+    await page.get_by_label("Heure de départ").fill(f"{leaves:%Y-%m-%dT%H:%M}")
+    await page.get_by_label("J’ai 15 ans ou plus").check()
+    async with page.expect_request("**/api/acts/border.consent.give") as asked:
+        await page.get_by_role("button", name="J’accepte").click()
+    given = (await asked.value).post_data_json
+    assert given is not None
+    assert datetime.fromisoformat(given["departure"]) == leaves
