@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -21,9 +21,9 @@ ELSEWHERE = "Asia/Tokyo"  # another day than the station's for seven or eight ho
 NAMED = "(heure locale : Paris)"
 
 
-def wall(at: str) -> datetime:
+def wall(at: datetime | str) -> datetime:
     """As the station's clock says it."""
-    return datetime.fromisoformat(at).astimezone(ZoneInfo(STATION))
+    return (datetime.fromisoformat(at) if isinstance(at, str) else at).astimezone(ZoneInfo(STATION))
 
 
 async def order(scene: Scene) -> dict[str, str]:
@@ -33,7 +33,8 @@ async def order(scene: Scene) -> dict[str, str]:
 
 
 async def test_an_order_is_read_and_prolonged_on_the_stations_clock(scene: Scene, window: Opener) -> None:
-    ends = wall((await order(scene))["ends"])
+    told_ends = datetime.fromisoformat((await order(scene))["ends"])
+    ends, later = wall(told_ends), wall(told_ends + timedelta(hours=2))
     seen: Window = await window("prefect", zone=ELSEWHERE)
     page: Page = seen.page
     await seen.go("/desk")
@@ -49,7 +50,6 @@ async def test_an_order_is_read_and_prolonged_on_the_stations_clock(scene: Scene
     await told.get_by_role("button", name="Prolonger").click()
     box = page.get_by_role("dialog")
     await expect(box).to_contain_text("heure locale : Paris")
-    later = ends + timedelta(hours=2)
     await expect(box.locator("input[type=datetime-local]")).to_have_value(f"{later:%Y-%m-%dT%H:%M}")
     await kept(seen, "order, prolonged from elsewhere")
     await box.get_by_label("Pourquoi les conditions").fill("Le marché ferme plus tard que prévu.")
@@ -66,12 +66,11 @@ async def test_an_order_is_read_and_prolonged_on_the_stations_clock(scene: Scene
 
 
 async def test_an_order_is_typed_on_the_stations_clock(scene: Scene, window: Opener) -> None:
-    now = datetime.now(ZoneInfo(STATION))
+    full = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     seen: Window = await window("prefect", zone=ELSEWHERE)
     await seen.go("/desk#new")
     begins = seen.page.get_by_label("Début")
-    full = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
-    await expect(begins).to_have_value(f"{full:%Y-%m-%dT%H:%M}")
+    await expect(begins).to_have_value(f"{wall(full):%Y-%m-%dT%H:%M}")
     await expect(seen.page.get_by_role("main")).to_contain_text("heure locale : Paris")
 
 
@@ -82,7 +81,7 @@ async def test_what_is_kept_without_network_is_told_on_the_stations_clock(stage:
     await page.get_by_role("button", name="Prendre le paquet hors ligne").click()
     told = page.locator("[data-field=home]")
     await expect(told).to_have_attribute("data-device", "open")
-    lease = datetime.now(ZoneInfo(STATION)) + timedelta(hours=72)
+    lease = wall(datetime.now(UTC) + timedelta(hours=72))
     await expect(told).to_contain_text(
         re.compile(rf"jusqu’au {lease.day} \S+,? (à )?\d\d:\d\d \(heure locale : Paris\)")
     )

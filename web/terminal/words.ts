@@ -1,0 +1,37 @@
+/** What the terminal's first page says; each part of it has its own words beside it. */
+import { dictionary } from '../kit/i18n.svelte';
+
+export const t = dictionary({
+  title: { fr: 'Terminal', en: 'Terminal' },
+  sheet: { fr: 'Feuille', en: 'Sheet' },
+  mission: { fr: 'Mission', en: 'Mission' },
+  sent: { fr: 'Envois', en: 'Sent' },
+  reminders: { fr: 'Fiches', en: 'Guides' },
+  device: { fr: 'Appareil', en: 'Device' },
+  centre: { fr: 'Centrer la carte', en: 'Centre the map' },
+  wait: { fr: 'Ouverture…', en: 'Opening…' },
+  'sign-in': { fr: 'S’identifier', en: 'Sign in' },
+  prepare: { fr: 'Préparer ce terminal', en: 'Prepare this terminal' },
+  contact: { fr: 'Reprendre contact', en: 'Make contact' },
+  step: (words: string, title: string) => ({ fr: `${words} : ${title}`, en: `${words}: ${title}` }),
+  given: (title: string) => ({ fr: `Nouvelle tâche : ${title}`, en: `New task: ${title}` }),
+  refusals: (n: number) => ({ fr: `Voir ce qui n’est pas fait (${n})`, en: `See what is not done (${n})` }),
+  'send-note': { fr: 'Envoyer la note', en: 'Send the note' },
+  keepNote: { fr: 'Garder : partira seule', en: 'Keep it: goes by itself' },
+  note: { fr: 'Noter ici', en: 'Note here' },
+  look: { fr: 'Actualiser', en: 'Refresh' },
+  offline: { fr: 'Hors réseau.', en: 'No network.' },
+  works: (n: string) => ({
+    fr: `Marchent : carte, tâches, fiches, notes (${n} à envoyer). Pas l’image en direct.`,
+    en: `Working: map, tasks, guides, notes (${n} to send). Not the live picture.`,
+  }),
+  bare: { fr: 'Ce terminal n’est pas préparé : rien n’est gardé ici.', en: 'This terminal is not prepared: nothing is kept here.' },
+  empty: { fr: 'Écrivez d’abord la note.', en: 'Write the note first.' },
+  nowhere: { fr: 'Donnez d’abord le lieu : touchez la carte.', en: 'Give the place first: press the map.' },
+  keptNow: { fr: 'Note gardée. Elle part dès que le réseau revient.', en: 'Note kept. It goes as soon as the network is back.' },
+  sentNow: { fr: 'Note gardée, envoi en cours.', en: 'Note kept, being sent.' },
+  update: { fr: 'Une nouvelle version est prête.', en: 'A new version is ready.' },
+  reload: { fr: 'Recharger', en: 'Reload' },
+  picture: { fr: 'Situation', en: 'Picture' },
+  theNote: (text: string) => ({ fr: `Note : ${text}`, en: `Note: ${text}` }),
+});
