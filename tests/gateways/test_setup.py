@@ -24,6 +24,7 @@ from egide.gateways.certificate import Names, ensure, read
 from egide.gateways.serve import serving
 from egide.kernel import tables
 from egide.kernel.checkpoint import parse_vkey
+from egide.kernel.door import Kernel
 from egide.kernel.errors import Conflict, StartupError
 from egide.kernel.identity import ANONYMOUS
 from egide.kernel.settings import Settings, load
@@ -124,10 +125,12 @@ def test_with_the_server_running(tmp_path: Path, composed: None) -> None:
     settings = Settings(data=str(tmp_path / "data"), port=free_port())
     said: dict[str, tuple[object, str]] = {}
 
-    async def ready(kernel: object, stop: asyncio.Event) -> None:
+    async def ready(kernel: Kernel, stop: asyncio.Event) -> None:
         said["init"] = await asyncio.to_thread(heard, lambda console: setup.initialise(settings, "Ada", console))
         said["again"] = await asyncio.to_thread(heard, lambda console: setup.initialise(settings, "Ada", console))
         said["doctor"] = await asyncio.to_thread(heard, lambda console: doctor.examine(settings, console))
+        while kernel.latest_checkpoint() is None:  # signed within the second: a busy machine is late
+            await asyncio.sleep(0.05)
         said["export"] = await asyncio.to_thread(
             heard, lambda console: verify.export_public(settings, tmp_path / "public", "public", console)
         )
