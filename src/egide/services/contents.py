@@ -69,7 +69,7 @@ def contents(
     lang: Lang = "en" if row.lang == "en" else "fr"
     common: dict[str, Any] = {
         "title": _say(lang, output.title), "number": row.number, "unit": unit,
-        "legal": f"{definition.text}, {definition.article}",
+        "legal": _say(lang, ctx.kernel.book.in_words(definition.text, definition.article)),
     }  # fmt: skip
     match output.template:
         case "receipt":
