@@ -74,6 +74,9 @@ async def test_each_language_speaks_in_its_own_direction(gates: Airport, screen:
         await at(page, "code")
         await expect(html).to_have_attribute("lang", lang)
         await expect(html).to_have_attribute("dir", direction)
+        # Names of the platform are told in its own languages, whole, whichever way the page goes.
+        asks = page.locator("[data-asks][dir=ltr]")
+        await expect(asks).to_contain_text(f"{gates.kernel.settings.controller}, ")
         assert await window.apart(OVERFLOW) == []
         await page.locator(".ways button").last.click()
         await at(page, "languages")
