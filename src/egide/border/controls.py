@@ -1,6 +1,6 @@
 """A control: the gate asks, the traveller's wallet answers, a room looks, and a word comes out.
 
-    open      the law is asked, a warm room is taken; the gate shows its signed request and its picture
+    open      the law is asked, then a warm room is taken; the gate shows its signed request and its picture
     watch     the token is admitted, then frames of the movements go to the room as they are taken: it says which movement is
               asked for now, and when nothing more needs to be seen. Whose face it is, nobody asks yet
     present   the sealed answer and frames go to the room. First the token alone; then the law, which knows whether it was
@@ -33,7 +33,7 @@ from egide.border.control_points import Basis
 from egide.border.holding import CASE_S, CONTROL_S, Held, holding
 from egide.border.judging import Result, before_faces, judged, moving, point_of
 from egide.border.realm import BOTH, Of, control_facts, count
-from egide.border.room.messages import Admit, Admitted, ChipRead, IssuerKey, ReadChip, Watch, Watched
+from egide.border.room.messages import Admit, Admitted, ChipRead, IssuerKey, Kind, ReadChip, Watch, Watched
 from egide.border.token import question
 from egide.border.token.claims import controls
 from egide.border.token.profile import QUERY, VCT
@@ -161,29 +161,39 @@ def _open_facts(of: Of, ctx: Ctx, given: Asking) -> Facts:
     return control_facts(of, ctx, point, external=given.external, registered=keys.registered(of, ctx, given.gate))
 
 
-async def _open(of: Of, ctx: Ctx, given: Asking) -> Effect:
-    kernel, point = ctx.kernel, of.point(ctx.kernel, given.point)
-    looks = point.looks(external=given.external)
-    held = await holding(kernel).open(
-        of, "face" if looks or point.document else "token", CONTROL_S, point=point, external=given.external, kid=given.gate,
-    )  # fmt: skip
-    ready, sign = held.room.ready, keys.signer(of, kernel, ctx.db, given.gate)
-    claims = point.asked(external=given.external)
+def _open(of: Of, ctx: Ctx, given: Asking) -> Effect:
+    """The room is taken once the act is recorded: for one that was refused as it was written there is none."""
+    point = of.point(ctx.kernel, given.point)
+    kind: Kind = "face" if point.looks(external=given.external) or point.document else "token"
+    about = {"point": point, "external": given.external, "kid": given.gate}
+    sign, gate = keys.signer(of, ctx.kernel, ctx.db, given.gate), keys.public(of, ctx.db, given.gate)
+    holding(ctx.kernel).free()
+
+    async def after(_receipt: Any) -> None:
+        async with holding(ctx.kernel).opening(of, kind, CONTROL_S, **about) as held:
+            effect.result = _opened(ctx, held, sign, gate)
+
+    effect = Effect(after=after)
+    return effect
+
+
+def _opened(ctx: Ctx, held: Held, sign: Signer, key: IssuerKey) -> Opened:
+    """What the gate shows. `key`: the gate's own."""
+    kernel, point, ready = ctx.kernel, point_of(held), held.room.ready
+    looks, claims = point.looks(external=held.external), point.asked(external=held.external)
     answer_key = public_of(Jwk("EC", "P-256", ready.key["x"], ready.key["y"]))
-    gate = keys.public(of, ctx.db, given.gate)
     held.question = question.ask(
-        point.id, claims, public_of(Jwk("EC", "P-256", gate.x, gate.y)), sign, answer_key, _now(ctx),
+        point.id, claims, public_of(Jwk("EC", "P-256", key.x, key.y)), sign, answer_key, _now(ctx),
         decoded(ready.nonce),
     )  # fmt: skip
     held.request, held.channel = _request(kernel, held, claims, sign, _now(ctx)), ctx.channel
     face = point.face if looks else None
-    opened = Opened(
+    return Opened(
         control=held.id, request=held.request, picture=encoded(held.question),
         key=ready.key, title=point.title, purpose=point.purpose, claims=list(claims), legal_basis=identifier(_basis(held)),
         basis=in_words(kernel.book, _basis(held)), equal=point.lanes.equal, face=looks, document=point.document, frames=face.frames if face else 0,
         challenge=_first(held), life_s=int(CONTROL_S),
     )  # fmt: skip
-    return Effect(opened)
 
 
 def _first(held: Held) -> list[tuple[str, int]]:

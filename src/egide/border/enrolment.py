@@ -1,6 +1,6 @@
 """Enrolment, once, at a kiosk: the chip is read and proved, the face is that of its portrait, and the wallet gets its tokens.
 
-    open           a consent is shown; a warm room is taken, the wallet gets an offer (OpenID4VCI 1.0, pre-authorised code)
+    open           a consent is shown; then a warm room is taken, the wallet gets an offer (OpenID4VCI 1.0, pre-authorised code)
     join           the wallet comes with the offer's code; from now on it speaks for itself
     document.zone  a photo of the zone goes to the room, sealed; what opens the chip comes back sealed to the kiosk's page
     document.read  the chip's files go to the room, sealed; out comes one answer for each question of passive authentication
@@ -150,17 +150,27 @@ def _row(ctx: Ctx, going: Held) -> Any:
     groups=["collection", "explicit-consent"], gather=_consent_facts, recheck=_consent_facts,
     fr="Ouvrir un enrôlement", en="Open an enrolment",
 )  # fmt: skip
-async def open_(ctx: Ctx, given: ConsentRef) -> Effect:
-    going = await holding(ctx.kernel).open(FACILITATION, "kiosk", ENROLMENT_S, consent=given.consent)
-    code = PreAuthorized(code=going.id)
-    issuer = ctx.kernel.settings.origin
-    offer = Offer(credential_issuer=issuer, credential_configuration_ids=(CONFIGURATION,), grants=Grants(code))
-    opened = _opened(ctx, going, held(ctx, given), invitation(offer))
-    return Effect(opened, concerns=(owner(given.consent),))
+def open_(ctx: Ctx, given: ConsentRef) -> Effect:
+    """The room is taken once the act is recorded: for one that was refused as it was written there is none."""
+    holding(ctx.kernel).free()
+
+    async def after(_receipt: Any) -> None:
+        async with holding(ctx.kernel).opening(FACILITATION, "kiosk", ENROLMENT_S, consent=given.consent) as going:
+            effect.result = _opened(ctx, going, _offer(ctx, going))
+
+    effect = Effect(after=after, concerns=(owner(given.consent),))
+    return effect
 
 
-def _opened(ctx: Ctx, going: Held, row: Any, offer: str) -> Opened:
-    ready = going.room.ready
+def _offer(ctx: Ctx, going: Held) -> str:
+    issuer, grants = ctx.kernel.settings.origin, Grants(PreAuthorized(code=going.id))
+    return invitation(Offer(credential_issuer=issuer, credential_configuration_ids=(CONFIGURATION,), grants=grants))
+
+
+def _opened(ctx: Ctx, going: Held, offer: str) -> Opened:
+    ready, row = going.room.ready, _row(ctx, going)
+    if row is None:  # it ended while the room came, and nobody told this enrolment, which was not there yet
+        raise _again()
     return Opened(
         enrolment=going.id, offer=offer, key=ready.key, nonce=ready.nonce, issuer=ctx.kernel.settings.origin,
         challenge=list(going.challenge), tokens=len(_controls(agreed_points(ctx, row))), life_s=int(ENROLMENT_S),
@@ -175,7 +185,7 @@ def _opened(ctx: Ctx, going: Held, row: Any, offer: str) -> Opened:
 def join(ctx: Ctx, given: EnrolmentRef) -> Effect:
     """The wallet brings the code of the offer, and goes on over its own connection."""
     going = holding(ctx.kernel).find(FACILITATION, given.enrolment)
-    return Effect(_opened(ctx, going, _row(ctx, going), ""), concerns=(owner(going.consent),))
+    return Effect(_opened(ctx, going, ""), concerns=(owner(going.consent),))
 
 
 @act(

@@ -2,12 +2,14 @@
 
 A control belongs to the process that opened it, and its id begins with that process: what is asked of it at another process of
 this machine is passed on (gateways/neighbours.py), and who waits for an officer is on every process's list (elsewhere.py). What
-ends, ends its room: by its outcome, by its time, or with the platform.
+ends, ends its room: by its outcome, by its time, or with the platform. A room is taken once the act that wants it is recorded.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -70,15 +72,27 @@ class Holding:
         """Hears of the cases of other processes, and tells them ours."""
         self._elsewhere.start()
 
-    async def open(self, of: Of, kind: Kind, seconds: float, **about: Any) -> Held:
-        """A new one in a warm room. Raises `TooMany`, `Unavailable`."""
+    def free(self) -> None:
+        """Whether there is a room for one more, before the act is recorded that wants it. Raises `TooMany`."""
+        self.rooms.check()
+
+    @asynccontextmanager
+    async def opening(self, of: Of, kind: Kind, seconds: float, **about: Any) -> AsyncIterator[Held]:
+        """A new one in a warm room; where what is made of it fails, nobody will ever know its id, and it ends at once.
+
+        Raises `TooMany`, `Unavailable`.
+        """
         room = await self.rooms.take(kind)
         held = Held(
             id=f"{self._process}-{new_secret()}", of=of, room=room, challenge=room.ready.challenge, **about
         )  # fmt: skip
         self._held[held.id] = held
         self.keep(held, seconds)
-        return held
+        try:
+            yield held
+        except BaseException:
+            self.end(held)
+            raise
 
     def keep(self, held: Held, seconds: float) -> None:
         """Lets it live so long from now."""

@@ -160,14 +160,18 @@ class Rooms:
         self._nurseries: dict[Kind, asyncio.Task[Nursery]] = {}
         self._taken: set[Room] = set()
 
-    async def take(self, kind: Kind) -> Room:
-        """A room, the caller's to close. Raises `TooMany`, `Unavailable`."""
+    def check(self) -> None:
+        """Raises `TooMany` where no room is left."""
         self._taken = {room for room in self._taken if not room.closed}
         if len(self._taken) >= MOST:
             raise TooMany(
                 Text("Trop de contrôles à la fois.", "Too many controls at once."),
                 Text("Passez par la voie égale, ou attendez un instant.", "Take the equal lane, or wait a moment."),
             )
+
+    async def take(self, kind: Kind) -> Room:
+        """A room, the caller's to close. Raises `TooMany`, `Unavailable`."""
+        self.check()
         room = await (await self._nursery(kind)).room()
         self._taken.add(room)
         return room
