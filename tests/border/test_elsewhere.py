@@ -77,6 +77,23 @@ async def test_a_consent_that_ends_at_one_process_ends_the_enrolments_of_every_o
     assert [bytes(each) for each in told] == [b"{}"], "who withdrew is told to nobody"
 
 
+async def test_a_consent_that_its_time_ends_at_one_process_ends_its_enrolments_at_every_other(two: Two) -> None:
+    """The retention clock is at one of them; the room is at the other, and so is a list that was signed before."""
+    first, second = two
+    for each in two:
+        await each.kernel.things["keeper"].stop()
+    ended = [(await opened(first))[1].room for _ in range(2)]
+    for each in two:
+        each.move(hours=29, seconds=1)  # five to the departure, a day after it
+    _stays, others = await opened(first)
+    before = (await first.ask("border.status.list"))["token"]
+    assert await second.kernel.things["keeper"].tick() == 2
+    await first.until(lambda: all(room.closed for room in ended), 5)
+    assert (await first.ask("border.status.list"))["token"] != before, "signed anew at once"
+    await first.ask("border.enrol.join", enrolment=others.id)
+    assert not others.room.closed, "another’s consent is another’s"
+
+
 async def opened(airport: Airport) -> tuple[dict[str, str], holding.Held]:
     """A consent, and the enrolment that was opened with it."""
     consent = await airport.ask("border.consent.give", **airport.agreement())

@@ -16,7 +16,7 @@ async def _start(kernel: Kernel) -> None:
     control_points.check_texts(kernel.book.texts)
     kernel.things[holding.THING] = holding.Holding(kernel)
     kernel.things[holding.THING].start()
-    kernel.bus.watch(lambda name, _told: consents.heard(kernel, name))
+    kernel.bus.watch(lambda name, told: consents.heard(kernel, name, told))
     kernel.things[clerk.THING] = clerk.Clerk(kernel)
     kernel.things[clerk.THING].start()
 

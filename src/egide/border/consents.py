@@ -30,6 +30,7 @@ from egide.kernel.retention import Erasing, keep, unkept
 
 ACTIVITY = tables.FACILITATION
 CATEGORY = "border-consent"
+DUE = "object.erased"  # the event by which every process hears what the retention clock erased
 AFTER_US = 86_400_000_000  # µs past the departure: a delay, a night
 AHEAD_US = 29 * 86_400_000_000  # µs before the departure at most; with the day after, the law pack’s `token_life`
 NOTICE = 1  # version of what the traveller is told before agreeing
@@ -174,12 +175,15 @@ def _ended(ctx: Ctx, given: ConsentRef, reason: erasure.Reason) -> Effect:
     )  # fmt: skip
 
 
-def heard(kernel: Kernel, event: str) -> None:
-    """A consent ended, here or at another process: the list is signed anew, and the enrolments of this process end with it.
+def heard(kernel: Kernel, event: str, told: dict[str, Any]) -> None:
+    """A consent ended, by its traveller or by its time, here or at another process: the list is signed anew, and the enrolments
+    of this process end with it.
 
-    The event says of nobody that it was theirs, for it outlives the consent: the enrolments are those whose consent is gone.
-    """
-    if event != statuses.REVOKED:
+    `border.revoked` says of nobody that it was theirs, for it outlives the consent: the enrolments that end are those whose
+    consent is gone.
+    """  # fmt: skip
+    over = event == DUE and told["category"] == CATEGORY
+    if event != statuses.REVOKED and not over:
         return
     statuses.statuses(kernel).forget()
     for going in holding(kernel).enrolments():
