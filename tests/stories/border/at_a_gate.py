@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from base64 import b64decode
 from io import BytesIO
 from urllib.parse import urlencode
@@ -25,6 +26,7 @@ from tests.stories.window import Window
 
 LOOK_S = 0.05  # s between two looks of somebody at the screen
 FOLLOWS_S = 0.35  # s from what is asked to what the person does
+AFTER_A_LOOK = re.compile("^(pass|again|face|officer)$")  # steps
 
 DRAWN = """async (img) => { await img.decode();
   const canvas = Object.assign(document.createElement('canvas'), {width: 660, height: 660});
@@ -112,9 +114,9 @@ def two(seed: int, other: int) -> Image:
 
 async def follows(page: Page, camera: Filmed, seed: int, *, where: str = "data-move") -> None:
     """Somebody does what the screen asks while it asks, a human moment later; `where` it says so."""
+    camera.sees(face(seed))
     pictures = {move: face(seed, move) for move in ("straight", *FOLLOWED)}
     asks = f"document.querySelector('[{where}]')?.getAttribute('{where}') || null"
-    camera.sees(pictures["straight"])
     await expect(page.locator(f"[{where}]:not([{where}=''])")).to_be_visible()
     shown = "straight"
     while (asked := await page.evaluate(asks)) is not None:
@@ -123,6 +125,13 @@ async def follows(page: Page, camera: Filmed, seed: int, *, where: str = "data-m
             camera.sees(pictures[asked])
             shown = asked
         await asyncio.sleep(LOOK_S)
+
+
+async def looked(page: Page, within_ms: float) -> str:
+    """The step after a look. `again` is there for two seconds, which a busy machine may miss: then the next look has begun."""
+    gate = page.locator("[data-step]")
+    await expect(gate).to_have_attribute("data-step", AFTER_A_LOOK, timeout=within_ms)
+    return await gate.get_attribute("data-step") or ""
 
 
 async def waiting(airport: Airport, point: str) -> str:

@@ -8,6 +8,7 @@ The page's camera is replaced by a canvas that shows, a human moment after the p
 from __future__ import annotations
 
 from base64 import b64encode
+from functools import cache
 from io import BytesIO
 
 import cv2
@@ -34,6 +35,7 @@ nursery.main(sys.argv[1])
 NURSERY = ("-I", "-c", _STARTED)
 
 
+@cache
 def face(seed: int, move: str = "straight") -> Image:
     """The drawing of this person (a seed) doing a movement, 480 × 480 RGB."""
     scale = SCALE * (NEARER if move == "closer" else 1.0)

@@ -7,7 +7,7 @@ from playwright.async_api import expect
 
 from egide.border.room.messages import Compare
 from tests.border.airport import Airport
-from tests.stories.border.at_a_gate import at, begin, follows, last_control, shows
+from tests.stories.border.at_a_gate import at, begin, follows, last_control, looked, shows
 from tests.stories.border.filmed import Filmed
 from tests.stories.conftest import Opener
 
@@ -38,7 +38,7 @@ async def test_who_follows_is_there_and_is_compared(
     await at(gate.page, "face")
     for _ in range(2):  # a busy machine may miss frames: once more, as a person would
         await follows(gate.page, camera, PERSON)
-        await expect(gate.page.locator("[data-step=again], [data-step=officer]")).to_be_visible(timeout=FACE_MS)
+        await looked(gate.page, FACE_MS)
         if words[-1].band == "no-match":
             break
     assert words[-1].band == "no-match", words
