@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -385,3 +386,13 @@ def test_several_at_once(sealer: Pades, pdf: bytes) -> None:
         each.join()
     assert all(sealer.verify(each).holds for each in made)
     assert len(made) == 4
+
+
+def test_a_process_that_read_another_signature_before_can_seal() -> None:
+    """asn1crypto had turned its names of attributes round by then, and a seal's own were not among them."""
+    said = (
+        "from asn1crypto import cms\ncms.CMSAttributeType('content_type')\nimport egide.engines.pades\n"
+        "print(cms.CMSAttributeType('signing_certificate_v2').dotted)"
+    )
+    done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "1.2.840.113549.1.9.16.2.47"

@@ -10,11 +10,13 @@ Sources: GDPR 4(11), 7, 9(2)(a), 17(1)(b); French data protection act, 45; EDPB 
 from __future__ import annotations
 
 import hmac
+import logging
 from datetime import datetime
 from typing import Any, ClassVar, Literal
 
 import msgspec
 from sqlalchemy import bindparam, delete, select
+from sqlalchemy.exc import DatabaseError
 
 from egide.border import erasure, statuses, tables
 from egide.border.control_points import points
@@ -23,10 +25,12 @@ from egide.kernel import tables as kernel_tables
 from egide.kernel.act import Act, Change, Ctx, Effect, Facts, Input, Rows, act
 from egide.kernel.clock import iso, to_us
 from egide.kernel.door import Kernel
-from egide.kernel.errors import BadInput, NotFound, Text
+from egide.kernel.errors import BadInput, EgideError, NotFound, Text
 from egide.kernel.forget import forgetting
 from egide.kernel.identity import digest, new_id, new_secret
 from egide.kernel.retention import Erasing, keep, unkept
+
+log = logging.getLogger("egide.border")
 
 ACTIVITY = tables.FACILITATION
 CATEGORY = "border-consent"
@@ -186,9 +190,15 @@ def heard(kernel: Kernel, event: str, told: dict[str, Any]) -> None:
     if event != statuses.REVOKED and not over:
         return
     statuses.statuses(kernel).forget()
-    for going in holding(kernel).enrolments():
-        if kernel.store.reader().execute(_CONSENT, {"of": going.consent}).first() is None:
-            holding(kernel).end(going)
+    try:
+        for going in holding(kernel).enrolments():
+            if kernel.store.reader().execute(_CONSENT, {"of": going.consent}).first() is None:
+                holding(kernel).end(going)
+    except (
+        DatabaseError,
+        EgideError,
+    ) as error:  # who else is told must not miss it; what such a room asks for is refused
+        log.warning("the enrolments of a consent that ended are not looked for: %s", error)
 
 
 @act(

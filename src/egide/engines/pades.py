@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from asn1crypto import algos, crl, tsp
+from asn1crypto import algos, cms, crl, tsp
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -45,6 +45,11 @@ from egide.kernel.documents import Level, SealReport, Unsealable
 from egide.kernel.errors import Text, TooLarge, Unavailable
 from egide.kernel.outward import Unreachable, post
 from egide.kernel.stamping import MAX_ANSWER, QUERY_TYPE
+
+# asn1crypto turns its names of attributes round once, when the first is used; `tsp` and pyHanko add theirs as they are imported.
+# In a process that had read a passport's signature before, nothing could be sealed any more.
+cms.CMSAttributeType._reverse_map = None  # noqa: SLF001 — there is no other way to have it turned round again
+cms.CMSAttributeType()._setup()  # noqa: SLF001
 
 MAX_PDF = 64 << 20  # bytes
 SIGNATURE = bytes(72)  # the longest ECDSA signature over P-256, in DER
