@@ -256,6 +256,21 @@ async def test_a_gate_is_not_kept_waiting_by_a_machine_that_loads_slowly_and_the
     await rooms.close()
 
 
+async def test_as_many_as_ask_at_the_same_moment_get_no_more_rooms_than_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(parent, "MOST", 3)
+    rooms = Rooms()
+    try:
+        found = await asyncio.gather(*(rooms.take("token") for _ in range(8)), return_exceptions=True)
+        assert sorted(type(each).__name__ for each in found) == ["Room"] * 3 + ["TooMany"] * 5
+        (one, *_others) = [each for each in found if isinstance(each, Room)]
+        await one.close()
+        assert not (await rooms.take("token")).closed
+    finally:
+        await rooms.close()
+
+
 async def test_a_nursery_that_died_is_replaced_and_its_rooms_live_on(authority: Authority) -> None:
     rooms = Rooms()
     first = await rooms.take("token")

@@ -159,11 +159,12 @@ class Rooms:
     def __init__(self) -> None:
         self._nurseries: dict[Kind, asyncio.Task[Nursery]] = {}
         self._taken: set[Room] = set()
+        self._coming = 0  # rooms that were asked for and are not there yet
 
     def check(self) -> None:
         """Raises `TooMany` where no room is left."""
         self._taken = {room for room in self._taken if not room.closed}
-        if len(self._taken) >= MOST:
+        if len(self._taken) + self._coming >= MOST:
             raise TooMany(
                 Text("Trop de contrôles à la fois.", "Too many controls at once."),
                 Text("Passez par la voie égale, ou attendez un instant.", "Take the equal lane, or wait a moment."),
@@ -172,8 +173,12 @@ class Rooms:
     async def take(self, kind: Kind) -> Room:
         """A room, the caller's to close. Raises `TooMany`, `Unavailable`."""
         self.check()
-        room = await (await self._nursery(kind)).room()
-        self._taken.add(room)
+        self._coming += 1
+        try:
+            room = await (await self._nursery(kind)).room()
+            self._taken.add(room)
+        finally:
+            self._coming -= 1
         return room
 
     async def _nursery(self, kind: Kind) -> Nursery:
