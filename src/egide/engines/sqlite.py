@@ -36,16 +36,16 @@ from sqlalchemy import Text as LongString
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from egide.engines import scrub
+from egide.engines.sqlite_parts import parts
 from egide.kernel.errors import Unavailable
 from egide.kernel.store import Store
 
 FILE = "egide.db"
 BUSY_MS = 5_000
 PAGES_KIB = (
-    65_536  # of the writing connection; what a commit touches must not be written early for want of room (2,000 else)
+    65_536  # of the writing connection: what a commit touches is not written early for want of room (else 2,000)
 )
 CLOSE_S = 0.2  # s a closing process waits for readers of others, who will close after it
-CHUNKS = (64, 16, 4, 1)  # rows of one INSERT; few sizes, so that each statement is prepared once
 # Column types whose values the driver takes as they are.
 PLAIN = {BigInteger, Boolean, Float, Integer, LargeBinary, LongString, String}
 
@@ -80,12 +80,9 @@ class SqliteStore(Store):
         if not _plain(table, columns):
             connection.execute(insert(table), [dict(zip(columns, row, strict=True)) for row in rows])
             return
-        at = 0
-        for size in CHUNKS:
-            while len(rows) - at >= size:
-                values = tuple(chain.from_iterable(rows[at : at + size]))
-                connection.exec_driver_sql(_statement(connection.dialect, table, columns, size), values)
-                at += size
+        for part in parts(rows):
+            statement = _statement(connection.dialect, table, columns, len(part))
+            connection.exec_driver_sql(statement, tuple(chain.from_iterable(part)))
 
     def first(self, connection: Connection, statement: Select[Any], values: Mapping[str, Any]) -> Any:
         """By the driver itself where all it takes and gives is plain: SQLAlchemy's way costs three times what SQLite does."""

@@ -15,14 +15,12 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import TypeVar
 
 from egide.engines import scrub
+from egide.engines.sqlite_parts import parts
 from egide.kernel.errors import Text, Unavailable
 from egide.kernel.keyfile import PRIVATE
 from egide.kernel.keys import Advice, Owned, Owner, Row
-
-_Some = TypeVar("_Some")
 
 BUSY = 5.0  # s, how long a lock of another process is waited for
 CLOSE_S = 0.2  # s a closing process waits for readers of others, who will close after it
@@ -38,12 +36,6 @@ OWNED = "SELECT id, person, purpose, subject, wrapped FROM data_key WHERE person
 OF_PERSON = "SELECT id, person, purpose, subject, wrapped FROM data_key WHERE person=?"
 OF_ID = "SELECT id, person, purpose, subject, wrapped FROM data_key WHERE id=?"
 PAGE = "SELECT id, person, purpose, subject, wrapped FROM data_key WHERE id>? ORDER BY id LIMIT 1000"
-CHUNKS = (
-    64,
-    16,
-    4,
-    1,
-)  # rows of one statement; few sizes, so that each is prepared once. A row each would be a call each
 
 
 class SqliteKeys:
@@ -90,7 +82,7 @@ class SqliteKeys:
         found: set[Owner] = set()
         with self._lock:
             try:
-                for part in _parts(owners):
+                for part in parts(owners):
                     found.update(self._database.execute(_there(len(part)), tuple(chain.from_iterable(part))))
             except sqlite3.Error as problem:
                 raise _unavailable() from problem
@@ -100,7 +92,7 @@ class SqliteKeys:
         """One transaction, one fsync."""
         added: set[bytes] = set()
         with self._lock, self._transaction() as database:
-            for part in _parts(rows):
+            for part in parts(rows):
                 added.update(row[0] for row in database.execute(_add(len(part)), tuple(chain.from_iterable(part))))
         return added
 
@@ -209,14 +201,6 @@ class SqliteKeys:
             if isinstance(problem, sqlite3.Error):
                 raise _unavailable(problem) from problem
             raise
-
-
-def _parts(rows: Sequence[_Some]) -> Iterator[Sequence[_Some]]:
-    at = 0
-    for size in CHUNKS:
-        while len(rows) - at >= size:
-            yield rows[at : at + size]
-            at += size
 
 
 @cache

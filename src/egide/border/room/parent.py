@@ -15,9 +15,7 @@ from egide.border.room.nursery import ROOM, WARM
 from egide.kernel.errors import Text, TooMany, Unavailable
 
 START_S = 120.0  # s until a nursery is warm; a machine with thirty processes at work loads models slowly
-WAITED_S = (
-    30.0  # s a control waits for that: then the gate says closed, and the nursery goes on getting warm for the next
-)
+WAITED_S = 30.0  # s a control waits for that; then the gate says closed, and the next one finds it warm
 ROOM_S = 5.0  # s until a room is there
 ANSWER_S = 20.0  # s for one answer; a comparison takes 0.2
 MOST = 48  # rooms at once in one process: about 25 MB each where faces are looked at
