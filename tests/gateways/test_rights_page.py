@@ -28,6 +28,8 @@ async def test_a_person_exercises_their_rights_without_a_script(world: World) ->
     assert "Qui l’a utilisé" in text
     assert "Code des relations entre le public et l’administration, article L112-8" in text
     assert not re.search(r"\b(fr|eu)/[a-z]", text), "an identifier is not a word"
+    assert re.search(r"\d\u202f\d{3} octets · SHA-256 ", text)
+    assert re.search(r"\d,\d{3} bytes · SHA-256 ", await browser.send(f"{HERE}?lang=en", {"do": ["copy"]}))
     await browser.send(HERE, {"do": ["take"]})
     assert browser.answer.headers["content-disposition"] == f'attachment; filename="{done["number"]}.json"'
     taken = msgspec.json.decode(browser.answer.content)

@@ -87,6 +87,7 @@ TEXT = {
         "Every access that the ledger has. An officer is named by function and unit (CJEU, C-579/21).",
     ),
     "purpose": Text("pour : {}", "for: {}"),
+    "size": Text("{} octets", "{} bytes"),
 }  # fmt: skip
 
 
@@ -171,7 +172,7 @@ class RightsPages:
         facts = "".join(_row(t(lang, word), value) for word, value in rows if value)
         answers = "".join(_row(said(lang, Text(**one["label"])), one[lang]) for one in found["lines"] if one[lang])
         pieces = "".join(
-            f"<li><bdi>{escape(one['name'])}</bdi><br><span class='small'>{one['bytes']} · SHA-256 {one['sha256']}</span></li>" for one in found["uploads"]
+            f"<li><bdi>{escape(one['name'])}</bdi><br><span class='small'>{_size(lang, one['bytes'])} · SHA-256 {one['sha256']}</span></li>" for one in found["uploads"]
         )  # fmt: skip
         content = (
             f"<h1>{t(lang, 'made').format(day(found['made'], zone))}</h1><p>{escape(file['number'])} · {_safe(lang, found['title'])} · {_safe(lang, found['state'])}</p>"
@@ -181,6 +182,11 @@ class RightsPages:
             f'<p><a href="{HERE}?lang={lang}">{w(lang, "rights")}</a></p>'
         )
         return _whole(lang, w_title(lang), content)
+
+
+def _size(lang: str, octets: int) -> str:
+    """All its figures: with the hash they say which file it is. Grouped by three as the language does."""
+    return t(lang, "size").format(f"{octets:,}" if lang == "en" else f"{octets:,}".replace(",", "\u202f"))
 
 
 def w_title(lang: str) -> str:
