@@ -19,6 +19,7 @@ from egide.kernel.clock import iso
 from egide.kernel.errors import NotFound, Text
 from egide.kernel.forget import forget_acts
 from egide.kernel.identity import new_id
+from egide.kernel.listeners import Keyed
 from egide.kernel.retention import keep
 
 if TYPE_CHECKING:
@@ -94,9 +95,9 @@ def owner(case: str) -> str:
     return f"case:{case}"
 
 
-def _known(db: Connection, *numbers: str) -> Any:
+def _known(db: Connection, *of: str) -> Any:
     """The case that began with, or was added to by, one of these files; None where there is none."""
-    for number in filter(None, numbers):
+    for number in of:
         found = db.execute(_OF, {"number": number}).first()
         if found is not None:
             return found.case_id
@@ -108,7 +109,7 @@ def _known(db: Connection, *numbers: str) -> Any:
     output=CaseId, fr="Recevoir ce qu’une démarche transmet à l’enquête", en="Receive what a request hands to the investigation",
 )  # fmt: skip
 def receive(ctx: Ctx, given: Received) -> Effect:
-    known, id_ = _known(ctx.db, given.number, given.about), new_id()
+    known, id_ = _known(ctx.db, *numbers(given)), new_id()
     case, body = known or new_id(), msgspec.json.encode(given.fields)
 
     def sealed() -> Rows:
@@ -179,21 +180,31 @@ def erase(kernel: Kernel, case: str) -> Callable[[Connection], None]:
     return destroy
 
 
-async def heard(kernel: Kernel, payload: dict[str, Any]) -> None:
-    """A file has something for the investigation."""
-    system, cause = kernel.system(ACTIVITY), payload["cause"]
-    asked = {"file": payload["file"], "target": "investigation", "event": payload["event"]}
+async def handed(kernel: Kernel, payload: dict[str, Any]) -> Received | None:
+    """What a file has for the investigation; None where it was erased meanwhile."""
+    given = {"file": payload["file"], "target": "investigation", "event": payload["event"]}
     try:
-        outcome = await kernel.perform("services.export.give", msgspec.json.encode(asked), system, cause=cause)
+        outcome = await kernel.perform(
+            "services.export.give", msgspec.json.encode(given), kernel.system(ACTIVITY), cause=payload["cause"]
+        )
     except NotFound:
-        return  # erased meanwhile
-    handed = msgspec.to_builtins(outcome.result)
-    about = next((str(one["value"]) for one in handed["fields"] if one["id"] == FILE_NUMBER), "")
-    given = {"number": handed["number"], "service": handed["service"], "fields": handed["fields"], "about": about}
+        return None
+    told = msgspec.to_builtins(outcome.result)
+    about = next((str(one["value"]) for one in told["fields"] if one["id"] == FILE_NUMBER), "")
+    return Received(number=told["number"], service=told["service"], fields=told["fields"], about=about)
+
+
+def numbers(given: Received) -> tuple[str, ...]:
+    """The files by which it finds its case."""
+    return tuple(filter(None, (given.number, given.about)))
+
+
+async def heard(kernel: Kernel, payload: dict[str, Any], given: Received) -> None:
+    """It goes to the case of its file."""
     await kernel.perform(
-        "investigation.case.receive", msgspec.json.encode(given), system, cause=cause, once=payload["once"]
+        "investigation.case.receive", given, kernel.system(ACTIVITY), cause=payload["cause"], once=payload["once"]
     )
 
 
 ACTS: tuple[Act, ...] = (receive, list_cases, read)
-LISTENERS = {"service.to_investigation": heard}
+LISTENERS = {"service.to_investigation": Keyed(handed, numbers, heard)}

@@ -22,7 +22,7 @@ from egide.kernel.errors import StartupError, Text
 if TYPE_CHECKING:
     from egide.kernel.door import Kernel
     from egide.kernel.law import LawBook
-    from egide.kernel.listeners import Batch, Independent
+    from egide.kernel.listeners import Batch, Independent, Keyed
     from egide.kernel.retention import Eraser
     from egide.kernel.rights_check import Acts, Fault
 
@@ -115,7 +115,7 @@ class Capability:
     package: str  # where activities.toml lies
     acts: tuple[Act, ...]
     tables: MetaData | None = None
-    listeners: Mapping[str, Listener | Batch | Independent] = field(default_factory=dict)
+    listeners: Mapping[str, Listener | Batch | Independent | Keyed] = field(default_factory=dict)
     erasers: Mapping[str, Eraser] = field(default_factory=dict)
     # By category: deletes what an erased object left outside the store; in a thread, repeated until it returns.
     removers: Mapping[str, Callable[[Kernel, str], None]] = field(default_factory=dict)

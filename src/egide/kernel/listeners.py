@@ -4,8 +4,8 @@ An event may come twice (a process dies after the effect, before the cursor; a t
 act passes `once=payload["once"]` to `Kernel.perform`: the act and the row of `handled` are one transaction, a second time
 changes nothing and counts as done. A listener that performs two acts for one event gives each an own `once`:
 `(f"{consumer}/second", seq)`. A commit is what an event costs. Where no event depends on the one before, the listener is
-`Independent`: several are heard at once, and their acts share commits. A listener that only computes is a `Batch`: its rows
-and its cursor are one transaction, many events in each.
+`Independent`: several are heard at once, and their acts share commits; where only some do, it is `Keyed`. A listener that only
+computes is a `Batch`: its rows and its cursor are one transaction, many events in each.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -71,6 +72,19 @@ class Independent:
     hear: Callable[[Kernel, dict[str, Any]], Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """A listener to events of which some depend on one before them: those that share a key are heard in order, others at once.
+
+    `ask(kernel, payload)` finds out what an event is about, for several at once; None: there is nothing to do any more.
+    `keys` names what that is. `hear(kernel, payload, asked)` performs its act with `once=payload["once"]`.
+    """
+
+    ask: Callable[[Kernel, dict[str, Any]], Awaitable[Any]]
+    keys: Callable[[Any], Collection[str]]
+    hear: Callable[[Kernel, dict[str, Any], Any], Awaitable[None]]
+
+
 class Listening:
     """One listener at work."""
 
@@ -79,8 +93,8 @@ class Listening:
         self.event = event
         self._kernel = kernel
         self._listener = listener
-        self._hear: Callable[[Kernel, dict[str, Any]], Any] = getattr(listener, "hear", listener)
-        self._ahead = AHEAD if isinstance(listener, Independent) else 1
+        self._hear: Callable[..., Any] = getattr(listener, "hear", listener)
+        self._ahead = AHEAD if isinstance(listener, Independent | Keyed) else 1
         self._looked = 0  # up to here there is nothing unhandled of this name, whatever the cursor says
         self._lock = asyncio.Lock()
         self._refusals: dict[int, int] = {}  # of an event that is not done, in a row
@@ -151,6 +165,8 @@ class Listening:
             part = events[start : start + self._ahead]
             heard = await self._part([event for event in part if event.seq not in handled])
             for event in part:
+                if event.seq in heard:
+                    self._refusals.pop(event.seq, None)
                 done = done and (event.seq in handled or event.seq in heard)
                 through = event.seq if done else through
             if not done:
@@ -166,18 +182,39 @@ class Listening:
         return done
 
     async def _part(self, events: list[Event]) -> set[int]:
-        """Hears these at once; the numbers of those that are done."""
+        """Hears these, at once where that is allowed; the numbers of those that are done."""
         if not self.mine():
             return set()
-        if len(events) == 1:
-            return {events[0].seq} if await self._one(events[0]) else set()
-        done = await asyncio.gather(*(self._one(event) for event in events))
+        if isinstance(self._listener, Keyed):
+            return await self._keyed(self._listener, events)
+        return await self._wave(events, lambda _, given: self._hear(self._kernel, given))
+
+    async def _keyed(self, listener: Keyed, events: list[Event]) -> set[int]:
+        """As `_part`. What comes after an event that is not known yet, or not done, may depend on it: it waits."""
+        asked: dict[int, Any] = {}
+
+        async def ask(event: Event, given: dict[str, Any]) -> None:
+            asked[event.seq] = await listener.ask(self._kernel, given)
+
+        known = await self._wave(events, ask)
+        ready = list(takewhile(lambda event: event.seq in known, events))
+        about = [event for event in ready if asked.get(event.seq) is not None]
+        heard = {event.seq for event in ready} - {event.seq for event in about}
+        for wave in waves((event, listener.keys(asked[event.seq])) for event in about):
+            done = await self._wave(wave, lambda event, given: listener.hear(self._kernel, given, asked[event.seq]))
+            heard |= done
+            if len(done) < len(wave):
+                break
+        return heard
+
+    async def _wave(self, events: list[Event], hear: Callable[[Event, dict[str, Any]], Any]) -> set[int]:
+        done = await asyncio.gather(*(self._one(event, hear) for event in events))
         return {event.seq for event, heard in zip(events, done, strict=True) if heard}
 
-    async def _one(self, event: Event) -> bool:
+    async def _one(self, event: Event, hear: Callable[[Event, dict[str, Any]], Any]) -> bool:
         given = event.payload | {"cause": event.cause, "once": (self.consumer, event.seq)}
         try:
-            done = self._hear(self._kernel, given)
+            done = hear(event, given)
             if inspect.isawaitable(done):
                 await done
         except Conflict as error:
@@ -190,17 +227,13 @@ class Listening:
         except Exception as error:  # a capability's code: whatever it raises, its events wait and come again
             log.warning("listener %s: %s", self.consumer, error, exc_info=not isinstance(error, EgideError))
             return False
-        self._refusals.pop(event.seq, None)
         return True
 
     async def _refused(self, event: Event, error: Refused) -> bool:
         """The law may allow it in a moment (the ledger was away); refused again and again, it is done: the ledger says so."""
         count = self._refusals[event.seq] = self._refusals.get(event.seq, 0) + 1
         log.warning("listener %s: event %d, refusal %d: %s", self.consumer, event.seq, count, error)
-        if count < REFUSALS:
-            return False
-        del self._refusals[event.seq]
-        return True
+        return count >= REFUSALS
 
     def _handled(self, first: int, last: int) -> set[int]:
         asked = {"consumer": self.consumer, "first": first, "last": last}
@@ -210,6 +243,19 @@ class Listening:
         """The cursor is bookkeeping, not state of people: it may lag (at least once), so a write of its own suffices."""
         with self._kernel.store.side() as connection:
             advance(connection, self.consumer, seq)
+
+
+def waves(keyed: Iterable[tuple[Event, Collection[str]]]) -> list[list[Event]]:
+    """Cuts events, in their order, into as few waves as there must be for no two of a wave to share a key."""
+    found: list[list[Event]] = []
+    last: dict[str, int] = {}  # the wave in which a key was seen last
+    for event, keys in keyed:
+        place = max((last[key] for key in keys if key in last), default=-1) + 1
+        last |= dict.fromkeys(keys, place)
+        if place == len(found):
+            found.append([])
+        found[place].append(event)
+    return found
 
 
 def position(db: Connection, consumer: str) -> int:
