@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -171,6 +172,24 @@ async def heard(tmp_path: Path, way: str, marks: Iterable[int]) -> tuple[list[in
         return made, numbers, int(commits or 0)
     finally:
         await world.stop()
+
+
+@pytest.mark.parametrize(("busy", "rest"), [(True, 0.3), (False, 600.0)])
+async def test_who_waits_for_an_answer_goes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, busy: bool, rest: float
+) -> None:
+    monkeypatch.setattr(listeners, "REST", 1e9)
+    monkeypatch.setattr(listeners, "MOST_REST_S", rest)
+
+    async def meanwhile(kernel: Kernel, told: dict[str, Any]) -> None:
+        kernel.measures.asked += busy
+        await follow(kernel, told)
+
+    monkeypatch.setitem(WAYS, "independent", Independent(meanwhile))
+    started = monotonic()
+    made, numbers, _ = await heard(tmp_path, "independent", range(listeners.AHEAD + 1))
+    assert sorted(numbers) == sorted(made)
+    assert not busy or monotonic() - started >= 2 * rest, "after each of the two"
 
 
 def test_waves_are_as_few_as_there_must_be() -> None:

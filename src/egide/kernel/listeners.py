@@ -16,6 +16,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -34,6 +35,8 @@ log = logging.getLogger("egide.events")
 ROWS = 100  # events read at a time by a listener that performs acts
 REFUSALS = 8  # in a row, about a second apart, after which an event counts as refused for good
 AHEAD = 64  # events that an independent listener hears at once: a quarter of a commit (writer.BATCH), so that people come between
+REST = 4  # times what hearing several took, for which they rest while somebody waits for acts of their own: a fifth of the time
+MOST_REST_S = 0.5  # s
 BATCH = 500  # events a batch listener stores in one transaction
 _OUT = tables.outbox
 _ROWS = (
@@ -162,8 +165,10 @@ class Listening:
         handled = self._handled(events[0].seq, events[-1].seq)
         through, done = cursor, True
         for start in range(0, len(events), self._ahead):
-            part = events[start : start + self._ahead]
+            part, started, asked = events[start : start + self._ahead], monotonic(), self._kernel.measures.asked
             heard = await self._part([event for event in part if event.seq not in handled])
+            if self._ahead > 1 and self._kernel.measures.asked != asked:  # who waits for an answer goes first
+                await asyncio.sleep(min(REST * (monotonic() - started), MOST_REST_S))
             for event in part:
                 if event.seq in heard:
                     self._refusals.pop(event.seq, None)

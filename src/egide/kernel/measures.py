@@ -50,6 +50,7 @@ class Measures:
         self.started = time()  # s since 1970 UTC
         self.acts: dict[tuple[str, str], int] = {}  # (act, outcome) → how many
         self.rules: dict[str, int] = {}  # rule → how many refusals named it
+        self.asked = 0  # acts that somebody waited for: not the platform's own
         self.seconds = Histogram(ACT_BOUNDS)  # from the request to its durable answer
         self.batch = Histogram(BATCH_BOUNDS)  # acts a commit
         self.commit = Histogram(ACT_BOUNDS)  # s a commit
@@ -61,6 +62,7 @@ class Measures:
             outcome = work.outcome if work.receipt is not None else FAILED
             key = (work.act.name, outcome)
             acts[key] = acts.get(key, 0) + 1
+            self.asked += work.ctx.principal.kind != "system"
             note((now_us - work.ctx.now_us) / 1_000_000)
             if outcome == "refused":
                 for reason in work.decision.reasons:
