@@ -24,6 +24,7 @@ export const t = dictionary({
   habilitations: { fr: 'Habilitations', en: 'Clearances' },
   habilitationsNone: { fr: 'Aucune : cet agent ne peut ouvrir aucune donnée.', en: 'None: this officer can open no data.' },
   until: { fr: '— fin :', en: '— ends' },
+  endless: { fr: '— sans fin', en: '— without an end' },
   soon: { fr: 'finit bientôt', en: 'ends soon' },
   over: { fr: 'terminée', en: 'over' },
   withdraw: { fr: 'Retirer', en: 'Withdraw' },

@@ -49,6 +49,11 @@ export function dictionary<D extends Record<string, Line>>(lines: D) {
   };
 }
 
+/** What stands between a word and what it announces: French has a space before it. */
+export function colon(): string {
+  return state.lang === 'fr' ? '\u00a0: ' : ': ';
+}
+
 /** A number as people of this language write it. */
 export function number(value: number, digits = 0): string {
   return new Intl.NumberFormat(locale(), { maximumFractionDigits: digits }).format(value);

@@ -1,5 +1,5 @@
 /** A refusal in words: for the card, the clipboard and the message to the person who can grant it. */
-import { lang, say } from './i18n.svelte';
+import { colon, say } from './i18n.svelte';
 import { roleName } from './roles';
 import type { Reason, Receipt, Text } from './types';
 
@@ -38,14 +38,13 @@ export function whoCanGrant(reasons: Reason[]): string[] {
 
 /** The whole refusal as plain text. */
 export function refusalText(refusal: RefusalLike): string {
-  const colon = lang() === 'fr' ? '\u00a0: ' : ': ';
   const lines = [say(refusal.title), ''];
   for (const reason of refusal.reasons) {
-    lines.push(`• ${citation(reason)}${colon}${sentence(reason)}`);
-    if (reason.remedy) lines.push(`  → ${say(WORDS.remedy)}${colon}${say(reason.remedy)}`);
+    lines.push(`• ${citation(reason)}${colon()}${sentence(reason)}`);
+    if (reason.remedy) lines.push(`  → ${say(WORDS.remedy)}${colon()}${say(reason.remedy)}`);
   }
   const who = whoCanGrant(refusal.reasons);
-  if (who.length > 0) lines.push('', `${say(WORDS.ask)}${colon}${who.map(roleName).join(', ')}`);
+  if (who.length > 0) lines.push('', `${say(WORDS.ask)}${colon()}${who.map(roleName).join(', ')}`);
   if (refusal.receipt) lines.push(`${say(WORDS.number)} ${refusal.receipt.index} (${refusal.receipt.realm})`);
   return lines.join('\n');
 }
