@@ -214,6 +214,7 @@ def _travellers(bench: Bench, plain: list[Spent], border: list[Spent], moving: f
     without = put + np.maximum(chip, challenged) + after
     bench.add(
         row("control_p95_s", _p95(face), "s", "lower", target=5, peer="objective of the DHS rally", peer_value=5),
+        row("control_device_p95_s", _p95(alone + people.looked_at(FRAMES)), "s", "lower"),
         row("control_token_p95_s", _p95(token), "s", "lower", target=5),
         row("border_p95_s", _p95(crossing), "s", "lower", target=8),
         row("border_no_phone_p95_s", _p95(without), "s", "lower", target=8),
@@ -221,7 +222,8 @@ def _travellers(bench: Bench, plain: list[Spent], border: list[Spent], moving: f
     bench.note(
         f"control_p95_s: boarding, with a face and a challenge ({_p95(alone):.1f} s if no movements were asked for): {mean(offered):.2f} s to show the phone, {mean(challenged):.2f} s for two movements, of which "
         f"{READY_S:.1f} until the arm is down; the machine's at one core; median {median(face):.1f} s. control_token: bag drop and security, "
-        f"without a face; median {median(token):.1f} s."
+        f"without a face; median {median(token):.1f} s. control_device: as control_p95_s with a device that tells flesh from paper in the place of "
+        "movements (presence.py): none was at hand, its time is assumed."
     )
     bench.note(
         f"border_p95_s: the document laid down; while its chip is read ({mean(chip):.1f} s) phone and challenge; median {median(crossing):.1f} s. One after the "

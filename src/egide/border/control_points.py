@@ -41,11 +41,14 @@ class Basis(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FaceCheck(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the face is compared: cosine threshold, frames averaged, whether a random movement is asked for."""
+    """How the face is compared: cosine threshold, frames averaged, whether random movements are asked for, which device is asked
+    whether somebody is there (presence.py; "" none).
+    """  # fmt: skip
 
     threshold: float
     frames: int
     challenge: bool
+    device: str = ""
 
 
 class Lanes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -27,7 +27,7 @@ import msgspec
 from sqlalchemy import delete, insert
 from sqlalchemy.exc import IntegrityError
 
-from egide.border import keys, statuses
+from egide.border import keys, presence, statuses
 from egide.border.basis import BasisTold, identifier, in_words
 from egide.border.control_points import Basis
 from egide.border.holding import CASE_S, CONTROL_S, Held, holding
@@ -167,6 +167,7 @@ def _open(of: Of, ctx: Ctx, given: Asking) -> Effect:
     kind: Kind = "face" if point.looks(external=given.external) or point.document else "token"
     about = {"point": point, "external": given.external, "kid": given.gate}
     sign, gate = keys.signer(of, ctx.kernel, ctx.db, given.gate), keys.public(of, ctx.db, given.gate)
+    presence.ready(ctx.kernel, point, external=given.external)
     holding(ctx.kernel).free()
 
     async def after(_receipt: Any) -> None:

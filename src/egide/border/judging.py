@@ -1,6 +1,7 @@
 """The judging of one attempt: what the room says of token, document and face becomes a word.
 
-The token and the document come first. Where they end it no face is looked at, and none is where no text asks for one.
+The token and the document come first. Where they end it no face is looked at, and none is where no text asks for one. Who is
+alike is let pass where the gate's device, if it has one, says that somebody is there.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Literal
 import msgspec
 from sqlalchemy import select
 
+from egide.border import presence
 from egide.border.control_points import Point
 from egide.border.holding import Held
 from egide.border.realm import Of
@@ -53,7 +55,12 @@ async def judged(of: Of, ctx: Ctx, held: Held, frames: tuple[str, ...]) -> Word:
     if not isinstance(answer, Compared):
         return Word("officer", "unreadable")
     held.challenge = answer.challenge
-    return Word("pass") if answer.band == "match" else Word("unsure", answer.why or answer.band, answer.guidance)
+    if answer.band != "match":
+        return Word("unsure", answer.why or answer.band, answer.guidance)
+    there = await presence.somebody(ctx.kernel, point, held.kid, external=held.external)
+    if there is None:
+        return Word("officer", "no-device")
+    return Word("pass") if there else Word("unsure", "device")
 
 
 def before_faces(of: Of, ctx: Ctx, held: Held) -> Word | None:

@@ -21,7 +21,6 @@ from egide.border.face.liveness import (
     judge,
     see,
     seen_done,
-    with_device,
 )
 from egide.border.face.moire import moire
 from tests.border.face.drawn import at, landmarks, portrait
@@ -293,13 +292,6 @@ def test_another_face_for_the_second_movement_is_refused():
     ]  # fmt: skip
     assert done
     assert judge(challenge, NONCE, swapped).why == "changed"
-
-
-def test_a_device_may_refuse_what_the_movements_showed_but_not_the_other_way_round():
-    yes, no = Liveness(live=True, moire=0.5), Liveness(live=False, why="still")
-    assert with_device(yes, device=False) == Liveness(live=False, why="device", moire=0.5)
-    assert with_device(yes, device=None) == with_device(yes, device=True) == yes
-    assert with_device(no, device=True) == no
 
 
 def test_challenges_are_drawn_evenly_from_all_there_are_and_are_never_only_closer():

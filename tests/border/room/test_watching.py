@@ -11,6 +11,7 @@ from egide.border.face.liveness import PAUSE_MS, PAUSE_SPREAD_MS
 from egide.border.room import parent
 from egide.border.room.messages import Admit, Admitted, Compare, Compared, Watch, Watched
 from egide.border.room.parent import Room
+from egide.border.room.watching import MEASURED_MS
 from egide.kernel.errors import Unavailable
 from tests.border.traveller import Authority, frame
 from tests.stories.border.moving_face import NURSERY, face, jpeg
@@ -19,6 +20,16 @@ pytestmark = pytest.mark.anyio
 PERSON = 9  # the seed of somebody drawn
 NOW, CLIENT = 1_800_000_000, "border:gate-1"
 STEP_MS, LATE_MS = 100, 300
+# A room that asks as soon as any may, for movements that are seen at once.
+_STARTED = """
+import sys
+from egide.border.face import liveness
+from egide.border.room import nursery
+liveness.PAIRS = (("left", "closer"), ("right", "closer"))
+liveness.FIRST_SPREAD_MS = liveness.PAUSE_SPREAD_MS = 1
+nursery.main(sys.argv[1])
+"""
+HURRIED = ("-I", "-c", _STARTED)
 
 
 @cache
@@ -94,6 +105,18 @@ async def test_the_second_is_asked_for_when_the_first_was_seen_and_then_it_is_ov
     assert said[1].at_ms < drawn_ms, "sooner than by the clock"
     found = await compared(room)
     assert (found.band, found.why) == ("no-match", ""), "they are there, and another than the token’s holder"
+
+
+async def test_who_is_asked_early_and_is_quick_is_believed_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The soonest that anybody is asked, both times: the attempt is over before the third face would have been measured."""
+    monkeypatch.setattr(parent, "NURSERY", HURRIED)
+    room = await Room.start("face")
+    await admitted(room)
+    said = await follow(room)
+    assert said[-1].at_ms + LATE_MS < 2 * MEASURED_MS, "a control: it was that quick"
+    found = await compared(room)
+    assert (found.band, found.why) == ("no-match", "")
+    await room.close()
 
 
 async def test_a_recording_of_an_attempt_is_worth_nothing_in_the_next(room: Room) -> None:

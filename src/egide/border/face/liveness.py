@@ -1,5 +1,5 @@
 """Is somebody there? Two movements drawn at random, done when they are asked for, by one and the same face (ISO/IEC 30107-1: a
-challenge-response). What it stops and what it does not is in docs/face.md; a control that must be sure has hardware (`PadDriver`)
+challenge-response). What it stops and what it does not is in docs/face.md; a control that must be sure has hardware (presence.py)
 or an officer beside it.
 
 - **A still photograph**, however held: movements are read from the nose's place between eyes and mouth, which no flat picture can
@@ -19,7 +19,7 @@ import hmac
 from collections.abc import Callable, Collection, Sequence
 from itertools import pairwise, permutations
 from statistics import median
-from typing import Literal, Protocol
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -62,7 +62,6 @@ Why = Literal[
     "early",  # moved before it was asked to: a recording does that
     "other",  # another movement than the one asked for
     "still",  # did not move as asked
-    "device",  # the hardware says that nobody is there
 ]
 
 
@@ -113,15 +112,6 @@ class Liveness(msgspec.Struct, frozen=True):
     live: bool
     why: Why | None = None
     moire: float = 0.0
-
-
-class PadDriver(Protocol):
-    """A device that knows flesh from paper (depth, near infrared): the slot for a laboratory-tested one."""
-
-    name: str
-
-    def present(self, nonce: bytes, within_ms: int) -> bool | None:
-        """Whether a person stands there now; None where the device cannot tell. It must have ended after `within_ms`."""
 
 
 def draw_challenge(random: Callable[[int], bytes], but: Collection[tuple[Move, Move]] = ()) -> Challenge:
@@ -176,11 +166,6 @@ def seen_done(challenge: Challenge, frames: Sequence[Seen], which: int) -> bool 
         return False
     why = _followed(prompt, _part(challenge, path, which), challenge.prompts[0].move)
     return True if why is None else None if why == "still" else False
-
-
-def with_device(found: Liveness, device: bool | None) -> Liveness:
-    """What a `PadDriver` said is added: it may refuse what the movements showed, never the other way round."""
-    return msgspec.structs.replace(found, live=False, why="device") if found.live and device is False else found
 
 
 def _in_time(challenge: Challenge, frames: Sequence[Seen]) -> Why | None:

@@ -106,7 +106,7 @@ class Compare(msgspec.Struct, frozen=True, tag="compare"):
 class Compared(msgspec.Struct, frozen=True, tag="compared"):
     """A band, and in one word why it is not a match; what the person can do about it.
 
-    `challenge`: the movements of the next attempt, drawn anew, as `Ready` has them; none where none is left, or needed.
+    `challenge`: the movements of the next attempt, drawn anew, as `Ready` has them; none where none is left.
     """
 
     band: Literal["match", "unsure", "no-match"]

@@ -46,6 +46,12 @@ class Looking:
         self.seen.append(see(picture, frame.at_ms, self._made, measured=measured))
         self._keep(None if measured else picture)
 
+    def ends(self) -> None:
+        """The last frame is measured too: who is quick would have had too few that are."""
+        if self._last is not None:
+            self._measure_last()
+            self._keep(None)
+
     def _measure_last(self) -> None:
         assert self._last is not None  # noqa: S101 — asked by `add`, for the type checker
         self._measured_ms = self.seen[-1].at_ms
@@ -86,6 +92,8 @@ class Watching:
             said = None if done else seen_done(self.challenge, self.looked.seen, self._which)
             done = done or said is True
             self.over = said is False or (done and self._which == 1)
+        if done and self._which == 1:
+            self.looked.ends()
         if done and self._which == 0:  # after what was taken by now: nothing seen yet answers it
             self._which = 1
             self.challenge = self.challenge.second_at(self.looked.taken[-1].at_ms + self.challenge.pause_ms)

@@ -202,9 +202,9 @@ class Work:
 
     def _compare(self, message: Compare) -> Told:
         answer = self._compared(message)
-        if not isinstance(answer, Compared) or answer.band == "match" or self._attempts >= ATTEMPTS:
+        if not isinstance(answer, Compared) or self._attempts >= ATTEMPTS:
             return answer
-        self._draw()
+        self._draw()  # whoever is alike may still be refused, by the gate's device
         return msgspec.structs.replace(answer, challenge=self._prompts())
 
     def _compared(self, message: Compare) -> Told:
