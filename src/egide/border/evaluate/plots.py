@@ -157,7 +157,7 @@ def _mark(mark: Mark, x: Callable[[float], float], y: Callable[[float], float], 
 
 def _legend(marks: Sequence[Mark]) -> list[str]:
     """At the upper right, where a curve that falls never is."""
-    left, lines = WIDTH - RIGHT - 268, []
+    left, lines = WIDTH - RIGHT - 248, []
     rows = [
         ("path", LINE, "trop peu d’erreurs pour s’y fier", "too few errors to rely on"),
         ("open", LINE, "barre : intervalle à 95 %", "bar: 95 % interval"),
@@ -176,5 +176,5 @@ def _legend(marks: Sequence[Mark]) -> list[str]:
             lines.append(f'<circle cx="{left + 14}" cy="{at}" r="5" fill="{fill}" stroke="{colour}" stroke-width="2"/>')
         lines.append(f'<text x="{left + 38}" y="{at + 4}">{french}</text>')
         lines.append(f'<text x="{left + 38}" y="{at + 19}" fill="{SOFT}" font-size="12">{english}</text>')
-    box = f'<rect x="{left - 10}" y="{TOP + 4}" width="274" height="{36 * len(rows) + 8}" fill="#ffffff" stroke="{FAINT}"/>'
+    box = f'<rect x="{left - 10}" y="{TOP + 4}" width="254" height="{36 * len(rows) + 8}" fill="#ffffff" stroke="{FAINT}"/>'
     return [box, *lines]
