@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 from sqlalchemy.exc import SQLAlchemyError
 
 from egide import administration, border, investigation, operations, oversight, services
+from egide.border import presence
 from egide.border.consortium import DEPLOYER
 from egide.border.controls import COUNTRIES, Countries
 from egide.border.keys import CONSORTIUM
@@ -363,6 +364,8 @@ def health(kernel: Kernel) -> dict[str, Any]:
     connected: Connected | None = kernel.things.get(CONSORTIUM)
     if connected is not None:
         parts.append(_part("consortium", "Consortium", "Consortium", *_connected(connected)))
+    if missing := presence.missing(kernel):
+        parts.append(_part("devices", "Capteurs des portes", "Gates’ sensors", False, ", ".join(missing)))
     for name, refuses, what in kernel.witnessing.told():
         # One that is away stops nobody here: the page says so. One that refuses our history is grave.
         parts.append(

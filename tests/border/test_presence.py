@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from egide.app import health
 from egide.border import control_points, enrolment, presence
 from egide.kernel.errors import Unavailable
 from tests.border.airport import Airport
@@ -103,5 +104,16 @@ async def test_where_nobody_brought_it_the_gate_opens_no_control(airport: Airpor
         with pytest.raises(Unavailable, match=DEVICE) as refused:
             await airport.opened("boarding", external=True)
         assert refused.value.do is not None
+        assert [part for part in health(airport.kernel)["parts"] if part["id"] == "devices"] == [
+            {
+                "id": "devices",
+                "name": {"fr": "Capteurs des portes", "en": "Gates’ sensors"},
+                "ok": False,
+                "detail": DEVICE,
+            }
+        ]
+    airport.kernel.things[presence.PADS] = {DEVICE: Device(True)}
+    assert health(airport.kernel)["ok"]
+    airport.kernel.things[presence.PADS] = {}
     assert (await airport.opened("boarding", external=False))["face"] is False, "no face, nothing to ask it"
     assert (await airport.opened("security"))["face"] is False

@@ -16,6 +16,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Protocol
 
+from egide.border import control_points
 from egide.border.control_points import Point
 from egide.kernel.errors import Text, Unavailable
 from egide.kernel.randomness import draw
@@ -51,6 +52,12 @@ def ready(kernel: Kernel, point: Point, *, external: bool) -> None:
                 "Load the plug-in that brings it. The lane without biometrics stays open.",
             ),
         )
+
+
+def missing(kernel: Kernel) -> list[str]:
+    """Devices that a control point names and nobody brought: for the health page."""
+    named = {point.face.device for point in control_points.points().values() if point.face is not None}
+    return sorted(named - {"", *kernel.things.get(PADS, {})})
 
 
 async def somebody(kernel: Kernel, point: Point, gate: str, *, external: bool) -> bool | None:
