@@ -186,6 +186,11 @@ def _taken(ctx: Ctx, given: Taken) -> tuple[Definition, dict[str, Any]]:
     """What an officer takes down: page by page in a draft, or whole. Files may follow, as a photo from outside does."""
     if given.draft:
         return _of_draft(ctx, given)
+    found: tuple[Definition, dict[str, Any]] = ctx.first(_taken, lambda: _read_taken(ctx, given))
+    return found
+
+
+def _read_taken(ctx: Ctx, given: Taken) -> tuple[Definition, dict[str, Any]]:
     definition = _version(ctx, given.version)
     attachments = definition.attachments
     sent = {id_: value for id_, value in given.answers.items() if id_ not in attachments}
