@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import itertools
 import json
+import sqlite3
 import time
 from base64 import b64encode
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -112,6 +114,29 @@ def server(bench: Bench) -> None:
     )
 
 
+def followed(bench: Bench) -> None:
+    """Until every complaint that came at once has its case in the investigation: what nobody waits for, and all rely on."""
+    with platforms.platform(bench.folder / "followed") as one:
+        officer = Acts(one.port, one.origin, platforms.Caller(one, "officer").cookie)
+        lots = round(bench.seconds(4, 1))
+        started = time.perf_counter()
+        filed = (
+            throng(one.port, (brought(officer) for _ in range(lots)), KEPT_S, connections=lots).count * BATCHES * BATCH
+        )
+        took = time.perf_counter() - started
+        with closing(sqlite3.connect(f"file:{one.folder / 'egide.db'}?mode=ro", uri=True)) as db:
+            while db.execute("SELECT count(*) FROM case_file").fetchone()[0] < filed:
+                if time.perf_counter() - started > KEPT_S:
+                    raise BenchError("not every complaint became a case")
+                time.sleep(0.02)
+        each = time.perf_counter() - started
+    bench.add(row("cases_per_s", filed / each, "cases/s", "higher"))
+    bench.note(
+        f"cases_per_s: {filed} complaints that terminals bring at once, taken in after {took:.1f} s; each has its case after {each:.1f} s, by two more acts "
+        "(what the service hands over, the case), heard many at once (decision 0077)."
+    )
+
+
 def terminal(bench: Bench) -> None:
     """A browser's outbox from the moment there is a network again."""
     from egide.bench.browser import window
@@ -146,4 +171,4 @@ def terminal(bench: Bench) -> None:
     )
 
 
-MEASURES = (server, terminal)
+MEASURES = (server, followed, terminal)
