@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from io import BytesIO
 
 import pytest
+from PIL import Image
 
 from egide.border import control_points, enrolment
 from egide.border.room.sealed import sealed
@@ -60,6 +62,30 @@ async def test_from_the_passport_to_the_gate(airport: Airport, still: None) -> N
         given = {"frames": frames(SELF, gate["key"]), "chip": kiosk.chip(gate["key"], files)}
         passed = await airport.present("border", tokens["border"], gate, **given)
         assert (passed["result"], passed["why"]) == expected
+
+
+async def test_a_portrait_in_jpeg_2000_is_compared_and_shown_as_a_picture_that_browsers_know(
+    airport: Airport, still: None
+) -> None:
+    into = BytesIO()
+    Image.open(BytesIO(picture(SELF))).save(into, "JPEG2000", quality_mode="rates", quality_layers=[20])
+    kiosk = Kiosk(airport)
+    _consent, opened = await kiosk.open()
+    passport = kiosk.passport(into.getvalue(), image_format="jpeg2000")
+    assert (await kiosk.read(opened, passport))["verdict"] == "proved"
+    answer, tokens = await kiosk.issue(opened, SELF)
+    assert answer["why"] == ""
+
+    gate = await airport.opened("border", external=True)
+    for _ in range(2):
+        given = {"frames": frames(OTHER, gate["key"]), "chip": kiosk.chip(gate["key"], passport)}
+        doubted = await airport.present("border", tokens["border"], gate, **given)
+    assert (doubted["result"], doubted["why"]) == ("officer", "no-match")
+    tablet = Tablet()
+    look = {"case": gate["control"], "tablet": tablet.jwk, "document_in_hand": True}
+    seen = tablet.open((await airport.act("officer", "border.police.officer.look", **look))["sealed"])
+    with Image.open(BytesIO(b64decode(seen["portrait"]))) as portrait, Image.open(BytesIO(picture(SELF))) as own:
+        assert (portrait.format, portrait.size) == ("JPEG", own.size)
 
 
 async def test_the_wallet_joins_by_the_offers_code_and_brings_templates_of_its_own_face_alone(

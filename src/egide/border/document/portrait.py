@@ -1,7 +1,7 @@
 """The portrait in DG2, decoded: JPEG or JPEG 2000 (ICAO Doc 9303 part 9 §3.9). To be done once DG2 is proved, not before.
 
 A decoder is a large program for a stranger's bytes. It gets only what the record's picture begins as, no larger than a chip's
-file, and of a size that a portrait has.
+file, and of a size that a portrait has. No browser shows JPEG 2000, in which most passports have it: people are shown a JPEG.
 """
 
 from __future__ import annotations
@@ -12,25 +12,28 @@ from PIL import Image as Pillow
 
 from egide.border.face.engine import Image
 from egide.border.face.pictures import read_picture
+from egide.border.face.wiping import wipe
 from egide.kernel.errors import BadInput, Text, TooLarge
 from egide.protocols.emrtd import lds
-from egide.protocols.emrtd.errors import EmrtdError
 
 MAX_PIXELS = 4_000_000  # the largest portraits of passports have about 1,200 × 1,600
 FORMATS = {"jpeg": "JPEG", "jpeg2000": "JPEG2000"}
+QUALITY = 92  # of the JPEG that people are shown
 
 
-def read_portrait(group: bytes) -> Image:
-    """The first picture of DG2, height × width × 3 RGB. Raises `BadInput`, `TooLarge`."""
-    try:
-        found = lds.portrait(group)
-    except EmrtdError as error:
-        if error.why == "too-large":
-            raise _too_large() from None
-        raise _unreadable() from None
+def read_portrait(found: lds.Portrait) -> Image:
+    """A picture of DG2 (`lds.portrait`), height × width × 3 RGB. Raises `BadInput`, `TooLarge`."""
     if _pixels(found) > MAX_PIXELS:
         raise _too_large()
     return read_picture(found.image)
+
+
+def shown(found: lds.Portrait) -> bytes:
+    """The same as a JPEG that any browser shows. Raises as `read_portrait`."""
+    picture, into = read_portrait(found), BytesIO()
+    Pillow.fromarray(picture).save(into, "JPEG", quality=QUALITY)
+    wipe(picture)
+    return into.getvalue()
 
 
 def _pixels(found: lds.Portrait) -> int:

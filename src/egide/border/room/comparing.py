@@ -13,6 +13,7 @@ from secrets import token_bytes
 import numpy as np
 from PIL import Image as Pillow
 
+from egide.border.document.portrait import read_portrait
 from egide.border.face.compare import Comparison, OperatingPoint, Reference, compare, enrol
 from egide.border.face.engine import Engine, Face, Image, engine
 from egide.border.face.liveness import Challenge, Seen, judge, see
@@ -26,6 +27,7 @@ from egide.border.room.opening import Frame
 from egide.border.room.watching import Looking
 from egide.border.token.verify import Holder
 from egide.kernel.errors import EgideError
+from egide.protocols.emrtd.lds import Portrait
 
 ENROLLED = 3  # pictures of whose mean the template is made
 UNSURE = 0.377  # cosine of three frames' mean that one stranger in a thousand reaches (face/compare.py)
@@ -91,10 +93,10 @@ def look(
     return Compared(found.band or "unsure", found.why or "", tuple(found.guidance))
 
 
-def reference(held: Holder | None, portrait: bytes | None, made: Engine) -> Reference | Comparison:
+def reference(held: Holder | None, portrait: Portrait | None, made: Engine) -> Reference | Comparison:
     """The one reference: the chip's portrait where there is one, else the token's template. Raises `EgideError`."""
     if portrait is not None:
-        picture = read_picture(portrait)
+        picture = read_portrait(portrait)
         found = enrol([picture], made, token_bytes(SECRET_BYTES), PORTRAIT)
         wipe(picture)
         return found

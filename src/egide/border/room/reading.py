@@ -34,7 +34,7 @@ class Document(msgspec.Struct):
     """What the chip said and its state signed."""
 
     zone: Mrz
-    portrait: bytes  # JPEG or JPEG 2000
+    portrait: lds.Portrait
     sod: bytes
     verdict: str
 
@@ -58,7 +58,7 @@ def read(message: ReadChip, private: ECKey) -> tuple[ChipRead, Document | None]:
     if passive.zone is None:
         return answer, None
     try:
-        portrait = lds.portrait(files.get("DG2", b"")).image
+        portrait = lds.portrait(files.get("DG2", b""))
     except EmrtdError:
         return answer, None
     return answer, Document(passive.zone, portrait, files.get("SOD", b""), passive.verdict)

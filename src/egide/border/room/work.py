@@ -244,7 +244,7 @@ class Work:
     def _look(self, message: Look) -> Told:
         """The last frame and the chip's portrait, for the tablet alone; the template is nobody's to see."""
         live = bytes(self._frames[-1].data) if self._frames else b""
-        portrait = b"" if self._document is None else self._document.portrait
+        portrait = self._portrait()
         shown = {} if self._held is None else {name: getattr(self._held.claims, name) for name in SHOWN}
         seen = Seen(
             live=b64encode(live).decode(),
@@ -256,6 +256,17 @@ class Work:
             return Looked(sealed(msgspec.json.encode(seen), message.tablet))
         except SealError:
             return Broken("tablet")
+
+    def _portrait(self) -> bytes:
+        """The chip's picture as a browser can show it; none where there is none, or it cannot be read."""
+        if self._document is None:
+            return b""
+        from egide.border.document import portrait  # noqa: PLC0415 — loaded by `Prepared`
+
+        try:
+            return portrait.shown(self._document.portrait)
+        except EgideError:
+            return b""
 
     def _issue(self, message: Issue) -> Told:
         """After the chip was proved and the face is that of its portrait; not otherwise."""
