@@ -130,14 +130,6 @@ def test_credentials_come_back_in_their_order() -> None:
     assert word(vci.read_given, b'{"credentials":[]}') == word(vci.read_given, b"x") == "malformed"
 
 
-def test_wallets_are_told_in_the_words_of_the_standard() -> None:
-    assert [vci.error_code(why) for why in ("nonce", "malformed", "holder")] == [
-        "invalid_nonce",
-        "invalid_credential_request",
-        "invalid_proof",
-    ]
-
-
 @given(st.binary(max_size=200) | st.text('openid-credential-offer://?={}":,%', max_size=80).map(str.encode))
 @CASES
 def test_anything_ends_in_a_message_or_a_word(data: bytes) -> None:

@@ -139,11 +139,6 @@ def per_cpu_s(work: Callable[[], int], *, repeats: int = REPEATS) -> float:
     return median(found)
 
 
-def median_of(work: Callable[[], float], *, repeats: int = REPEATS) -> float:
-    """Median of several measures."""
-    return median(work() for _ in range(repeats))
-
-
 def percentile(values: Sequence[float], share: float) -> float:
     """The value below which this share of the (non-empty) values lies."""
     ordered = sorted(values)

@@ -16,7 +16,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, exists, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, or_, select, update
 from sqlalchemy.exc import DatabaseError
 
 from egide.kernel import tables
@@ -144,11 +144,6 @@ def _held(connection: Connection, retained: str, now_us: int) -> bool:
 def hold_row(id_: str, retained: str, sealed_reference: bytes, since_us: int, until_us: int | None) -> dict[str, Any]:
     """A hold: the procedure for which an object is kept beyond its time."""
     return {"id": id_, "retained": retained, "reference": sealed_reference, "since": since_us, "until": until_us}
-
-
-def place_hold(connection: Connection, row: dict[str, Any]) -> None:
-    """Writes a hold."""
-    connection.execute(insert(tables.hold), row)
 
 
 def due(kernel: Kernel, connection: Connection) -> list[tuple[str, str]]:

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 from egide.protocols.sdjwt.signing import Signer, compact, jwk_of, public_members
 from egide.protocols.vapid import decoded
-from egide.protocols.wallet.errors import WalletError, Why
+from egide.protocols.wallet.errors import WalletError
 from egide.protocols.wallet.openid4vp import FORMAT
 from egide.protocols.wallet.sdjwt import MAX_AGE_S, SKEW_S
 from egide.protocols.wallet.tokens import ALGORITHMS, MAX_TOKEN, Jwk, Second, header, key_of, parsed, payload
@@ -270,10 +270,3 @@ def read_given(body: bytes) -> tuple[str, ...]:
         raise WalletError("too-large", "an answer that is too long")
     found: Given = parsed(body, Given, "the answer")
     return tuple(each.credential for each in found.credentials)
-
-
-def error_code(why: Why) -> str:
-    """How a wallet is told at the credential endpoint (§8.3.1.2)."""
-    if why == "nonce":
-        return "invalid_nonce"
-    return "invalid_credential_request" if why in ("malformed", "too-large") else "invalid_proof"

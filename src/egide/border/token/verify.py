@@ -2,7 +2,7 @@
 
 Online it is an SD-JWT VC with key binding (`protocols/wallet`), offline a CWT sealed to the gate's question; both end in the same
 `Holder`. The order of the checks is the same: who issued it, its time, who holds it and for whom, the control it is for, the
-claims, the status. Whether the token was used before is asked last, by `single_use`, for that writes.
+claims, the status. Whether the token was used before is asked last, by its mark (`single_use`), for that writes.
 
 More than was asked for is dropped and named (`beyond`): the traveller is not sent away for a wallet's mistake, and the gate has
 nothing of it.
