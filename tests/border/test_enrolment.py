@@ -9,7 +9,9 @@ import pytest
 from PIL import Image
 
 from egide.border import control_points, enrolment
+from egide.border.controls import COUNTRIES, Countries
 from egide.border.room.sealed import sealed
+from egide.exercise.csca import Authority
 from egide.kernel.errors import BadInput
 from egide.protocols.vapid import decoded
 from tests.border.airport import Airport
@@ -86,6 +88,20 @@ async def test_a_portrait_in_jpeg_2000_is_compared_and_shown_as_a_picture_that_b
     seen = tablet.open((await airport.act("officer", "border.police.officer.look", **look))["sealed"])
     with Image.open(BytesIO(b64decode(seen["portrait"]))) as portrait, Image.open(BytesIO(picture(SELF))) as own:
         assert (portrait.format, portrait.size) == ("JPEG", own.size)
+
+
+async def test_a_state_that_changed_its_key_is_believed_in_whatever_order_its_certificates_lie(
+    airport: Airport,
+) -> None:
+    """The new authority is known by a link certificate alone, which is of no use before the one that signed it is there."""
+    kiosk = Kiosk(airport)
+    old, new = Authority(kiosk.now), Authority(kiosk.now)
+    kiosk.signer, link = new.signer(), old.link(new)
+    lists = (old.revocations([]), new.revocations([]))
+    for csca in ((link, old.certificate), (old.certificate, link)):
+        airport.kernel.things[COUNTRIES] = Countries(csca, lists)
+        _consent, opened = await kiosk.open()
+        assert (await kiosk.read(opened, kiosk.passport()))["verdict"] == "proved"
 
 
 async def test_the_wallet_joins_by_the_offers_code_and_brings_templates_of_its_own_face_alone(

@@ -149,19 +149,19 @@ def master_list(file: Path, anchors: Sequence[Path], settings: Settings, console
                 refused += 1
                 tell(console, Text(f"Liste refusée : {error.why}.", f"A list was refused: {error.why}."), "wrong")
     trust = Trust()
-    kept = _added(trust, found)
+    left = set(trust.add_all(found))
+    kept = [der for der in dict.fromkeys(found) if der not in left]
     crls = [entry.data for entry in given if entry.kind == "revocations" and _takes(trust.add_revocations, entry.data)]
     folder = settings.folder / PLACE
     _write(folder, kept, crls)
     states = len({pki.certificate(der).country for der in kept})
-    left = len(set(found)) - len(kept)
     tell(
         console,
         Text(
             f"{len(kept)} autorités de {states} États et {len(crls)} listes de révocation gardées dans {folder} ; "
-            f"{left} certificats écartés, {refused} listes refusées.",
+            f"{len(left)} certificats écartés, {refused} listes refusées.",
             f"{len(kept)} authorities of {states} states and {len(crls)} revocation lists kept in {folder}; "
-            f"{left} certificates left out, {refused} lists refused.",
+            f"{len(left)} certificates left out, {refused} lists refused.",
         ),
         "good" if kept and not refused else "note" if kept else "wrong",
         Text("Elles servent dès le prochain démarrage.", "They serve from the next start on.") if kept else None,
@@ -193,15 +193,6 @@ def _listed(data: bytes) -> list[masterlist.Entry]:
             Text("Donnez une liste (.ml) ou l’annuaire (LDIF).", "Give a list (.ml) or the directory (LDIF)."),
         )
     return found
-
-
-def _added(trust: Trust, found: Sequence[bytes]) -> list[bytes]:
-    """What the trust store takes; again while there is more, for a link certificate needs the one that signed it."""
-    waiting, kept = list(dict.fromkeys(found)), list[bytes]()
-    while taken := [der for der in waiting if _takes(trust.add, der)]:
-        kept += taken
-        waiting = [der for der in waiting if der not in set(taken)]
-    return kept
 
 
 def _takes(add: Callable[[bytes], object], der: bytes) -> bool:

@@ -111,13 +111,9 @@ def read_zone(message: ReadZone, private: ECKey, reader: ZoneReader, earlier: li
 
 
 def _trust(message: ReadChip) -> Trust:
-    """The countries' authorities that hold; one that does not proves no document."""
+    """The countries' authorities that hold, in whatever order they came; one that does not proves no document."""
     trust = Trust()
-    for der in message.csca:
-        try:
-            trust.add(der)
-        except EmrtdError:
-            continue
+    trust.add_all(message.csca)
     for der in message.crls:
         try:
             trust.add_revocations(der)
