@@ -350,7 +350,7 @@ def health(kernel: Kernel) -> dict[str, Any]:
     waits = kernel.emergency
     parts = [
         _part("ledger", "Registre", "Ledger", kernel.writer.failed is None, kernel.writer.failed),
-        _part("law", "Droit", "Law", bool(kernel.book.rules), None),
+        _part("law", "Droit", "Law", *_law(kernel)),
         _part("disk", "Disque", "Disk", free > LOW_DISK, f"{free // 1_048_576} MiB"),
         _part("jobs", "Tâches", "Jobs", *_jobs(kernel)),
         _part(
@@ -384,6 +384,12 @@ def health(kernel: Kernel) -> dict[str, Any]:
         "process": kernel.process,
         "parts": parts,
     }
+
+
+def _law(kernel: Kernel) -> tuple[bool, str | None]:
+    trouble = kernel.law_clock.trouble
+    words = f"{trouble.fr} · {trouble.en}" if trouble is not None else None
+    return bool(kernel.book.rules) and trouble is None, words
 
 
 def _jobs(kernel: Kernel) -> tuple[bool, str | None]:

@@ -13,6 +13,7 @@ import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ from egide.kernel.gathering import Gathering
 from egide.kernel.guard import ActLaw, Decision, Guard
 from egide.kernel.identity import ANONYMOUS, Identity, Principal
 from egide.kernel.law import LawBook
+from egide.kernel.law_clock import LawClock
 from egide.kernel.leases import Leases
 from egide.kernel.ledger import Log, damaged
 from egide.kernel.limits import Buckets
@@ -108,7 +110,6 @@ class Kernel:
         self.law = law  # the folder of packs: replay lays others over it
         self.clock = clock or Clock()
         self.capabilities = capabilities
-        self.book = LawBook.load(law, settings.jurisdiction, self.clock.now())
         self.activities: dict[str, Activity] = {}
         for capability in capabilities:
             for activity in activities(capability):
@@ -116,11 +117,8 @@ class Kernel:
         self.acts = check(capabilities, self.activities)
         self._never = {name: self.acts[by] for each in capabilities for name, by in each.never.items()}
         self._gathering = Gathering(self)
-        self.guard = Guard(
-            self.book,
-            {name: ActLaw(name, self._gathering.groups(act)) for name, act in self.acts.items() if not act.open},
-        )
-        self._gathering.check()
+        self.book, self.guard = self.law_of(self.clock.now())
+        self.law_clock = LawClock(self)
         self.facts = self._gathering.facts
         self.store = engines.store
         self.objects = engines.objects
@@ -168,6 +166,19 @@ class Kernel:
         """The ledger's name in checkpoints (C2SP origin line)."""
         return f"egide/{self.settings.realm}"
 
+    def law_of(self, at: datetime) -> tuple[LawBook, Guard]:
+        """The law of a moment and the guard that decides by it. Raises `StartupError` where a pack is broken."""
+        book = LawBook.load(self.law, self.settings.jurisdiction, at)
+        laws = {name: ActLaw(name, self._gathering.groups(act)) for name, act in self.acts.items() if not act.open}
+        guard = Guard(book, laws)
+        self._gathering.check(guard)
+        return book, guard
+
+    def enact(self, book: LawBook, guard: Guard) -> None:
+        """Decides by another law from now on; what is looked at under a lease is asked again within a second."""
+        self.book, self.guard = book, guard
+        self._gathering.forget()
+
     # -- start and stop ---------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
@@ -183,6 +194,7 @@ class Kernel:
         self.leases.start()
         self.witnessing.start()
         self.erasures.start()
+        self.law_clock.start()
         for capability in self.capabilities:
             if capability.start is not None:
                 await capability.start(self)
@@ -194,6 +206,7 @@ class Kernel:
         for capability in reversed(self.capabilities):
             if capability.stop is not None:
                 await capability.stop(self)
+        await self.law_clock.stop()
         await self.witnessing.stop()
         await self.erasures.stop()
         await self.leases.stop()

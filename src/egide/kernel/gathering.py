@@ -17,6 +17,7 @@ from egide.kernel.identity import ANONYMOUS, Principal
 
 if TYPE_CHECKING:
     from egide.kernel.door import Kernel
+    from egide.kernel.guard import Guard
 
 DAY_US = 86_400_000_000  # µs; laws and assessments come and go by the day
 CONTROLS_S = 1.0  # s between looks at the controls of article 29(2)
@@ -42,21 +43,21 @@ class Gathering:
             found.append("decision")
         return tuple(dict.fromkeys(found))
 
-    def check(self) -> None:
-        """Every fact the law asks of an act must have somebody who supplies it."""
+    def check(self, guard: Guard) -> None:
+        """Every fact the law asks of an act must have somebody who supplies it. Raises `StartupError`."""
         sample = self._kernel_facts(ANONYMOUS, None, None, "", "", 0)
         for name, act in self._kernel.acts.items():
             if act.open:
                 continue
             own = self._kernel.activities[act.activity].facts
-            for fact in self._kernel.guard.required_facts(name):
-                provider = self._kernel.book.facts[fact].provider
+            for fact in guard.required_facts(name):
+                provider = guard.book.facts[fact].provider
                 if provider == "kernel" and fact not in sample:
                     raise StartupError(
                         Text(f"Le noyau ne sait pas établir « {fact} ».", f"The kernel cannot establish “{fact}”."),
                         file="law",
                     )
-                supplied = fact in own or fact in sample or fact in self._kernel.book.groups["ai"].facts
+                supplied = fact in own or fact in sample or fact in guard.book.groups["ai"].facts
                 if not supplied and act.gather is no_facts:
                     raise StartupError(
                         Text(
@@ -65,6 +66,10 @@ class Gathering:
                         ),
                         file="activities.toml",
                     )
+
+    def forget(self) -> None:
+        """The law is another: what held all day may not hold any more."""
+        self._today = (0, {})
 
     def facts(self, ctx: Ctx, given: Any, *, fresh: bool = False) -> Facts:
         """Activity constants, what the kernel knows, what the act gathers; in that order, the act's word last."""
