@@ -30,7 +30,6 @@ Kind = Literal[
 CURVES = {each.name: each for each in (P256, P384, P521, BRAINPOOL_256, BRAINPOOL_384, BRAINPOOL_512)}
 PSS = padding.PSS(padding.MGF1(hashes.SHA256()), 32)
 SIGNED_DATA = "1.2.840.113549.1.7.2"
-DAY_S = 86400  # s
 
 Private = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 

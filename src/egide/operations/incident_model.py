@@ -24,7 +24,6 @@ from egide.protocols.positions import on_earth
 MAX_TITLE, MAX_TEXT = 200, 4000  # characters
 PRIORITIES = (1, 2, 3, 4)
 State = Literal["reported", "confirmed", "assigned", "on_scene", "resolved", "closed", "dismissed", "merged"]
-TaskState = Literal["proposed", "accepted", "under_way", "done", "declined", "cancelled"]
 OVER: frozenset[str] = frozenset({"closed", "dismissed", "merged"})
 TASK_OVER: frozenset[str] = frozenset({"done", "declined", "cancelled"})
 

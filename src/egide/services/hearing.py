@@ -49,7 +49,6 @@ MAX_STATEMENT = 20_000  # characters
 MAX_LINE = 2_000
 MAX_SEEN, MAX_PLACE = 120, 200
 RATE, BURST = 1.0, 20  # lines of one file
-Gathered = Callable[[Ctx, Any], Facts]
 
 
 # -- what they have in common -----------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from egide.protocols.emrtd.countries import TWO_LETTERS, two_letters
 from egide.protocols.emrtd.curves import CURVES, P256, decoded, encoded, multiply
 from egide.protocols.emrtd.errors import EmrtdError
 from egide.protocols.emrtd.passive import authenticate
-from egide.protocols.emrtd.trust import Trust
+from egide.protocols.emrtd.trust import Trust, of_state
 from tests.protocols.emrtd.conftest import JPEG, NOW, Utopia
 
 CASES = settings(max_examples=int(os.environ.get("EGIDE_FUZZ", "100")), deadline=None)
@@ -164,6 +164,17 @@ def test_a_whole_list_is_taken_in_whatever_its_order(utopia: Utopia) -> None:
     refused = trust.add_all([*links, utopia.signer.certificate, b"no certificate", first.certificate])
     assert set(refused) == {utopia.signer.certificate, b"no certificate"}
     assert len(trust) == 3
+
+
+def test_what_is_of_one_state_is_found_without_being_read(utopia: Utopia) -> None:
+    own, other = utopia.authority, Authority(NOW, country="XX")
+    link = own.link(Authority(NOW))
+    lists = [own.revocations([]), other.revocations([])]
+    given = [other.certificate, link, b"no certificate", own.certificate]
+    assert of_state(given, "UT") == of_state(given, "ut") == (link, own.certificate)
+    assert of_state(lists, "UT") == (lists[0],)
+    assert of_state(given, "ZZ") == of_state(given, "..") == ()
+    assert of_state(given, "") == (other.certificate, link, own.certificate), "nobody says which: all"
 
 
 def test_a_revocation_list_is_signed_and_never_older(utopia: Utopia) -> None:

@@ -5,6 +5,7 @@ A sealed chip is a JSON object of file names ("COM", "SOD", "DG1", "DG2") and th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from io import BytesIO
 
@@ -18,10 +19,10 @@ from egide.border.document.zone import FORMATS, Reading, ZoneReader, combined
 from egide.border.room.messages import ChipRead, ReadChip, ReadZone
 from egide.border.room.sealed import SealError, opened, sealed
 from egide.kernel.errors import EgideError
-from egide.protocols.emrtd import lds
+from egide.protocols.emrtd import lds, sod
 from egide.protocols.emrtd.errors import EmrtdError
 from egide.protocols.emrtd.passive import authenticate
-from egide.protocols.emrtd.trust import Trust
+from egide.protocols.emrtd.trust import Trust, of_state
 from egide.protocols.mrz import Mrz
 from egide.protocols.vapid import decoded
 
@@ -52,7 +53,7 @@ def read(message: ReadChip, private: ECKey) -> tuple[ChipRead, Document | None]:
         files = {name: decoded(text) for name, text in told.items()}
     except (SealError, ValueError, RecursionError):
         return ChipRead((), "unreadable"), None
-    passive = authenticate(files, _trust(message), message.now)
+    passive = authenticate(files, _trust(message, files), message.now)
     findings = tuple((each.question, each.state) for each in passive.findings)
     answer = ChipRead(findings, passive.verdict)
     if passive.zone is None:
@@ -62,6 +63,15 @@ def read(message: ReadChip, private: ECKey) -> tuple[ChipRead, Document | None]:
     except EmrtdError:
         return answer, None
     return answer, Document(passive.zone, portrait, files.get("SOD", b""), passive.verdict)
+
+
+def _state(files: Mapping[str, bytes]) -> str:
+    """The two letters of whose signature the document bears, believed or not; "" where nobody says."""
+    try:
+        signer = sod.read(files.get("SOD", b"")).signed.signer
+    except EmrtdError:
+        return ""
+    return signer.country if signer is not None else ""
 
 
 class ZoneSeen(msgspec.Struct):
@@ -110,11 +120,12 @@ def read_zone(message: ReadZone, private: ECKey, reader: ZoneReader, earlier: li
     return sealed(msgspec.json.encode(seen), message.reply)
 
 
-def _trust(message: ReadChip) -> Trust:
-    """The countries' authorities that hold, in whatever order they came; one that does not proves no document."""
+def _trust(message: ReadChip, files: Mapping[str, bytes]) -> Trust:
+    """The authorities of the document's State that hold, in whatever order they came; one that does not proves no document."""
+    country = _state(files)
     trust = Trust()
-    trust.add_all(message.csca)
-    for der in message.crls:
+    trust.add_all(of_state(message.csca, country))
+    for der in of_state(message.crls, country):
         try:
             trust.add_revocations(der)
         except EmrtdError:

@@ -7,12 +7,16 @@ A revocation list is taken only with the signature of a CSCA that is here, and n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from egide.protocols.emrtd import pki
 from egide.protocols.emrtd.errors import EmrtdError
 
 MAX_AUTHORITIES = 5000  # the largest master lists have some 600
+COUNTRY_NAME = (
+    rb"\x06\x03\x55\x04\x06[\x0c\x13]\x02"  # countryName (2.5.4.6), UTF8String or PrintableString of two octets
+)
 
 
 class Trust:
@@ -94,6 +98,15 @@ class Trust:
     def revocations(self, issuer: pki.Name) -> pki.Crl | None:
         """The newest list of an authority, by the name that its certificates say."""
         return self._lists.get(issuer)
+
+
+def of_state(given: Iterable[bytes], country: str) -> tuple[bytes, ...]:
+    """Certificates and lists (DER) in which a name is of this state (two letters): found by their bytes, without being read.
+
+    A list of all states has six hundred, of which a document needs its own state's three: reading one takes 0.3 ms.
+    """
+    wanted = re.compile(COUNTRY_NAME + re.escape(country.encode("ascii", "replace")), re.IGNORECASE)
+    return tuple(each for each in given if wanted.search(each))
 
 
 def _signs_lists(authority: pki.Certificate, given: pki.Crl) -> bool:

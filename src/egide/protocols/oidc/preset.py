@@ -16,7 +16,6 @@ from egide.protocols.oidc.errors import OidcError
 
 DECLARED, LOW, SUBSTANTIAL, HIGH = 1, 2, 3, 4
 MAX_TEXT = 16 * 1024  # characters of a preset; ours have less than 2,000
-SIGNING = ("RS256", "PS256", "ES256", "EdDSA", "HS256")  # RFC 7518 §3.1, RFC 8037 §3.1
 _ACR = re.compile(r"[!-~]{1,200}")  # printable and without space: `acr_values` separates by spaces
 
 Level = Annotated[int, msgspec.Meta(ge=DECLARED, le=HIGH)]

@@ -42,7 +42,6 @@ CONTENT = ("A128GCM", "A256GCM")  # §8.3; HAIP 1.0 asks for both
 MAX_ANSWER = 128 * 1024  # bytes; an encrypted PID has 8,000
 MAX_JWE_HEADER = 4096  # characters in base64url
 DENIED = "access_denied"
-PREFIXES = ("x509_san_dns", "x509_hash")  # §5.9.3
 
 Mode = Literal["direct_post.jwt", "direct_post"]
 
