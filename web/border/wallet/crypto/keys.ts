@@ -4,11 +4,10 @@
  * A key that signs (ECDSA) is used for nothing else. Source: RFC 7518 §3.4, RFC 7638; W3C Web Cryptography API.
  */
 import { base64url, fromBase64url, type PublicKey } from '../../shared/seal';
-import { joined, sha256, utf8, type Bytes } from './bytes';
+import { joined, utf8, type Bytes } from './bytes';
 
 const SIGNING = { name: 'ECDSA', namedCurve: 'P-256' } as const;
 const ES256 = { name: 'ECDSA', hash: 'SHA-256' } as const;
-const KID_BYTES = 12;
 
 /** A key pair of one token. The private half cannot leave the browser's own store. */
 export interface SigningKey {
@@ -30,11 +29,6 @@ export async function verifies(key: PublicKey, data: Bytes, signature: Bytes): P
   const { x, y } = key;
   const imported = await crypto.subtle.importKey('jwk', { kty: 'EC', crv: 'P-256', x, y }, SIGNING, false, ['verify']);
   return crypto.subtle.verify(ES256, imported, signature, data);
-}
-
-/** How a gate's or issuer's key is called: the first 12 bytes of SHA-256 of its point. */
-export async function kidOf({ x, y }: PublicKey): Promise<Bytes> {
-  return (await sha256(fromBase64url(x), fromBase64url(y))).slice(0, KID_BYTES);
 }
 
 /** A signed token in its compact form (RFC 7515). */

@@ -2,7 +2,6 @@
 import encodeQR from 'qr';
 import { fromBase45, toBase45 } from './base45';
 import { decode, encode } from './cbor';
-import { utf8 } from './bytes';
 
 /** Modules of white around, ISO/IEC 18004 §9.1. */
 const QUIET = 4;
@@ -47,8 +46,4 @@ export function receiptOf(text: string): string | null {
   } catch {
     return null;
   }
-}
-
-export function receiptText(jwt: string): string {
-  return RECEIPT + toBase45(utf8(jwt));
 }
