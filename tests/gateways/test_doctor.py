@@ -50,6 +50,7 @@ def test_all_is_well_and_nothing_changes(settings: Settings, monkeypatch: pytest
     assert "✗" not in said
     assert "3 inscriptions, recalculées" in said
     assert "signature juste" in said
+    assert "Ce qu’un effacement laisse des photos et documents : Rien dans les fichiers ;" in said
     assert content(settings.folder) == before
 
 

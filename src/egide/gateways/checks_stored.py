@@ -39,7 +39,7 @@ def stored(settings: Settings, count: Count) -> Findings:
         return
     try:
         with standing.reading(settings) as kernel:
-            looked = examine(kernel, count)
+            looked, remains = examine(kernel, count), kernel.objects.remains
     except EgideError:
         return  # `whole` said so
     yield from _told(looked.problems)
@@ -51,6 +51,13 @@ def stored(settings: Settings, count: Count) -> Findings:
                 f"Contents: {looked.bodies} entries, {looked.opened} sealed contents and {looked.rights} rights and events of files are what they were",
             ),
         )
+    yield Finding(
+        "note",
+        Text(
+            f"Ce qu’un effacement laisse des photos et documents : {remains.fr}",
+            f"What an erasure leaves of photos and documents: {remains.en}",
+        ),
+    )
 
 
 def examine(kernel: Kernel, count: Count) -> Looked:
