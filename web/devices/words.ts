@@ -4,8 +4,8 @@ import { dictionary } from '../kit';
 export const t = dictionary({
   title: { fr: 'Clés et appareils', en: 'Keys and devices' },
   intro: {
-    fr: 'Vos clés d’accès, qui vous identifient et signent pour vous ; vos téléphones et tablettes avec ATAK, WinTAK ou iTAK.',
-    en: 'Your passkeys, which sign you in and sign for you; your phones and tablets with ATAK, WinTAK or iTAK.',
+    fr: 'Vos clés d’accès, qui vous identifient et signent pour vous ; vos téléphones et tablettes avec ATAK, WinTAK ou iTAK ; vos terminaux.',
+    en: 'Your passkeys, which sign you in and sign for you; your phones and tablets with ATAK, WinTAK or iTAK; your terminals.',
   },
   keys: { fr: 'Mes clés d’accès', en: 'My passkeys' },
   keysWhat: {

@@ -34,5 +34,6 @@ export { default as Select } from './Select.svelte';
 export { default as Shell } from './Shell.svelte';
 export { default as Tag } from './Tag.svelte';
 export { default as Time } from './Time.svelte';
+export { default as Terminals } from './Terminals.svelte';
 export { default as Trouble } from './Trouble.svelte';
 export { default as WhyGrey } from './WhyGrey.svelte';
