@@ -72,6 +72,20 @@ async def test_what_cannot_be_read_is_shown_as_it_came(world: World) -> None:
     assert not opened["can_record"]
 
 
+async def test_a_service_that_was_taken_out_meanwhile_hides_neither_its_entry_nor_the_others(world: World) -> None:
+    device = await Device(world).enrol()
+    device.add(device.report())  # never comes: what follows is looked at
+    await device.sync(device.add(device.report(service="taken-out")))
+    (one,) = await waiting(world)
+    assert one["title"]["en"] == "Request for a service that no longer exists here"
+    place = {"device": one["device"], "seq": one["seq"]}
+    opened = await world.act("officer", "services.review.read", **place)
+    assert not opened["can_record"]
+    assert "Zébulon" in opened["lines"][0]["fr"], "what was typed is there to be taken up"
+    await world.act("officer", "services.review.settle", **place, decision="aside", text="Repris au guichet.")
+    assert await waiting(world) == []
+
+
 async def test_it_is_for_its_unit(world: World) -> None:
     device = await Device(world).enrol()
     await device.sync(device.add(device.report(version=99)))

@@ -30,6 +30,7 @@ from egide.services.questions import Line, plain
 SHOWN = 200  # entries
 MAX_WORDS = 1_000  # characters
 WORDS = {
+    "take": Words("Demande d’un service qui n’existe plus ici", "Request for a service that no longer exists here"),
     "complement": Words("Complément à un dossier", "Addition to a file"),
     "attach": Words("Fichiers pour un dossier", "Files for a file"),
     "pass": Words("Passage devant un logement", "Round past a home"),
@@ -153,11 +154,18 @@ def read_review(ctx: Ctx, given: ReviewRef) -> Effect:
         number, text = file.number if file is not None else "", clean(getattr(content, "text", ""))
         lines = [Line("file", WORDS["file"], number, number)]
         lines += [Line("text", WORDS["words"], text, text)] if text else []
-    else:
-        lines = [] if content is not None else [Line("text", WORDS["words"], body, body)]
+    else:  # nobody knows its questions any more, or what it is: as it was written
+        text = _typed(content) if content is not None else body
+        lines = [Line("text", WORDS["words"], text, text)]
     files = uploads.files_of(ctx.kernel, ctx.db, f"{ENTRY}:{row.device}.{row.id}")
     shown = Review(_shown(row, content), lines, files, not isinstance(_call(ctx, row, content), Wrong))
     return Effect(shown, concerns=(owner(row.device, row.seq),))
+
+
+def _typed(content: Take) -> str:
+    """What was typed into a form, box by box."""
+    boxes = ((name, clean(" ; ".join(values))) for name, values in content.form.items())
+    return "\n".join(f"{name} : {typed}" for name, typed in boxes if typed)
 
 
 def _call(ctx: Ctx, row: Any, content: Entry | None) -> Call | Wrong:
