@@ -13,6 +13,7 @@ import pytest
 
 from egide.kernel import merkle, tables
 from egide.kernel.errors import NotFound, Refused
+from egide.services import tables as service_tables
 from egide.services.receipts import verify_receipt
 from tests.services.test_filing import THEFT, asked, drafted, identified
 from tests.world import World
@@ -81,6 +82,22 @@ async def test_a_receipt_comes_at_once_and_says_whose_it_is_to_nobody(world: Wor
     title, lang = about(pdf)
     assert title == "Récépissé de dépôt de plainte"
     assert lang.startswith("fr")
+
+
+@pytest.mark.parametrize("name", ["Direction interdépartementale " * 5, "\u200b", "Brigade\u200b n°\u00a03"])
+async def test_whatever_its_unit_is_called_a_file_opens(world: World, name: str) -> None:
+    """An administrator may call a unit so; its people's files do not close over that."""
+    done = await filed(world)
+    unit = (await world.act("administrator", "administration.unit.add", name=name))["id"]
+    with world.kernel.store.side() as connection:
+        connection.execute(service_tables.file.update().values(unit=unit))
+    shown = await asked(world, "services.file.follow", number=done["number"], code=done["code"])
+    said = verify_receipt(shown["proof"], [world.kernel.key.vkey]).unit
+    assert said in (
+        "Direction interdépartementale Direction interdépartementale Direction interdépa…",
+        "—",
+        "Brigade n° 3",
+    )
 
 
 async def test_the_ledger_holds_the_documents_hash(world: World) -> None:

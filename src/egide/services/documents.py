@@ -34,7 +34,7 @@ from egide.services.contents import Pending, contents
 from egide.services.definition import Definition, Output
 from egide.services.entitled import MAGISTRATE, sees, works_on
 from egide.services.model import PURPOSE, definition_of, file_owner, file_row
-from egide.services.receipts import Receipt, address, issue
+from egide.services.receipts import Receipt, address, fitting, issue
 
 if TYPE_CHECKING:
     from egide.kernel.door import Kernel
@@ -150,7 +150,7 @@ def proof(kernel: Kernel, connection: Connection, row: Any, step: str = "") -> s
         number=row.number,
         service=title.en if row.lang == "en" else title.fr,
         day=from_us(at).astimezone(kernel.book.zone).date(),
-        unit=unit_name(kernel, connection, row.unit),
+        unit=fitting(unit_name(kernel, connection, row.unit)),
         index=index,
         root=kernel.log.root(),
     )

@@ -80,6 +80,12 @@ def file_number(random: bytes) -> str:
     return "-".join(letters[start : start + 4] for start in range(0, 16, 4))
 
 
+def fitting(name: str) -> str:
+    """A name as a receipt has room for it: a unit may be called longer, and nobody may lose their file over that."""
+    kept = " ".join("".join(one if one.isprintable() else " " for one in name).split()) or "—"
+    return kept if len(kept) <= MAX_FIELD else f"{kept[: MAX_FIELD - 1].rstrip()}…"
+
+
 def issue(receipt: Receipt, signer: Signer) -> str:
     """The code of a receipt, signed; about 50 µs with a key in a file. Raises `ReceiptError` for a receipt that cannot be."""
     body = msgspec.msgpack.encode(
