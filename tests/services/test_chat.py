@@ -193,6 +193,32 @@ async def test_a_conversation_that_nobody_ends_is_erased_after_a_day(world: Worl
     assert (await officer(world, "list"))["chats"] == []
 
 
+async def test_what_was_to_be_kept_is_a_file_though_nobody_ends_the_conversation(world: World) -> None:
+    """Who is watched closes the window: number and code hold all the same, and so does the call."""
+    words, call, forgot = [await begun(world) for _ in range(3)]
+    kept = await person(world, "keep", **words, words=True)
+    called = await person(world, "keep", **call, words=False, form=CALL)
+    await person(world, "keep", **forgot, words=True)
+    await person(world, "keep", **forgot, words=False)
+    world.move(hours=20)
+    await person(world, "say", **words, text="Encore là ?")
+    world.move(hours=5)
+    await world.until(lambda: rows(world, chat_tables.chat) == 1)  # in which somebody wrote
+    assert rows(world, tables.file) == 1
+    file = await asked(world, "services.file.follow", number=called["number"], code=called["code"])
+    assert (file["state"], file["closed"], file["wrong"]) == ("handed_over", False, None)
+    assert WRITTEN not in json.dumps(file, ensure_ascii=False), "to be called back is not to have one’s words kept"
+    queue = (await world.act("officer", "services.desk.queue"))["files"]
+    assert [one["number"] for one in queue] == [called["number"]]
+    world.move(hours=20)
+    await gone(world)
+    file = await asked(world, "services.file.follow", number=kept["number"], code=kept["code"])
+    assert (file["state"], file["closed"], file["wrong"]) == ("closed", True, None)
+    assert "Encore là ?" in file["events"][-1]["text"]
+    assert file["events"][-1]["text"].endswith("plus personne n’y a écrit.")
+    assert rows(world, tables.file) == 2
+
+
 async def test_kept_by_choice_it_is_a_file_with_number_and_code(world: World) -> None:
     waiting = await begun(world, taken=False)
     with pytest.raises(Conflict):

@@ -36,6 +36,7 @@ def capability() -> Capability:
     from egide.services import (  # noqa: PLC0415 — see above
         chat,
         chat_desk,
+        chat_lapse,
         desk,
         devices,
         documents,
@@ -86,6 +87,7 @@ def capability() -> Capability:
         *recording.ACTS,
         *chat.ACTS,
         *chat_desk.ACTS,
+        *chat_lapse.ACTS,
         *devices.ACTS,
         *outbox.ACTS,
         *outbox_attach.ACTS,

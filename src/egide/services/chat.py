@@ -4,7 +4,7 @@ Opening, writing and reading are emergency acts: never refused because the ledge
 store, read the board in memory (chat_board.py), make their ids from `ctx.seed`, and write in `Effect.apply`.
 
 Everything said is sealed with the conversation's own key, and erased by destroying it: the moment the conversation ends, or after
-a day without a word. What the person chose to keep becomes a file first (chat_file.py).
+a day without a word. What the person chose to keep becomes a file first (chat_file.py), then too (chat_lapse.py).
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from egide.kernel.door import Kernel
 from egide.kernel.errors import BadInput, Conflict, NotFound, Text, Unavailable
 from egide.kernel.forget import forget_acts
 from egide.kernel.identity import digest
+from egide.kernel.jobs import job
+from egide.kernel.retention import erase_at, run, trigger
 from egide.kernel.retention import keep as retained
-from egide.kernel.retention import trigger
 from egide.services import chat_file, chat_tables
 from egide.services.answers import check, clean, read
 from egide.services.chat_board import (
@@ -50,6 +51,7 @@ from egide.services.model import bound, new_code, number, places, series_of
 MAX_TEXT = 4000  # characters
 SEEN = ("", "answer", "relay")  # what of it the person reads; why a team is asked for is for the team
 MAX_BYTES = 32 * 1024
+LAPSE = "services.chat.lapse"  # the act that ends what is kept and nobody ends (chat_lapse.py)
 
 
 class NewChat(Input):
@@ -85,6 +87,12 @@ class Look(ChatSecret, kw_only=True):
     """What the window shows already."""
 
     seen: str
+
+
+class Lapsing(Input):
+    """A conversation of which something is kept."""
+
+    chat: str
 
 
 class ChatBegun(msgspec.Struct):
@@ -216,7 +224,13 @@ def write_line(ctx: Ctx, connection: Connection, chat: str, line: Line, **change
         known = kernel_tables.person.c.id
         row["by"] = connection.execute(select(known).where(known == line.by)).scalar()
     connection.execute(insert(chat_tables.line), row)
-    trigger(ctx.kernel, connection, SILENCE, chat, ctx.now_us)
+    if not connection.execute(select(table.c.number).where(table.c.id == chat)).scalar():
+        trigger(ctx.kernel, connection, SILENCE, chat, ctx.now_us)
+
+
+def lapsing(chat: str, cause: str, due_us: int) -> dict[str, Any]:
+    """The row that has somebody look whether anything is still said in a conversation of which something is kept."""
+    return job(cause, LAPSE, msgspec.json.encode(Lapsing(chat=chat)), due_us)
 
 
 @act(
@@ -309,6 +323,9 @@ def keep(ctx: Ctx, given: Choice) -> Effect:
         if not chat.number:
             series = series_of(service.code, from_us(ctx.now_us).astimezone(kernel.book.zone))
             chosen.number = number(series, places(connection, series, 1))
+            run(connection, SILENCE, chat.id)  # silence erases it no more: it becomes a file then
+            due = erase_at(kernel, SILENCE, ctx.now_us)
+            connection.execute(insert(kernel_tables.job), lapsing(chat.id, chosen.number, due))
         sealed = kernel.vault.seal(owner(chat.id), PURPOSE, msgspec.json.encode(body), chat.id.encode())
         values = {"number": chosen.number, "words": given.words, "body": sealed} | (
             {"code": digest(code)} if code else {}
