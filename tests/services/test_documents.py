@@ -84,6 +84,17 @@ async def test_a_receipt_comes_at_once_and_says_whose_it_is_to_nobody(world: Wor
     assert lang.startswith("fr")
 
 
+async def test_a_document_asked_for_twice_at_the_same_time_is_made_once(world: World) -> None:
+    done = await filed(world)
+    held = {"number": done["number"], "code": done["code"]}
+    one, other = await asyncio.gather(
+        *(asked(world, "services.document.ask", **held, output="receipt") for _ in range(2))
+    )
+    assert one == other
+    (kept,) = await documents(world, held, 1)
+    assert (kept["id"], kept["sha256"]) == (one["document"], one["sha256"])
+
+
 @pytest.mark.parametrize("name", ["Direction interdépartementale " * 5, "\u200b", "Brigade\u200b n°\u00a03"])
 async def test_whatever_its_unit_is_called_a_file_opens(world: World, name: str) -> None:
     """An administrator may call a unit so; its people's files do not close over that."""

@@ -183,21 +183,31 @@ async def make(ctx: Ctx, given: Wanted) -> Effect:
     return effect
 
 
-async def _made(ctx: Ctx, row: Any, output_id: str) -> Effect:
-    """The effect of one document made. In a thread: some 100 ms."""
+async def _made(ctx: Ctx, row: Any, output_id: str, *, once: bool = False) -> Effect:
+    """The effect of one document made. In a thread: some 100 ms. `once`: of two asked for at the same time the first stays."""
     definition = definition_of(row)
     url = proof(ctx.kernel, ctx.db, row, receipted_step(definition, _of(definition, output_id)))
     pdf = await set_(ctx, row, output_id, url, ctx.now_us)
     kept = await sealed(ctx, row, output_id, pdf)
+    made = Made(kept.row["id"], kept.row["sha256"])
 
     def apply(connection: Connection) -> None:
-        if connection.execute(select(tables.file.c.id).where(tables.file.c.id == row.id)).first() is not None:
+        first = _kept(connection, row.id, output_id) if once else None
+        if first is not None:
+            made.document, made.sha256, effect.bulk = first.id, first.sha256, None
+        elif connection.execute(select(tables.file.c.id).where(tables.file.c.id == row.id)).first() is not None:
             connection.execute(insert(tables.document), kept.row)
 
-    return Effect(
-        Made(kept.row["id"], kept.row["sha256"]), apply=apply, bulk=(1, kept.leaf),
-        events=[("service.document", {"file": row.id, "service": row.service})],
-    )  # fmt: skip
+    effect = Effect(
+        made, apply=apply, bulk=(1, kept.leaf), events=[("service.document", {"file": row.id, "service": row.service})]
+    )
+    return effect
+
+
+def _kept(connection: Connection, file: str, output_id: str) -> Any:
+    """The document of that output that was made already; None where there is none."""
+    table = tables.document
+    return connection.execute(select(table).where(table.c.file == file, table.c.output == output_id)).first()
 
 
 async def set_(ctx: Ctx, row: Any, output_id: str, url: str, at_us: int, pending: Pending | None = None) -> bytes:
@@ -313,11 +323,11 @@ def read(ctx: Ctx, given: DocumentRef) -> Effect:
 
 async def wanted(ctx: Ctx, row: Any, output: str, to: str = "") -> Effect:
     """A document made because somebody asks for it; the one that is there already, if any."""
-    definition, table = definition_of(row), tables.document
+    definition = definition_of(row)
     if output not in {one.id for one in at_will(definition) if not to or to in one.to}:
         raise NotFound(Text("Ce document n’existe pas ici.", "There is no such document here."))
-    kept = ctx.db.execute(select(table).where(table.c.file == row.id, table.c.output == output)).first()
-    effect = Effect(Made(kept.id, kept.sha256)) if kept is not None else await _made(ctx, row, output)
+    kept = _kept(ctx.db, row.id, output)
+    effect = Effect(Made(kept.id, kept.sha256)) if kept is not None else await _made(ctx, row, output, once=True)
     effect.actor = None if ctx.principal.id else file_owner(row.id)
     effect.concerns = (file_owner(row.id),)
     return effect
