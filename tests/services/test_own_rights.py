@@ -147,3 +147,16 @@ async def test_every_service_s_file_gives_its_copy_or_its_reason(world: World) -
             assert await refused(world, "services.rights.copy", **mine) == {"LED-18-access"}
         else:
             assert (await asked(world, "services.rights.copy", **mine))["file"]["service"] == service.id
+
+
+async def test_an_objection_that_is_granted_keeps_no_file_longer_than_the_law_does(world: World) -> None:
+    mine, file = await held(world)
+    await world.act("officer", "services.follow_up.reply", file=file, text="Voici la réponse.")
+    world.move(days=360)
+    await asked(world, "services.rights.ask", **mine, right="objection", text="Ma situation est particulière.")
+    await world.act("officer", "services.rights.grant", file=file, text="Nous arrêtons.")
+    world.move(days=6)  # a year after its end
+    reader = world.kernel.store.reader
+    await world.until(
+        lambda: reader().exec_driver_sql("select 1 from service_file where id = ?", (file,)).first() is None, 20
+    )

@@ -289,8 +289,12 @@ def _answer(step: str) -> Any:
 
 
 def _stop(ctx: Ctx, connection: Connection, row: Any) -> None:
-    """Nothing more is done with the file (GDPR 21(1)), and it is erased once its answer could be read (17(1)(c))."""
-    table, until = tables.file, ctx.now_us + READ_US
+    """Nothing more is done with the file (GDPR 21(1)), and it is erased once its answer could be read (17(1)(c)): never later
+    than it would have been.
+    """
+    table, kept, object_ = tables.file, kernel_tables.retained, f"{category(definition_of(row))}/{row.id}"
+    before = connection.execute(select(kept.c.erase_at).where(kept.c.id == object_)).scalar()
+    until = min(before or ctx.now_us + READ_US, ctx.now_us + READ_US)
     if row.closed is None:
         connection.execute(update(table).where(table.c.id == row.id).values(closed=ctx.now_us, due=None))
     end(connection, category(definition_of(row)), row.id, ctx.now_us, at_us=until)
