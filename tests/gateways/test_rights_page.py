@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlencode
 
 import msgspec
 import pytest
 
+from egide.gateways import file_pages, hearing_pages, rights_page
 from egide.services.definition import catalogue
+from egide.services.holding import MAX_WORDS
 from tests.gateways.test_service_pages import Browser
 from tests.services.filings import WORDS, filed_remotely
 from tests.world import World
@@ -50,4 +53,16 @@ async def test_a_person_exercises_their_rights_without_a_script(world: World) ->
     await world.act("officer", "services.follow_up.reply", file=done["file"], text="Voici.")
     assert "Le dossier est effacé" in await browser.send(HERE, {"do": ["erase"], "sure": ["yes"]})
     assert "Ouvrez d’abord" in await browser.open(HERE)
+    await browser.close()
+
+
+async def test_as_much_as_the_box_takes_arrives_in_any_script(world: World) -> None:
+    service = catalogue().find("follow-up")
+    assert service is not None
+    done, browser = await filed_remotely(world, service), Browser(world)
+    await browser.send("/services/file", {"number": [done["number"]], "code": [done["code"]]})
+    text = await browser.send(HERE, {"do": ["rectification"], "text": ["漢" * MAX_WORDS]})
+    assert 'data-right="rectification"' in text
+    for page in (file_pages, hearing_pages, rights_page):
+        assert len(urlencode({"text": "漢" * MAX_WORDS})) + 1024 < page.MAX_FORM, page.__name__
     await browser.close()

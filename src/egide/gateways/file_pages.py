@@ -32,7 +32,7 @@ from egide.services.questions import say
 HERE = f"{PATH}/file"
 FILE = "__Host-egide-file"
 FILE_S = 3_600  # s a browser remembers which file was opened: it may be a shared one
-MAX_FORM = 32 * 1024  # bytes
+MAX_FORM = 64 * 1024  # bytes; 4,000 signs of three bytes each come as nine letters (WHATWG URL §5.2)
 
 
 class FilePages:

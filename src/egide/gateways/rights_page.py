@@ -29,7 +29,7 @@ from egide.services.questions import say
 from egide.services.right_words import RIGHTS
 
 HERE = f"{FILES}/rights"
-MAX_FORM = 32 * 1024  # bytes
+MAX_FORM = 64 * 1024  # bytes; 4,000 signs of three bytes each come as nine letters (WHATWG URL §5.2)
 TEXT = {
     "what": Text(
         "Une copie et un effacement se font tout de suite, quand la loi le permet. Un agent répond à une correction ou à une opposition sous un mois.",
