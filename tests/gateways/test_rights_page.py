@@ -66,3 +66,17 @@ async def test_as_much_as_the_box_takes_arrives_in_any_script(world: World) -> N
     for page in (file_pages, hearing_pages, rights_page):
         assert len(urlencode({"text": "漢" * MAX_WORDS})) + 1024 < page.MAX_FORM, page.__name__
     await browser.close()
+
+
+async def test_a_file_that_an_objection_stopped_offers_no_step(world: World) -> None:
+    service = catalogue().find("follow-up")
+    assert service is not None
+    done, browser = await filed_remotely(world, service), Browser(world)
+    text = await browser.send("/services/file", {"number": [done["number"]], "code": [done["code"]]})
+    assert "/services/file/cancel" in text
+    await browser.send(HERE, {"do": ["objection"], "text": ["Ma situation est particulière."]})
+    await world.act("officer", "services.rights.grant", file=done["file"], text="Nous arrêtons.")
+    text = await browser.open("/services/file")
+    assert "Nous arrêtons." in text
+    assert "/services/file/cancel" not in text
+    await browser.close()

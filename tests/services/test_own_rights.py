@@ -123,6 +123,7 @@ async def test_an_objection_that_is_granted_stops_the_file_and_erases_it_once_it
     with pytest.raises(Conflict):
         await world.act("officer", "services.follow_up.reply", file=file, text="Trop tard.")
     assert (await asked(world, "services.file.follow", **mine))["closed"]
+    assert (await world.act("officer", "services.follow_up.read", file=file))["steps"] == [], "nothing more is offered"
     world.move(days=31)
     reader = world.kernel.store.reader
     await world.until(

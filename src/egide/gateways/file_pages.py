@@ -204,7 +204,11 @@ class FilePages:
         head = new or f"<h1>{w(lang, 'number')} {escape(shown['number'])}</h1>"
         said = wrong(lang, trouble) if trouble is not None else ""
         steps = _ways(lang, definition, shown, self._kernel, typed)
-        last = "" if definition.notice else own_steps(lang, definition, shown["state"], self._kernel, typed, ends=True)
+        last = (
+            ""
+            if definition.notice or shown["closed"]
+            else own_steps(lang, definition, shown["state"], self._kernel, typed, ends=True)
+        )
         content = (
             f'{said}{damage}{head}<p><strong>{say(lang, definition.title)}</strong></p><h2>{w(lang, "where")}</h2><p data-state="{state.id}"><strong>{say(lang, state.say)}</strong></p>{due}'
             f"{_hearing(lang, shown)}{_question(shown) if '<textarea' in steps else ''}{steps}{extra}<h2>{w(lang, 'events')}</h2><ol>{events}</ol><h2>{w(lang, 'answers')}</h2><dl>{answers}</dl>{last}"
@@ -303,6 +307,8 @@ def _ways(
     lang: str, definition: Definition, shown: Mapping[str, Any], kernel: Kernel, typed: tuple[str, str]
 ) -> str:  # fmt: skip
     """The steps one may take oneself; of a file that one reaches by a notice they are on the notice's page."""
+    if shown["closed"]:  # also where an objection was granted, which leaves the state as it was
+        return ""
     if definition.notice is None:
         return own_steps(lang, definition, shown["state"], kernel, typed, ends=False)
     if not own_steps(lang, definition, shown["state"], kernel):

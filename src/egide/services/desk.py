@@ -176,7 +176,9 @@ def _read(ctx: Ctx, given: FileRef) -> Effect:
             one.signed and one.output is not None and signing.CARD in ctx.kernel.things,
         )
         for one in definition.transitions
-        if row.state in one.origins and not ctx.principal.roles.isdisjoint(set(one.roles) - {HOLDER})
+        if row.closed is None
+        and row.state in one.origins
+        and not ctx.principal.roles.isdisjoint(set(one.roles) - {HOLDER})
     ]
     if row.right is not None and works_on(ctx.principal, row):
         steps += [
