@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from egide.services.definition import catalogue
+from tests.kernel.test_emergency import plug, unplug
 from tests.services.test_filing import THEFT
 from tests.world import World
 
@@ -162,3 +163,24 @@ async def test_a_form_from_elsewhere_does_nothing(world: World, browser: Browser
     await browser.send("/services/theft", of(("going_on", "offence", "author_known")))
     assert browser.answer.status_code == 422
     assert "__Host-egide-draft" not in browser.answer.headers.get("set-cookie", "")
+
+
+async def test_what_was_typed_while_nothing_can_be_kept_is_sent_once_more(world: World, browser: Browser) -> None:
+    await browser.send("/services/theft", of(("going_on", "offence", "author_known")))
+    typed = of(("facts_", "account")) | {"account": ['Un récit "long" <b> de vingt minutes.\nEt sa suite.']}
+    for path, form in (("/services/theft/facts", typed), ("/services/theft", of(("going_on", "offence")))):
+        unplug(world)
+        text = await browser.send(f"{path}?lang=fr", form)
+        assert browser.answer.status_code == 503
+        plug(world)
+        boxes = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', text)
+        again = {html.unescape(name): [html.unescape(value)] for name, value in boxes}
+        assert again == form
+        action = re.search(r'<form method="post" action="([^"]+)"', text)
+        assert action is not None
+        assert html.unescape(action[1]) == f"{path}?lang=fr"
+        await browser.send(html.unescape(action[1]), again)
+        assert browser.answer.status_code in (200, 422)
+    assert html.escape(typed["account"][0]) in await browser.open("/services/theft/facts")
+    # What goes through at no time is not offered again.
+    assert "Renvoyer" not in await browser.send("/services/theft/nowhere", form)

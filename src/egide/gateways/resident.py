@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from hashlib import sha256
 from html import escape
@@ -21,7 +22,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from egide.kernel.door import Kernel
-from egide.kernel.errors import BadInput, EgideError, Refused, Text, TooLarge
+from egide.kernel.errors import (
+    BadInput,
+    EgideError,
+    Failed,
+    Refused,
+    Text,
+    TooLarge,
+    TooMany,
+    Unavailable,
+    Uncertain,
+)
 from egide.kernel.identity import ANONYMOUS
 
 STYLE = """:root{color-scheme:light dark;--ink:#17211d;--paper:#fff;--soft:#eef3f0;--line:#5c6b64;--go:#0b5d3b;--on:#fff;--warn:#8a1c12}
@@ -51,6 +62,13 @@ NOT_SENT = Text(
     "Pas de réseau : rien n’est parti, et ce que vous avez écrit est encore là. Recommencez quand le réseau revient.",
     "No network: nothing was sent, and what you wrote is still there. Try again when the network is back.",
 )
+
+STILL_THERE = Text(
+    "Rien n’est enregistré. Ce que vous avez écrit est encore sur cette page : laissez-la ouverte, et renvoyez-la dans une minute.",
+    "Nothing is recorded. What you wrote is still on this page: leave it open, and send it again in a minute.",
+)
+SEND_AGAIN = Text("Renvoyer", "Send again")
+LATER = (TooMany, Unavailable, Uncertain, Failed)  # it may go through later, as it is
 
 
 def hashed(text: str) -> str:
@@ -154,6 +172,25 @@ def wrong(lang: str, error: EgideError) -> str:
         for one in error.decision.reasons
     )
     return f'<div class="wrong" role="alert" tabindex="-1" autofocus>{lines}</div>'
+
+
+def once_more(request: Request, lang: str, error: EgideError, form: Mapping[str, list[str]]) -> str:
+    """What was typed, to be sent once more, where nothing could be done with it just now; "" for any other trouble.
+
+    A browser brings nothing of it back: these pages are kept nowhere.
+    """
+    if not isinstance(error, LATER) or not form:
+        return ""
+    address = escape(f"{request.url.path}?{request.url.query}")
+    typed = "".join(
+        f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">'
+        for name, values in form.items()
+        for value in values
+    )
+    return (
+        f'<p>{said(lang, STILL_THERE)}</p><form method="post" action="{address}">{typed}'
+        f"<button>{said(lang, SEND_AGAIN)}</button></form>"
+    )
 
 
 def page(

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from egide.gateways.counter_views import banner, officer, person_box, ways
 from egide.gateways.file_box import DROP, SCRIPT, Sent, form_with_files, refusals
 from egide.gateways.file_pages import FILE, FILE_S
-from egide.gateways.resident import Asker, built, form_of, held, keep, lang_of, page, wrong
+from egide.gateways.resident import Asker, built, form_of, held, keep, lang_of, once_more, page, wrong
 from egide.gateways.resident_identity import SIGN_IN, WALLET, WHO
 from egide.gateways.service_views import (
     check_page,
@@ -106,13 +106,13 @@ class ServicePages:
 
     async def started(self, request: Request) -> Response:
         """The first answers: kept, then on, or where they lead."""
-        lang = lang_of(request)
+        lang, form = lang_of(request), dict[str, list[str]]()
         try:
             definition = self.service_of(request)
             form = await form_of(request, self.origin, MAX_FORM, MAX_FIELDS)
             kept = await self._save(request, definition, definition.questions, form)
         except EgideError as error:
-            return trouble_page(lang, error)
+            return trouble_page(lang, error, once_more(request, lang, error, form))
         answers = read(definition.questions, form)
         if way_of(definition, answers) is not None:
             return kept(_to(lang, definition, "way"))
@@ -167,15 +167,16 @@ class ServicePages:
 
     async def answered(self, request: Request) -> Response:
         """A page's answers: kept as typed, then looked at."""
-        lang = lang_of(request)
+        lang, typed = lang_of(request), dict[str, list[str]]()
         try:
+            typed, refused = await self._came(request)
             before, definition = await self.draft(request, self.service_of(request), needed=True)
             step = _step(definition, request.path_params["step"])
-            typed, refused, dropped = await self._came(request, step)
+            dropped = await self._dropped(request, step, typed)
             kept = await self._save(request, definition, step.fields, typed)
             sent = await self._sent(request, step)
         except EgideError as error:
-            return trouble_page(lang, error)
+            return trouble_page(lang, error, once_more(request, lang, error, typed))
         form = {**before, **_whole(step.fields, typed)}
         form |= {id_: [one["upload"] for one in sent.files] for id_ in definition.attachments if with_files(step)}
         answers = read(definition.fields, form)
@@ -190,18 +191,21 @@ class ServicePages:
             return kept(_step_page(lang, definition, step, content, bad=bool(shown)))
         return kept(_to(lang, definition, "check" if _again(request) else _after(definition, step)))
 
-    async def _came(self, request: Request, step: Step) -> tuple[dict[str, list[str]], Text | None, bool]:
-        """(what was typed, why some files were not taken, whether one was taken back) of a page's form."""
-        mine = held(request, DRAFT) or ("", "")
+    async def _came(self, request: Request) -> tuple[dict[str, list[str]], Text | None]:
+        """(what was typed, why some files were not taken) of a page's form."""
         if not request.headers.get("content-type", "").startswith("multipart/"):
-            typed, refused = await form_of(request, self.origin, MAX_FORM, MAX_FIELDS), None
-        else:
-            form = await form_with_files(self._kernel, request, self.origin, Sent(drafts.owner(mine[0]), mine[1]))
-            typed, refused = form.fields, refusals(form.refused)
+            return await form_of(request, self.origin, MAX_FORM, MAX_FIELDS), None
+        mine = held(request, DRAFT) or ("", "")
+        form = await form_with_files(self._kernel, request, self.origin, Sent(drafts.owner(mine[0]), mine[1]))
+        return form.fields, refusals(form.refused)
+
+    async def _dropped(self, request: Request, step: Step, typed: Mapping[str, list[str]]) -> bool:
+        """Whether a file was taken back by this form."""
+        mine = held(request, DRAFT) or ("", "")
         gone = typed.get(DROP, []) if with_files(step) else []
         for upload in gone:
             await self.ask("services.upload.withdraw", {"upload": upload, "secret": mine[1]}, request)
-        return typed, refused, bool(gone)
+        return bool(gone)
 
     async def _sent(self, request: Request, step: Step) -> Sent:
         """The files that came with this draft, where the page takes some."""
@@ -350,10 +354,10 @@ def _step_page(lang: str, definition: Definition, step: Step, content: str, *, b
     return service_page(lang, step.title, f"{PATH}/{definition.id}/{step.id}", content, bad=bad, module=module)
 
 
-def trouble_page(lang: str, error: EgideError) -> Response:
-    """What went wrong, and the way back to every service."""
+def trouble_page(lang: str, error: EgideError, again: str = "") -> Response:
+    """What went wrong, what was typed to be sent `again`, and the way back to every service."""
     back = f'<p><a href="{PATH}?lang={lang}">{w(lang, "services")}</a></p>'
-    content = f"<h1>{w(lang, 'services')}</h1>{wrong(lang, error)}{back}"
+    content = f"<h1>{w(lang, 'services')}</h1>{wrong(lang, error)}{again}{back}"
     return service_page(lang, WORDS["services"], PATH, content, status=error.status)
 
 
