@@ -14,6 +14,7 @@ from egide.gateways.uploads import MAX_WORDS, Form, read_form
 from egide.kernel.errors import BadInput, NotFound, TooLarge, TooMany
 from egide.kernel.identity import ANONYMOUS
 from egide.protocols.multipart import MAX_FIELD, MAX_PARTS, Data, Field, FileBegins, MultipartError, events
+from egide.services import quarantine as room
 from egide.services.quarantine import MAX_CHUNK, quarantine
 from tests.services.desk import Desk, photo
 
@@ -120,6 +121,16 @@ async def test_bad_forms(desk: Desk) -> None:
         held.enter("192.0.2.7")
     with pytest.raises(TooMany):
         await read(desk, form(("a", "", b"b")))
+
+
+async def test_form_s_files_count_for_what_they_are(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A form does not say how large each file is: it must not be counted whole for each of them."""
+    monkeypatch.setattr(room, "DAILY_BYTES", 70_000)
+    files = [("piece", f"note-{at}.txt", b"x" * 5_000) for at in range(6)]
+    came = await read(desk, form(*files))
+    assert not came.refused
+    came = await read(desk, form(*files))
+    assert came.refused, "what is left does not hold a whole form"
 
 
 async def _pieces(body: bytes, size: int) -> AsyncIterator[bytes]:

@@ -136,6 +136,12 @@ class Quarantine:
         if len(self._opened) > MAX_ADDRESSES:
             del self._opened[next(iter(self._opened))]
 
+    def less(self, address: str, size: int, now_us: int) -> None:
+        """A file that was counted for the most it could be is smaller by so many bytes."""
+        day, files, total = self._opened.get(address, (0, 0, 0))
+        if day == now_us // DAY_US:
+            self._opened[address] = (day, files, max(total - size, 0))
+
     def room(self, size: int) -> None:
         """Raises `Unavailable` when the disk would not keep its reserve."""
         if shutil.disk_usage(self._kernel.settings.folder).free < RESERVE + size:

@@ -151,6 +151,7 @@ async def seal_upload(ctx: Ctx, given: SealUpload) -> Effect:
     return Effect(
         shown(kernel, row, **values),
         apply=apply,
+        after=lambda _receipt: held.less(ctx.address, row.bytes - looked.size, ctx.now_us),
         events=[("upload.sealed", {"upload": row.id, "owner": row.owner})],
         **about(ctx, row.id),
     )
