@@ -15,7 +15,7 @@ from egide.kernel.errors import BadInput, NotFound, TooLarge, TooMany
 from egide.kernel.identity import ANONYMOUS
 from egide.protocols.multipart import MAX_FIELD, MAX_PARTS, Data, Field, FileBegins, MultipartError, events
 from egide.services import quarantine as room
-from egide.services.quarantine import MAX_CHUNK, quarantine
+from egide.services.quarantine import MAX_CHUNK, OF_ONE, quarantine
 from tests.services.desk import Desk, photo
 
 pytestmark = pytest.mark.anyio
@@ -115,12 +115,23 @@ async def test_bad_forms(desk: Desk) -> None:
         await read(desk, form(("a", "", bytes(MAX_FIELD + 1))))
     with pytest.raises(TooLarge):
         await read(desk, form(*[("a", "", b"b" * MAX_FIELD)] * (MAX_WORDS // MAX_FIELD + 1)))
+    assert not quarantine(desk.kernel)._busy
+
+
+async def test_form_that_comes_while_others_fill_the_room_loses_its_files_and_no_word(desk: Desk) -> None:
+    """Three neighbours behind one address send films: what a fourth has written is theirs all the same."""
     held = quarantine(desk.kernel)
+    leaves = [held.enter("192.0.2.7") for _ in range(OF_ONE)]
+    came = await read(desk, form(("what", "", b"words"), ("piece", "note.txt", b"a note"), ("when", "", b"hier")))
+    assert (came.files, came.fields) == ([], {"what": ["words"], "when": ["hier"]})
+    ((name, error),) = came.refused
+    assert (name, type(error)) == ("note.txt", TooMany)
+    assert error.do is not None
+    assert "Renvoyez ce fichier" in error.do.fr, "without a script nothing goes on by itself"
+    for leave in leaves:
+        leave()
     assert not held._busy
-    for _ in range(3):
-        held.enter("192.0.2.7")
-    with pytest.raises(TooMany):
-        await read(desk, form(("a", "", b"b")))
+    assert desk.kernel.objects.names("documents") == []
 
 
 async def test_form_s_files_count_for_what_they_are(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

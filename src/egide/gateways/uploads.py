@@ -8,7 +8,7 @@ so that no other site can do anything. Bytes are no act: opening and sealing are
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from egide.kernel.door import Kernel
-from egide.kernel.errors import BadInput, EgideError, Text, TooLarge
+from egide.kernel.errors import BadInput, EgideError, Text, TooLarge, TooMany
 from egide.kernel.identity import Principal
 from egide.kernel.told import problem
 from egide.protocols.multipart import Data, Event, Field, FileBegins, FileEnds, MultipartError, events
@@ -86,6 +86,7 @@ class Form:
 
 async def read_form(kernel: Kernel, request: Request, principal: Principal, *, owner: str, secret: str) -> Form:
     """Reads a multipart form and seals its files for `owner`; one file that is refused loses neither the others nor a word.
+    Where too many come at once the words are taken and the files are not.
 
     Raises `BadInput` where it is no form, `TooLarge` where it is more than a form may be.
     """
@@ -95,8 +96,7 @@ async def read_form(kernel: Kernel, request: Request, principal: Principal, *, o
             Text("Envoi trop volumineux.", "The upload is too large."),
             Text("Envoyez un fichier à la fois.", "Send one file at a time."),
         )
-    held = quarantine(kernel)
-    leave = held.enter(_address(request))
+    leave, busy = _room(kernel, request)
     form, words = Form(), 0
     taking: _Taking | None = None
     try:
@@ -110,7 +110,7 @@ async def read_form(kernel: Kernel, request: Request, principal: Principal, *, o
                 elif isinstance(event, FileBegins):
                     taking = _Taking(kernel, principal, _address(request)) if event.filename else None
                     if taking is not None:
-                        await taking.begin(event, owner, secret, min(size, MAX_FILE))
+                        await taking.begin(event, owner, secret, min(size, MAX_FILE), busy)
                 elif isinstance(event, Data) and taking is not None:
                     await taking.add(event.content)
                 elif isinstance(event, FileEnds) and taking is not None:
@@ -119,6 +119,15 @@ async def read_form(kernel: Kernel, request: Request, principal: Principal, *, o
     finally:
         leave()
     return form
+
+
+def _room(kernel: Kernel, request: Request) -> tuple[Callable[[], None], EgideError | None]:
+    """(what to call at the end, why no file is taken now)."""
+    try:
+        return quarantine(kernel).enter(_address(request)), None
+    except TooMany as error:
+        again = Text("Renvoyez ce fichier dans une minute.", "Send this file again in a minute.")
+        return lambda: None, TooMany(error.what, again)
 
 
 async def _events(request: Request) -> AsyncGenerator[Event]:
@@ -146,8 +155,10 @@ class _Taking:
         self._waiting = bytearray()
         self._wrong: EgideError | None = None
 
-    async def begin(self, file: FileBegins, owner: str, secret: str, most: int) -> None:
-        self._name = file.filename
+    async def begin(self, file: FileBegins, owner: str, secret: str, most: int, busy: EgideError | None) -> None:
+        self._name, self._wrong = file.filename, busy
+        if busy is not None:
+            return
         given = {
             "owner": owner,
             "secret": secret,
