@@ -14,6 +14,7 @@ from egide.gateways.hearing_words import PATH, WORDS
 from egide.services import recording_sheet
 from egide.services.hearing_sheet import sheets
 from tests.gateways.test_service_pages import Browser
+from tests.kernel.test_emergency import plug, unplug
 from tests.services.hearings import STATEMENT, Case, begun
 from tests.world import World
 
@@ -167,3 +168,27 @@ async def test_whoever_is_asked_to_be_recorded_reads_answers_and_stops_it_withou
         assert browser.answer.status_code == 403
     finally:
         await world.stop()
+
+
+async def test_what_was_written_and_not_taken_is_in_its_box_still(world: World) -> None:
+    case = await begun(world)
+    browser = await opened(world, case)
+    await case.step("propose")
+    text = await press(browser, "decline", text="Le mardi <b>seulement</b> " * 300)
+    assert browser.answer.status_code == 422
+    assert "Le mardi &lt;b&gt;seulement" in text
+    for step in ("choose", "acknowledge", "ready", "identify", "ask_safe", "hear"):
+        await case.step(step)
+    written = "C’était le soir, pas le matin."
+    for do in ("say", "correct"):
+        text = await press(browser, do, text=written * 200)
+        assert browser.answer.status_code == 422
+        assert html.escape(written * 200) in text
+    unplug(world)
+    text = await press(browser, "correct", text=written)
+    assert browser.answer.status_code == 503
+    plug(world)
+    assert f'name="text" value="{html.escape(written)}"' in text
+    text = await press(browser, "correct", text=written)
+    assert state(text)
+    await browser.close()

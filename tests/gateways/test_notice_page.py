@@ -13,6 +13,7 @@ from egide.kernel.errors import StartupError
 from egide.services.receipts import verify_receipt
 from tests.attacks.test_service_pages_fuzz import HOSTILE
 from tests.gateways.test_service_pages import Browser
+from tests.kernel.test_emergency import plug, unplug
 from tests.services.desk import photo
 from tests.services.filings import WHO
 from tests.services.fined import Sent, notice
@@ -160,3 +161,19 @@ async def test_a_payment_is_made_elsewhere_and_recorded_by_an_officer(tmp_path: 
 def test_a_payment_service_that_cannot_be_stops_the_start(address: str) -> None:
     with pytest.raises(StartupError):
         payment_service(address)
+
+
+async def test_what_one_contests_while_the_ledger_is_away_is_sent_once_more(world: World) -> None:
+    sent, browser = await notice(world), Browser(world)
+    await entered(browser, sent)
+    for files in (None, [("contest_evidence", ("", b"", "application/octet-stream"))]):
+        unplug(world)
+        text = await browser.send(f"{CONTEST}?lang=fr", NEWS, files)
+        assert browser.answer.status_code == 503
+        plug(world)
+        assert 'name="contest_words" value="Le panneau était caché."' in text
+        assert f'action="{CONTEST}?lang=fr"' in text
+    await browser.send(f"{CONTEST}?lang=fr", NEWS)
+    assert browser.path == OPEN
+    assert browser.answer.status_code == 200
+    await browser.close()

@@ -12,6 +12,7 @@ from egide.gateways import file_pages, hearing_pages, rights_page
 from egide.services.definition import catalogue
 from egide.services.holding import MAX_WORDS
 from tests.gateways.test_service_pages import Browser
+from tests.kernel.test_emergency import plug, unplug
 from tests.services.filings import WORDS, filed_remotely
 from tests.world import World
 
@@ -79,4 +80,24 @@ async def test_a_file_that_an_objection_stopped_offers_no_step(world: World) -> 
     text = await browser.open("/services/file")
     assert "Nous arrêtons." in text
     assert "/services/file/cancel" not in text
+    await browser.close()
+
+
+async def test_what_was_asked_while_the_ledger_is_away_is_sent_once_more(world: World) -> None:
+    service = catalogue().find("follow-up")
+    assert service is not None
+    done, browser = await filed_remotely(world, service), Browser(world)
+    await browser.send("/services/file", {"number": [done["number"]], "code": [done["code"]]})
+    for path, form in (
+        (HERE, {"do": ["rectification"], "text": ["Mon nom est Petit."]}),
+        ("/services/file/cancel", {"service": ["follow-up"], "text": ["Je retire ma demande."]}),
+    ):
+        unplug(world)
+        text = await browser.send(f"{path}?lang=fr", form)
+        assert browser.answer.status_code == 503
+        plug(world)
+        assert f'name="text" value="{form["text"][0]}"' in text
+        assert f'action="{path}?lang=fr"' in text
+        await browser.send(f"{path}?lang=fr", form)
+        assert browser.answer.status_code == 200
     await browser.close()

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from egide.gateways import hearing_views, hearing_words
 from egide.gateways.file_box import Sent, box, form_with_files, refusals
-from egide.gateways.resident import Asker, form_of, held, keep, lang_of, page, wrong
+from egide.gateways.resident import Asker, form_of, held, keep, lang_of, once_more, page, wrong
 from egide.gateways.service_words import FORMS, PATH, WORDS, day, row, w
 from egide.kernel.capability import Words
 from egide.kernel.door import Kernel
@@ -95,19 +95,21 @@ class FilePages:
                 raise NotFound(Text("Cette étape n’existe pas.", "There is no such step."))
             await self._ask(name, given, request)
         except EgideError as error:
-            return await self._again(request, lang, error, (request.path_params["step"], (form.get("text") or [""])[0]))
+            return await self._again(request, lang, error, form)
         return RedirectResponse(f"{PATH}/file?lang={lang}", 303)
 
-    async def _again(self, request: Request, lang: str, error: EgideError, typed: tuple[str, str]) -> Response:
+    async def _again(
+        self, request: Request, lang: str, error: EgideError, form: Mapping[str, list[str]]
+    ) -> Response:  # fmt: skip
         """The file as it stands, why a step was not taken, and what was typed for it; what opens a file where none is open."""
-        mine = held(request, FILE)
+        mine, typed = held(request, FILE), (request.path_params["step"], (form.get("text") or [""])[0])
         try:
             if mine is not None:
                 shown, definition = await opened(self._ask, request, mine)
                 return await self._file(request, lang, shown, definition, mine[1], trouble=error, typed=typed)
         except EgideError:  # it cannot be shown either: what went wrong first is what is said
             pass
-        return opening_page(lang, error)
+        return opening_page(lang, error, once_more(request, lang, error, form))
 
     async def add(self, request: Request) -> Response:
         """Files added to a file that was sent already."""
@@ -390,9 +392,9 @@ async def opened(ask: Asker, request: Request, mine: tuple[str, str]) -> tuple[M
     return shown, definition
 
 
-def opening_page(lang: str, error: EgideError) -> Response:
-    """What went wrong, and the two boxes that open a file."""
-    return _page(lang, WORDS["follow"], HERE, wrong(lang, error) + _opening(lang, ""), status=error.status)
+def opening_page(lang: str, error: EgideError, again: str = "") -> Response:
+    """What went wrong, what was typed to be sent `again`, and the two boxes that open a file."""
+    return _page(lang, WORDS["follow"], HERE, wrong(lang, error) + (again or _opening(lang, "")), status=error.status)
 
 
 def _opening(lang: str, number: str) -> str:

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from egide.gateways import hearing_views
 from egide.gateways.file_pages import FILE
 from egide.gateways.hearing_words import PATH, STYLE, WORDS, w
-from egide.gateways.resident import Asker, built, form_of, held, lang_of, page, wrong
+from egide.gateways.resident import Asker, built, form_of, held, lang_of, once_more, page, wrong
 from egide.kernel.door import Kernel
 from egide.kernel.errors import EgideError, NotFound, NotSignedIn, Text
 from egide.services.definition import catalogue
@@ -72,7 +72,7 @@ class HearingPages:
 
     async def send(self, request: Request) -> Response:
         """A step, or words; then the page is shown afresh, so that reloading sends nothing twice."""
-        lang = lang_of(request)
+        lang, form = lang_of(request), dict[str, list[str]]()
         try:
             form = await form_of(request, self._origin, MAX_FORM)
             mine, shown = await self._read(request)
@@ -87,11 +87,11 @@ class HearingPages:
             if do == "record_answer":
                 given |= {name: form.get(name) == ["yes"] for name in ("agree", "keep")}
         except EgideError as error:
-            return _trouble(lang, error)
+            return _trouble(lang, error, once_more(request, lang, error, form))
         try:
             await self._ask(name, given, request)
         except EgideError as error:
-            return self._page(lang, mine, shown, error)
+            return self._page(lang, mine, shown, error, (do, (form.get("text") or [""])[0]))
         if do in ("alone", "call"):
             return _page(lang, hearing_views.not_alone(lang, told=do == "call"))
         return RedirectResponse(f"{PATH}?lang={lang}", 303)
@@ -106,14 +106,16 @@ class HearingPages:
         return mine, shown
 
     def _page(
-        self, lang: str, mine: tuple[str, str], shown: Mapping[str, Any], error: EgideError | None = None
-    ) -> Response:
+        self, lang: str, mine: tuple[str, str], shown: Mapping[str, Any], error: EgideError | None = None,
+        typed: tuple[str, str] = ("", ""),
+    ) -> Response:  # fmt: skip
+        """`typed`: what was written (step, words), where it was not taken."""
         definition = catalogue().find(shown["service"], shown["version"])
         if definition is None:
             return _trouble(
                 lang, NotFound(Text("Ce service n’est plus installé.", "This service is no longer installed."))
             )
-        content = hearing_views.content(lang, definition, shown, mine, self._kernel.book.zone)
+        content = hearing_views.content(lang, definition, shown, mine, self._kernel.book.zone, typed)
         if error is not None:
             content = wrong(lang, error) + content
         room = bool(shown["hearing"]["room"])
@@ -125,10 +127,10 @@ def _page(lang: str, content: str, *, room: bool = False, status: int = 200) -> 
     return page(lang, title, PATH, content, style=STYLE, module=built(SCRIPT), status=status, wide=room)
 
 
-def _trouble(lang: str, error: EgideError) -> Response:
+def _trouble(lang: str, error: EgideError, again: str = "") -> Response:
     back = w(lang, "file")
     return _page(
         lang,
-        f'<h1>{w(lang, "title")}</h1>{wrong(lang, error)}<p><a href="/services/file?lang={lang}">{back}</a></p>',
+        f'<h1>{w(lang, "title")}</h1>{wrong(lang, error)}{again}<p><a href="/services/file?lang={lang}">{back}</a></p>',
         status=error.status,
     )

@@ -24,6 +24,7 @@ STEPS = frozenset({"choose", "decline", "acknowledge", "ready", "confirm", "corr
 SHORT = ' class="short"'  # of a form with a small box
 INSTEAD = ("come", "in_person")  # how services call the step to a station
 Shown = Mapping[str, Any]
+Typed = tuple[str, str]
 
 
 def exit_bar(lang: str) -> str:
@@ -34,14 +35,16 @@ def exit_bar(lang: str) -> str:
     )
 
 
-def content(lang: str, definition: Definition, shown: Shown, held: tuple[str, str], zone: ZoneInfo) -> str:
-    """The page of one hearing, as it stands."""
+def content(
+    lang: str, definition: Definition, shown: Shown, held: tuple[str, str], zone: ZoneInfo, typed: Typed = ("", "")
+) -> str:  # fmt: skip
+    """The page of one hearing, as it stands; `typed`: what was written for a step (which, words) that was not taken."""
     state, hearing = str(shown["state"]), shown["hearing"]
     said = say(lang, definition.state(state).say)
     kept = "" if hearing["room"] else recording_views.part(lang, hearing["recording"], zone, over=True)
     return (
         f'{exit_bar(lang)}<h1>{w(lang, "title")}</h1><p class="state" id="state" role="status" data-state="{state}">{said}</p>'
-        f"{_when(lang, hearing, zone)}{_part(lang, definition, shown, held, zone)}{kept}{_instead(lang, definition, state)}"
+        f"{_when(lang, hearing, zone)}{_part(lang, definition, shown, held, zone, typed)}{kept}{_instead(lang, definition, state)}"
         f'<p><a href="/services/file?lang={lang}">{w(lang, "file")}</a></p>'
     )
 
@@ -54,15 +57,17 @@ def _when(lang: str, hearing: Shown, zone: ZoneInfo) -> str:
     return found + (f"<p>{w(lang, 'in_person_due')}</p>" if hearing["due"] else "")
 
 
-def _part(lang: str, definition: Definition, shown: Shown, held: tuple[str, str], zone: ZoneInfo) -> str:
+def _part(
+    lang: str, definition: Definition, shown: Shown, held: tuple[str, str], zone: ZoneInfo, typed: Typed
+) -> str:  # fmt: skip
     state, hearing = str(shown["state"]), shown["hearing"]
     if hearing["room"]:
-        return _room(lang, definition, shown, held, zone)
+        return _room(lang, definition, shown, held, zone, typed)
     match state:
         case "asked" | "allowed":
             return f"<p>{w(lang, 'asked')}</p>"
         case "proposed":
-            return _slots(lang, hearing, zone)
+            return _slots(lang, hearing, zone, typed)
         case "booked":
             return _rights(lang, definition)
         case "informed":
@@ -78,23 +83,33 @@ def post(lang: str, do: str, inner: str, *, kind: str = "") -> str:
     )  # fmt: skip
 
 
-def _words(id_: str, label: str, hint: str = "", most: int = MAX_WORDS) -> str:
+def _words(id_: str, label: str, was: str, hint: str = "", most: int = MAX_WORDS) -> str:
     told = f'<p class="hint" id="{id_}-hint">{hint}</p>' if hint else ""
     by = f' aria-describedby="{id_}-hint"' if hint else ""
     return (
         f'<label for="{id_}">{label}</label>{told}<textarea id="{id_}" name="text" required maxlength="{most}" dir="auto" '
-        f'autocomplete="off"{by}></textarea>'
+        f'autocomplete="off"{by}>\n{escape(was)}</textarea>'
     )
 
 
-def _slots(lang: str, hearing: Shown, zone: ZoneInfo) -> str:
+def _was(typed: Typed, do: str) -> str:
+    """What was written for this step."""
+    return typed[1] if typed[0] == do else ""
+
+
+def _slots(lang: str, hearing: Shown, zone: ZoneInfo, typed: Typed) -> str:
     picks = "".join(
         f'<label class="pick"><input type="radio" name="slot" value="{escape(one)}" required> <span>{day(one, zone)}</span></label>'
         for one in hearing["slots"]
     )
     choose = f'<fieldset><legend>{w(lang, "slots")}</legend><p class="hint">{w(lang, "slots_how")}</p>{picks}</fieldset><button>{w(lang, "choose")}</button>'
-    decline = f'{_words("when", w(lang, "when"))}<button class="quiet">{w(lang, "send")}</button>'
-    other = f"<details><summary>{w(lang, 'none')}</summary>{post(lang, 'decline', decline, kind=SHORT)}</details>"
+    decline = (
+        f'{_words("when", w(lang, "when"), _was(typed, "decline"))}<button class="quiet">{w(lang, "send")}</button>'
+    )
+    opened = " open" * bool(_was(typed, "decline"))
+    other = (
+        f"<details{opened}><summary>{w(lang, 'none')}</summary>{post(lang, 'decline', decline, kind=SHORT)}</details>"
+    )
     return post(lang, "choose", choose) + other
 
 
@@ -152,12 +167,14 @@ def _instead(lang: str, definition: Definition, state: str) -> str:
 # -- the room ------------------------------------------------------------------------------------------------------------------
 
 
-def _room(lang: str, definition: Definition, shown: Shown, held: tuple[str, str], zone: ZoneInfo) -> str:
+def _room(
+    lang: str, definition: Definition, shown: Shown, held: tuple[str, str], zone: ZoneInfo, typed: Typed
+) -> str:  # fmt: skip
     recording = shown["hearing"]["recording"]
     told = recording_views.sign(lang, recording, zone) + recording_views.part(lang, recording, zone, over=False)
     return (
-        f'<div class="room"><div>{_call(lang, definition, held)}{told}{_chat(lang, shown, zone)}</div>'
-        f"<div>{_statement(lang, shown)}{_correct(lang, shown)}</div></div>"
+        f'<div class="room"><div>{_call(lang, definition, held)}{told}{_chat(lang, shown, zone, typed)}</div>'
+        f"<div>{_statement(lang, shown)}{_correct(lang, shown, typed)}</div></div>"
     )
 
 
@@ -177,13 +194,13 @@ def _call(lang: str, definition: Definition, held: tuple[str, str]) -> str:
     )
 
 
-def _chat(lang: str, shown: Shown, zone: ZoneInfo) -> str:
+def _chat(lang: str, shown: Shown, zone: ZoneInfo, typed: Typed) -> str:
     lines = "".join(
         f'<li class="{"officer" if one["officer"] else "you"}" data-line="{one["id"]}"><b>{w(lang, "officer" if one["officer"] else "you")}, '
         f"{day(one['at'], zone)[-5:]}</b><bdi>{escape(one['text'])}</bdi></li>"
         for one in shown["hearing"]["lines"]
     )
-    box = f'{_words("say", w(lang, "write"), most=MAX_LINE)}<button class="quiet">{w(lang, "send")}</button>'
+    box = f'{_words("say", w(lang, "write"), _was(typed, "say"), most=MAX_LINE)}<button class="quiet">{w(lang, "send")}</button>'
     return f'<div id="said" role="log" aria-label="{w(lang, "said")}"><ol>{lines}</ol></div>{post(lang, "say", box, kind=SHORT)}'
 
 
@@ -213,8 +230,8 @@ def _corrections(lang: str, shown: Shown) -> str:
     return f"<h3>{w(lang, 'corrections')}</h3><ol>{lines}</ol>" if lines else ""
 
 
-def _correct(lang: str, shown: Shown) -> str:
+def _correct(lang: str, shown: Shown, typed: Typed) -> str:
     if shown["state"] not in ("heard", "read", "confirmed"):
         return '<div id="correcting"></div>'
-    box = f'{_words("correct", w(lang, "correct"), w(lang, "correct_how"))}<button class="quiet">{w(lang, "send")}</button>'
+    box = f'{_words("correct", w(lang, "correct"), _was(typed, "correct"), w(lang, "correct_how"))}<button class="quiet">{w(lang, "send")}</button>'
     return f'<div id="correcting">{post(lang, "correct", box, kind=SHORT)}</div>'

@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from egide.gateways.file_pages import FILE, opened, opening_page
 from egide.gateways.file_pages import HERE as FILES
-from egide.gateways.resident import Asker, form_of, held, lang_of, page, said, wrong
+from egide.gateways.resident import Asker, form_of, held, lang_of, once_more, page, said, wrong
 from egide.gateways.service_words import FORMS, PATH, WORDS, day, w
 from egide.kernel.capability import Words
 from egide.kernel.clock import iso
@@ -119,7 +119,7 @@ class RightsPages:
             form = await form_of(request, self._origin, MAX_FORM)
             return await self._do(request, _mine(request), _first(form, "do"), form)
         except EgideError as error:
-            return await self._page(request, error, {_first(form, "do"): _first(form, "text")})
+            return await self._page(request, error, form)
 
     async def _do(self, request: Request, mine: tuple[str, str], do: str, form: Mapping[str, list[str]]) -> Response:
         lang, given = lang_of(request), {"number": mine[0], "code": mine[1]}
@@ -143,13 +143,14 @@ class RightsPages:
                 raise BadInput(Text("Ce bouton n’existe pas.", "There is no such button."))
 
     async def _page(
-        self, request: Request, trouble: EgideError | None = None, typed: Mapping[str, str] | None = None
+        self, request: Request, trouble: EgideError | None = None, form: Mapping[str, list[str]] | None = None
     ) -> Response:
-        lang, words = lang_of(request), typed or {}
+        lang, typed = lang_of(request), form or {}
+        words = {_first(typed, "do"): _first(typed, "text")}
         try:
             file, definition = await opened(self._ask, request, _mine(request))
         except EgideError as error:
-            return opening_page(lang, error)
+            return opening_page(lang, error, once_more(request, lang, error, typed))
         content = (
             f"{wrong(lang, trouble) if trouble is not None else ''}<h1>{w(lang, 'rights')}</h1><p>{escape(file['number'])} · {say(lang, definition.title)}</p>"
             f"<p>{t(lang, 'what')}</p>{_pending(lang, file, self._kernel)}"

@@ -7,6 +7,7 @@ holds itself; files go to the file at once, so that a mistake elsewhere on the p
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from html import escape
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from egide.gateways.file_box import SCRIPT, Sent, box, form_with_files, refusals
 from egide.gateways.file_pages import FILE, opened, opening_page
 from egide.gateways.file_pages import HERE as FILES
 from egide.gateways.notice_page import OPEN
-from egide.gateways.resident import Asker, built, form_of, held, lang_of, page, wrong
+from egide.gateways.resident import LATER, Asker, built, form_of, held, lang_of, once_more, page, wrong
 from egide.gateways.service_words import FORMS, notice, w
 from egide.kernel.door import Kernel
 from egide.kernel.errors import Conflict, EgideError, NotSignedIn, Refused, Text
@@ -73,9 +74,13 @@ class StepPages:
 
     async def answered(self, request: Request) -> Response:
         """What a page asked: on to the second, or sent."""
+        form: Form = {}
         try:
-            at = await self._step(request)
-            form, refused = await self._came(request, at)
+            if not request.headers.get("content-type", "").startswith("multipart/"):
+                form = await form_of(request, self._origin, MAX_FORM, MAX_FIELDS)
+            at, refused = await self._step(request), None
+            if not form:
+                form, refused = await self._came(request, at)
             if form.get("do") == ["choose"]:
                 bad = self._wrong(at, read(at.first, form), at.first)
                 return await self._page(request, at, form, bad, first=bool(bad))
@@ -89,7 +94,11 @@ class StepPages:
                 return await self._page(request, at, form, bad, first=any(one.id in bad for one in at.first))
             return await self._send(request, at, form, answers)
         except EgideError as error:
-            return opening_page(lang_of(request), error)
+            lang = lang_of(request)
+            if not form and isinstance(error, LATER):  # its words; without the file no file can be taken
+                with suppress(EgideError):
+                    form = (await form_with_files(self._kernel, request, self._origin, Sent("", ""))).fields
+            return opening_page(lang, error, once_more(request, lang, error, form))
 
     async def _send(self, request: Request, at: Step, form: Form, answers: dict[str, Any]) -> Response:
         given = {"number": at.held[0], "code": at.held[1], "answers": relevant(at.definition, answers, at.step.id)}
@@ -115,9 +124,7 @@ class StepPages:
         )  # fmt: skip
 
     async def _came(self, request: Request, at: Step) -> tuple[dict[str, list[str]], Text | None]:
-        """(what was typed, why some files were not taken)."""
-        if not request.headers.get("content-type", "").startswith("multipart/"):
-            return await form_of(request, self._origin, MAX_FORM, MAX_FIELDS), None
+        """(what was typed beside files, why some files were not taken)."""
         sent = Sent(file_owner(at.file["id"]), at.held[1])
         form = await form_with_files(self._kernel, request, self._origin, sent)
         return form.fields, refusals(form.refused)
