@@ -53,11 +53,12 @@ ADDRESS = re.compile(r"https?://[\w./:-]*[\w/]")
 
 # Without network a browser puts a page of its own in the place of the one that sends a form, and what was typed is gone. So a
 # form is sent once this site has answered something small. Where scripts do not run, or are too old for it, it is sent at once.
-LOST = """;(()=>{const lost=document.querySelector('#lost');let state='';addEventListener('pageshow',()=>state='');
+# The same form is not sent again for 20 s: of two the browser shows the second answer, and number and code stand in the first.
+LOST = """;(()=>{const lost=document.querySelector('#lost');let state='',sent;addEventListener('pageshow',()=>{state='';sent=null});
 document.addEventListener('submit',async(e)=>{const form=e.target,by=e.submitter;if(state==='sure'||e.defaultPrevented||form.method!=='post'||!form.requestSubmit)return;
-e.preventDefault();if(state)return;state='asking';try{await fetch('/favicon.svg',{method:'HEAD',cache:'no-store'})}catch{state='';
+e.preventDefault();if(state||form===sent)return;state='asking';try{await fetch('/favicon.svg',{method:'HEAD',cache:'no-store'})}catch{state='';
 (by??form.lastElementChild).before(lost);lost.hidden=false;lost.scrollIntoView({block:'nearest'});return}
-lost.hidden=true;state='sure';form.requestSubmit(by)})})()"""
+lost.hidden=true;state='sure';form.requestSubmit(by);state='';sent=form;setTimeout(()=>sent=null,20000)})})()"""
 NOT_SENT = Text(
     "Pas de réseau : rien n’est parti, et ce que vous avez écrit est encore là. Recommencez quand le réseau revient.",
     "No network: nothing was sent, and what you wrote is still there. Try again when the network is back.",
