@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -70,6 +71,24 @@ async def test_what_cannot_be_read_is_shown_as_it_came(world: World) -> None:
     opened = await world.act("officer", "services.review.read", device=device.device, seq=1)
     assert opened["lines"][0]["fr"] == "pas du JSON"
     assert not opened["can_record"]
+
+
+@pytest.mark.parametrize("first", ["record", "aside"])
+async def test_of_two_officers_at_once_one_decides(world: World, first: str) -> None:
+    device = await Device(world).enrol()
+    entry = device.add(device.report(version=99))
+    await device.sync(entry)
+    place = {"device": device.device, "seq": 1}
+    ways = {"record": ("command", {}), "aside": ("officer", {"text": "Repris au guichet."})}
+    both = sorted(ways, key=lambda way: way != first)
+    done = await asyncio.gather(
+        *(world.act(ways[way][0], "services.review.settle", **place, decision=way, **ways[way][1]) for way in both),
+        return_exceptions=True,
+    )
+    assert [type(one) for one in done if isinstance(one, Exception)] == [Conflict], "the other is told"
+    (told,) = await device.sync(entry)
+    assert (told["state"] == "recorded") == bool(files(world)), "the device is told what became of it"
+    assert await waiting(world) == []
 
 
 async def test_a_service_that_was_taken_out_meanwhile_hides_neither_its_entry_nor_the_others(world: World) -> None:

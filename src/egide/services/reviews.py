@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, insert, select, update
 
+from egide.kernel import tables as kernel_tables
 from egide.kernel.act import Act, Ctx, Effect, Facts, Input, Nothing, act
 from egide.kernel.capability import Words
 from egide.kernel.clock import iso
@@ -192,7 +193,13 @@ async def settle(ctx: Ctx, given: Settlement) -> Effect:
                 Text("Dites pourquoi, en quelques mots.", "Say why, in a few words."),
                 Text(f"{MAX_WORDS} signes au plus.", f"{MAX_WORDS} characters at most."),
             )
-        return Effect(Done("", ""), apply=_settled(ctx, row, "aside", None), concerns=(owner(row.device, row.seq),))
+        settle_ = _settled(ctx, row, "aside", None)
+
+        def apply(connection: Connection) -> None:
+            _alone(connection, row)
+            settle_(connection)
+
+        return Effect(Done("", ""), apply=apply, concerns=(owner(row.device, row.seq),))
     call = _call(ctx, row, decoded(_body(ctx, row)))
     if isinstance(call, Wrong):
         what, _ = SAID[call.reason]
@@ -213,11 +220,24 @@ async def settle(ctx: Ctx, given: Settlement) -> Effect:
     )  # fmt: skip
 
 
+def _alone(connection: Connection, row: Any) -> None:
+    """Takes the place of the act that would record it: of two officers at once one records or sets aside, never both."""
+    table, (consumer, seq) = kernel_tables.handled, once(row.device, row.seq)
+    there = select(table.c.seq).where(table.c.consumer == consumer, table.c.seq == seq)
+    if connection.execute(there).first() is not None:
+        raise _dealt_with()
+    connection.execute(insert(table), {"consumer": consumer, "seq": seq})
+
+
+def _dealt_with() -> Conflict:
+    return Conflict(Text("Cet envoi vient d’être traité.", "This entry has just been dealt with."))
+
+
 def _settled(ctx: Ctx, row: Any, state: str, file: str | None) -> Any:
     def apply(connection: Connection) -> None:
         here = (entry.c.device == row.device) & (entry.c.seq == row.seq) & (entry.c.state == "review")
         if connection.execute(update(entry).where(here).values(state=state, file=file)).rowcount != 1:
-            raise Conflict(Text("Cet envoi vient d’être traité.", "This entry has just been dealt with."))
+            raise _dealt_with()
         settled(connection, f"{row.device}.{row.seq}", ctx.now_us)
 
     return apply
