@@ -184,3 +184,12 @@ async def test_what_was_typed_while_nothing_can_be_kept_is_sent_once_more(world:
     assert html.escape(typed["account"][0]) in await browser.open("/services/theft/facts")
     # What goes through at no time is not offered again.
     assert "Renvoyer" not in await browser.send("/services/theft/nowhere", form)
+
+
+async def test_who_begins_another_request_in_a_second_window_loses_neither(browser: Browser) -> None:
+    await browser.send("/services/theft", of(("going_on", "offence", "author_known")))
+    await browser.send("/services/theft/facts", of(("facts_", "account")))
+    await browser.send("/services/follow-up", {"about": ["AB-2026-000001"]})
+    text = await browser.send("/services/theft/things", of(("things", "loss")))
+    assert browser.path == "/services/theft/you", text
+    assert html.escape(THEFT["account"][0]) in await browser.open("/services/theft/facts")

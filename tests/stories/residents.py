@@ -165,7 +165,7 @@ class Walk:
             self.put(f"{definition.id}, {step.id}", page, wrong, f"{at}/{step.id}")
             for field in asked(definition.fields, answers):
                 if field.kind == "files" and field in step.fields:
-                    draft = person.held(DRAFT)
+                    draft = person.held(f"{DRAFT}-{definition.id}")
                     await sent(self.world, f"draft:{draft[0]}", draft[1], photo(), f"{LONG[:60]}.jpg")
             page = await person.send(f"{at}/{step.id}", _part(form, step.fields))
         await self._checked(person, definition, page)

@@ -11,8 +11,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from egide.gateways.counter_views import SAYS, officer, recorded
-from egide.gateways.resident import form_of, held, lang_of
-from egide.gateways.service_pages import DRAFT, MAX_FORM, ServicePages, service_page, trouble_page
+from egide.gateways.resident import form_of, lang_of
+from egide.gateways.service_pages import MAX_FORM, ServicePages, draft_gone, draft_held, service_page, trouble_page
 from egide.gateways.service_words import PATH
 from egide.kernel.door import Kernel
 from egide.kernel.errors import EgideError, NotSignedIn, Refused, Text
@@ -38,7 +38,7 @@ class CounterPages:
         try:
             typed = await form_of(request, self._pages.origin, MAX_FORM)
             form, definition = await self._pages.draft(request, self._pages.service_of(request), needed=True)
-            principal, draft = self._pages.who(request), held(request, DRAFT) or ("", "")
+            principal, draft = self._pages.who(request), draft_held(request) or ("", "")
             if not officer(principal):
                 raise NotSignedIn(Text("Connectez-vous comme agent.", "Sign in as an officer."))
             first = {
@@ -63,5 +63,4 @@ class CounterPages:
         except EgideError as error:
             return trouble_page(lang, error)
         answer = service_page(lang, SAYS["done"], "", recorded(lang, definition, told, shown["proof"]))
-        answer.delete_cookie(DRAFT, secure=True, httponly=True, samesite="strict")
-        return answer
+        return draft_gone(answer, definition.id)

@@ -39,7 +39,7 @@ from egide.services.definition import Definition, Field, Step, catalogue
 from egide.services.filing import Invalid, slug
 from egide.services.model import Who
 
-DRAFT = "__Host-egide-draft"
+DRAFT = "__Host-egide-draft"  # with the service's name: who begins another in a second window loses neither
 DRAFT_S = 30 * 86_400  # s, as long as the draft is kept
 MAX_FORM = 128 * 1024  # bytes
 MAX_FIELDS = 200
@@ -142,14 +142,16 @@ class ServicePages:
         try:
             await form_of(request, self.origin, MAX_FORM)
             form, definition = await self.draft(request, self.service_of(request), needed=True)
-            way, mine = way_of(definition, read(definition.questions, form)), held(request, DRAFT)
+            way, mine = way_of(definition, read(definition.questions, form)), draft_held(request)
             if way is None or mine is None or not way.to.startswith("service:"):
                 return _to(lang, definition, "")
             other = way.to.removeprefix("service:")
             await self.ask("services.draft.move", {"draft": mine[0], "secret": mine[1], "service": other}, request)
         except EgideError as error:
             return trouble_page(lang, error)
-        return RedirectResponse(f"{PATH}/{other}?lang={lang}", 303)
+        answer = RedirectResponse(f"{PATH}/{other}?lang={lang}", 303)
+        keep(draft_gone(answer, definition.id), f"{DRAFT}-{other}", f"{mine[0]}.{mine[1]}", DRAFT_S)
+        return answer
 
     # -- pages of questions -----------------------------------------------------------------------------------------------
 
@@ -195,13 +197,13 @@ class ServicePages:
         """(what was typed, why some files were not taken) of a page's form."""
         if not request.headers.get("content-type", "").startswith("multipart/"):
             return await form_of(request, self.origin, MAX_FORM, MAX_FIELDS), None
-        mine = held(request, DRAFT) or ("", "")
+        mine = draft_held(request) or ("", "")
         form = await form_with_files(self._kernel, request, self.origin, Sent(drafts.owner(mine[0]), mine[1]))
         return form.fields, refusals(form.refused)
 
     async def _dropped(self, request: Request, step: Step, typed: Mapping[str, list[str]]) -> bool:
         """Whether a file was taken back by this form."""
-        mine = held(request, DRAFT) or ("", "")
+        mine = draft_held(request) or ("", "")
         gone = typed.get(DROP, []) if with_files(step) else []
         for upload in gone:
             await self.ask("services.upload.withdraw", {"upload": upload, "secret": mine[1]}, request)
@@ -209,7 +211,7 @@ class ServicePages:
 
     async def _sent(self, request: Request, step: Step) -> Sent:
         """The files that came with this draft, where the page takes some."""
-        mine = held(request, DRAFT)
+        mine = draft_held(request)
         if mine is None or not with_files(step):
             return Sent("", "")
         given = {"owner": drafts.owner(mine[0]), "secret": mine[1]}
@@ -264,7 +266,7 @@ class ServicePages:
         try:
             await form_of(request, self.origin, MAX_FORM)
             form, definition = await self.draft(request, self.service_of(request), needed=True)
-            draft, who = held(request, DRAFT) or ("", ""), held(request, WHO) or ("", "")
+            draft, who = draft_held(request) or ("", ""), held(request, WHO) or ("", "")
             given = {"draft": draft[0], "secret": draft[1], "identity": who[0], "identity_secret": who[1], "lang": lang}
             try:
                 done = await self.ask(f"services.{slug(definition.id)}.file", given, request)
@@ -274,8 +276,7 @@ class ServicePages:
             return trouble_page(lang, error)
         answer = RedirectResponse(f"{PATH}/file?lang={lang}&new=1", 303)
         keep(answer, FILE, f"{done['number']}.{done['code']}", FILE_S)
-        answer.delete_cookie(DRAFT, secure=True, httponly=True, samesite="strict")
-        return answer
+        return draft_gone(answer, definition.id)
 
     # -- what they have in common ---------------------------------------------------------------------------------------------
 
@@ -283,7 +284,7 @@ class ServicePages:
         self, request: Request, definition: Definition, *, needed: bool = False
     ) -> tuple[dict[str, list[str]], Definition]:
         """(what was typed so far, the version it was begun with). Raises `NotFound` where one is needed and there is none."""
-        mine = held(request, DRAFT)
+        mine = draft_held(request)
         if mine is not None:
             try:
                 found = await self.ask("services.draft.read", {"draft": mine[0], "secret": mine[1]}, request)
@@ -303,14 +304,14 @@ class ServicePages:
         self, request: Request, definition: Definition, fields: tuple[Field, ...], form: Mapping[str, list[str]]
     ) -> Keeper:
         """Keeps a page's answers; gives what puts the draft's cookie on the answer."""
-        mine, (before, _version) = held(request, DRAFT), await self.draft(request, definition)
+        mine, (before, _version) = draft_held(request), await self.draft(request, definition)
         given: dict[str, Any] = {"service": definition.id, "form": _whole(fields, form)}
         if mine is not None and before:
             given |= {"draft": mine[0], "secret": mine[1]}
         saved = await self.ask("services.draft.save", given, request)
 
         def kept(answer: Response) -> Response:
-            keep(answer, DRAFT, f"{saved['id']}.{saved['secret']}", DRAFT_S)
+            keep(answer, f"{DRAFT}-{definition.id}", f"{saved['id']}.{saved['secret']}", DRAFT_S)
             return answer
 
         return kept
@@ -336,6 +337,18 @@ class ServicePages:
 
     def _today(self) -> date:
         return self._kernel.clock.now().astimezone(self._kernel.book.zone).date()
+
+
+def draft_held(request: Request) -> tuple[str, str] | None:
+    """(id, secret) of this browser's draft of the service of an address; of any, as versions before this one kept it."""
+    return held(request, f"{DRAFT}-{request.path_params['service']}") or held(request, DRAFT)
+
+
+def draft_gone(answer: Response, service: str) -> Response:
+    """The draft of a service is no more in this browser."""
+    for cookie in (DRAFT, f"{DRAFT}-{service}"):
+        answer.delete_cookie(cookie, secure=True, httponly=True, samesite="strict")
+    return answer
 
 
 def service_page(
