@@ -30,6 +30,7 @@ QUEUE = 500  # files shown; who has more waiting sees the most urgent
 READERS = (*OFFICERS, MAGISTRATE)
 NEVER = 2**62  # µs, later than any deadline
 ANSWERING = {"grant": Words("Accorder", "Grant"), "refuse": Words("Refuser", "Refuse")}  # own_rights.py
+GONE = Words("Version du service qui n’est plus installée", "Version of the service that is no longer installed")
 MAX_ACCURACY_M = 100_000  # m; a place that is less sure than this is none
 
 
@@ -151,13 +152,18 @@ def queue(ctx: Ctx, _given: Nothing) -> Effect:
 
 def _waiting(ctx: Ctx, row: Any) -> Waiting:
     """A line of the queue; a right that awaits its answer is part of what waits."""
-    definition = definition_of(row)
-    said, due = definition.state(row.state).say, min(filter(None, (row.due, row.right_due)), default=None)
+    definition, due = (
+        catalogue().find(row.service, row.version),
+        min(filter(None, (row.due, row.right_due)), default=None),
+    )
+    title, said = Words(row.service, row.service), GONE  # one file whose version is gone hides no other
+    if definition is not None:
+        title, said = definition.title, definition.state(row.state).say
     if row.right is not None:
         right = RIGHTS[row.right]
         said = Words(f"{said.fr} — {right.fr}", f"{said.en} — {right.en}")
     return Waiting(
-        row.id, row.number, row.service, definition.title, row.state, said, iso(row.since), iso(due) if due else "",
+        row.id, row.number, row.service, title, row.state, said, iso(row.since), iso(due) if due else "",
         due is not None and due < ctx.now_us, row.officer == ctx.principal.id, row.officer is not None,
     )  # fmt: skip
 

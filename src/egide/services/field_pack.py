@@ -16,6 +16,7 @@ from egide.kernel.act import Act, Ctx, Effect, act
 from egide.kernel.capability import Words
 from egide.kernel.clock import iso
 from egide.services import outbox_tables, rounds, tables
+from egide.services.definition import catalogue
 from egide.services.devices import DeviceRef, enrolled
 from egide.services.filing import OFFICERS
 from egide.services.model import body_of, definition_of, file_owner
@@ -57,7 +58,8 @@ def pack(ctx: Ctx, given: DeviceRef) -> Effect:
     mine = (table.c.officer == ctx.principal.id) & table.c.closed.is_(None)
     order = (table.c.due.is_(None), table.c.due, table.c.opened.desc())
     passed = {one.file for one in stops}
-    rows = [row for row in ctx.db.execute(select(table).where(mine).order_by(*order)) if row.id not in passed][:MOST]
+    found = [row for row in ctx.db.execute(select(table).where(mine).order_by(*order)) if row.id not in passed]
+    rows = [row for row in found if catalogue().find(row.service, row.version) is not None][:MOST]
     ids = [*(row.id for row in rows), *passed]
     return Effect(
         Pack([_carried(ctx, row) for row in rows], stops, iso(ctx.now_us)),

@@ -22,7 +22,7 @@ from egide.services import tables
 from egide.services.definition import Definition, catalogue
 from egide.services.entitled import works_on
 from egide.services.filing import OFFICERS, slug, today
-from egide.services.model import EventBody, body_of, definition_of, events_of, file_owner, happened
+from egide.services.model import EventBody, body_of, events_of, file_owner, happened
 from egide.services.questions import plain
 
 MOST = 60  # homes of one patrol
@@ -72,8 +72,8 @@ def stops(ctx: Ctx) -> list[Stop]:
         (seen, _stop(row, definition, answers, seen))
         for row in rows
         if works_on(ctx.principal, row)
-        for definition in [definition_of(row)]
-        if _open(definition, row.state)
+        for definition in [catalogue().find(row.service, row.version)]
+        if definition is not None and _open(definition, row.state)
         for answers in [_exported(definition, body_of(ctx.kernel, row).answers)]
         if date.fromisoformat(answers[LEAVE]) <= day + SOON and day <= date.fromisoformat(answers[BACK])
         for seen in [_seen(ctx, row, definition)]
