@@ -13,7 +13,11 @@ from egide.services.definition import catalogue
 from egide.services.holding import MAX_WORDS
 from tests.gateways.test_service_pages import Browser
 from tests.kernel.test_emergency import plug, unplug
-from tests.services.filings import WORDS, filed_remotely
+from tests.services.desk import photo
+from tests.services.filings import WORDS, filed_remotely, lawful
+from tests.services.forms import typed
+from tests.services.test_entitled import sent
+from tests.services.test_filing import asked, drafted
 from tests.world import World
 
 pytestmark = pytest.mark.anyio
@@ -100,4 +104,22 @@ async def test_what_was_asked_while_the_ledger_is_away_is_sent_once_more(world: 
         assert f'action="{path}?lang=fr"' in text
         await browser.send(f"{path}?lang=fr", form)
         assert browser.answer.status_code == 200
+    await browser.close()
+
+
+async def test_the_copy_says_who_one_is_in_words(world: World) -> None:
+    service, browser = catalogue().find("follow-up"), Browser(world)
+    assert service is not None
+    vouched = {"level": 3, "given_name": "Zoé", "family_name": "Petit", "birthdate": "1988-02-29", "method": "wallet"}
+    who = (
+        await world.kernel.perform(
+            "services.identity.open", msgspec.json.encode(vouched), world.kernel.system("resident-identity")
+        )
+    ).result
+    draft = await drafted(world, typed(service, lawful(service)), service.id)
+    await sent(world, f"draft:{draft['draft']}", draft["secret"], photo())
+    done = await asked(world, "services.follow_up.file", **draft, identity=who.id, identity_secret=who.secret)
+    await browser.send("/services/file", {"number": [done["number"]], "code": [done["code"]]})
+    assert "Zoé Petit 29/02/1988 par portefeuille d’identité<" in await browser.send(HERE, {"do": ["copy"]})
+    assert "Zoé Petit 29/02/1988 by identity wallet<" in await browser.send(f"{HERE}?lang=en", {"do": ["copy"]})
     await browser.close()

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from egide.gateways import wallet_page
 from egide.gateways.file_pages import FILE, opened, opening_page
 from egide.gateways.file_pages import HERE as FILES
 from egide.gateways.resident import Asker, form_of, held, lang_of, once_more, page, said, wrong
@@ -168,7 +169,7 @@ class RightsPages:
             ("purposes", _several(lang, found["purposes"])), ("bases", "\n".join(_bases(lang, found, self._kernel.book))),
             ("recipients", _several(lang, found["recipients"])), ("retention", _several(lang, found["retention"])),
             ("erased_at", day(found["erased_at"], zone) if found["erased_at"] else ""),
-            ("person", " ".join(value for value in file["who"].values() if value)),
+            ("person", _person(lang, file["who"])),
         ]  # fmt: skip
         facts = "".join(_row(t(lang, word), value) for word, value in rows if value)
         answers = "".join(_row(said(lang, Text(**one["label"])), one[lang]) for one in found["lines"] if one[lang])
@@ -269,6 +270,14 @@ def _plain(number: str) -> str:
 
 def _row(label: str, value: str) -> str:
     return f"<div><dt>{label}</dt><dd><bdi>{escape(value)}</bdi></dd></div>"
+
+
+def _person(lang: str, who: Mapping[str, str]) -> str:
+    """Who it is, as people read it: day before month, and how they were known in words."""
+    parts = who.get("birthdate", "").split("-")
+    names = [who.get("given_name", ""), who.get("family_name", ""), "/".join(reversed(parts)), who.get("document", "")]
+    by = wallet_page.WORDS["by"] if who.get("method") == "wallet" else Text("", "")
+    return " ".join(one for one in (*names, by.en if lang == "en" else by.fr) if one)
 
 
 def _one(lang: str, words: Mapping[str, str]) -> str:
