@@ -30,7 +30,7 @@ def lapse(ctx: Ctx, given: Lapsing) -> Effect:
     kernel, chat = ctx.kernel, board(ctx.kernel).find(given.chat)
     if chat is None:
         return Effect(Nothing())  # ended meanwhile
-    last = max(line.at for line in chat.lines)
+    last = max((line.at for line in chat.lines), default=0)
     due = erase_at(kernel, SILENCE, last)
     if ctx.now_us < due:
 

@@ -152,10 +152,8 @@ def queue(ctx: Ctx, _given: Nothing) -> Effect:
 
 def _waiting(ctx: Ctx, row: Any) -> Waiting:
     """A line of the queue; a right that awaits its answer is part of what waits."""
-    definition, due = (
-        catalogue().find(row.service, row.version),
-        min(filter(None, (row.due, row.right_due)), default=None),
-    )
+    definition = catalogue().find(row.service, row.version)
+    due = min(filter(None, (row.due, row.right_due)), default=None)
     title, said = Words(row.service, row.service), GONE  # one file whose version is gone hides no other
     if definition is not None:
         title, said = definition.title, definition.state(row.state).say
