@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from base64 import b64decode
 from io import BytesIO
 
 import pytest
 from PIL import Image
 
-from egide.border import control_points, enrolment
 from egide.border.controls import COUNTRIES, Countries
+from egide.border import control_points, enrolment, holding
 from egide.border.room.sealed import sealed
 from egide.exercise.csca import Authority
 from egide.kernel.errors import BadInput
@@ -102,6 +103,22 @@ async def test_a_state_that_changed_its_key_is_believed_in_whatever_order_its_ce
         airport.kernel.things[COUNTRIES] = Countries(csca, lists)
         _consent, opened = await kiosk.open()
         assert (await kiosk.read(opened, kiosk.passport()))["verdict"] == "proved"
+
+
+async def test_no_token_is_made_of_a_document_that_came_after_the_face_was_compared(
+    airport: Airport, still: None
+) -> None:
+    """Its own holder stood before the camera, and another passport is laid while the room still compares."""
+    kiosk = Kiosk(airport)
+    _consent, opened = await kiosk.open()
+    await kiosk.read(opened, kiosk.passport())
+    room = holding.holding(airport.kernel).enrolments()[0].room
+    going = asyncio.create_task(kiosk.issue(opened, SELF))
+    while not room._lock.locked():
+        await asyncio.sleep(0)
+    await kiosk.read(opened, kiosk.passport(picture(OTHER)))
+    with pytest.raises(BadInput, match="order"):
+        await going
 
 
 async def test_the_wallet_joins_by_the_offers_code_and_brings_templates_of_its_own_face_alone(

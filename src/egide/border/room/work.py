@@ -169,6 +169,7 @@ class Work:
         from egide.border.room import reading  # noqa: PLC0415 — loaded by `Prepared`
 
         answer, self._document = reading.read(message, self._private)
+        self._matched = False  # who was alike was alike to the portrait of the document before
         if self._document is not None:
             self._pages.clear()
         return answer
