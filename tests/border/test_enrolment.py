@@ -121,6 +121,20 @@ async def test_no_token_is_made_of_a_document_that_came_after_the_face_was_compa
         await going
 
 
+async def test_a_chip_whose_portrait_nobody_can_read_is_not_proved(airport: Airport, still: None) -> None:
+    """As ISO/IEC 39794-5 writes it: the token’s own template was compared then, and whose document it is was not asked."""
+    kiosk = Kiosk(airport)
+    _consent, opened = await kiosk.open()
+    await kiosk.read(opened, kiosk.passport())
+    _answer, tokens = await kiosk.issue(opened, SELF)
+    gate, strange = await airport.opened("border", external=True), kiosk.passport(b"no picture that is known")
+    given = {"frames": frames(SELF, gate["key"]), "chip": kiosk.chip(gate["key"], strange)}
+    passed = await airport.present("border", tokens["border"], gate, **given)
+    assert (passed["result"], passed["why"]) == ("officer", "chip")
+    _consent, opened = await kiosk.open()
+    assert (await kiosk.read(opened, strange))["verdict"] == "unreadable"
+
+
 async def test_the_wallet_joins_by_the_offers_code_and_brings_templates_of_its_own_face_alone(
     airport: Airport, still: None
 ) -> None:

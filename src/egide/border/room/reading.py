@@ -45,7 +45,7 @@ class Document(msgspec.Struct):
 
 
 def read(message: ReadChip, private: ECKey) -> tuple[ChipRead, Document | None]:
-    """The findings; and the document, where it could be read at all."""
+    """The findings; and the document, where it could be read at all. One without a portrait proves nothing of who holds it."""
     try:
         told = msgspec.json.decode(opened(message.sealed, private), type=dict[str, str])
         if len(told) > MAX_FILES:
@@ -61,7 +61,8 @@ def read(message: ReadChip, private: ECKey) -> tuple[ChipRead, Document | None]:
     try:
         portrait = lds.portrait(files.get("DG2", b""))
     except EmrtdError:
-        return answer, None
+        seen = "unreadable" if passive.verdict == "proved" else passive.verdict
+        return ChipRead(findings, seen), None
     return answer, Document(passive.zone, portrait, files.get("SOD", b""), passive.verdict)
 
 
