@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -15,9 +16,10 @@ from egide.border.room.messages import StatusToken
 from egide.border.room.sealed import sealed
 from egide.border.token import online, question
 from egide.border.token.answer import seal
+from egide.border.token.profile import end
 from egide.exercise import csca, travel_document
 from egide.kernel import tables as kernel_tables
-from egide.kernel.errors import NotFound
+from egide.kernel.errors import Conflict, NotFound
 from egide.protocols.sdjwt.signing import public_of
 from egide.protocols.vapid import decoded, encoded
 from egide.protocols.wallet.tokens import Jwk
@@ -179,6 +181,22 @@ async def test_consent_that_is_withdrawn_stops_at_once(airport: Airport) -> None
     await airport.ask("border.consent.withdraw", consent=wallet.consent, secret=wallet.secret)
     name, answer = "border.control.present", airport.answer(wallet.tokens["security"], opened)
     assert await airport.refused("officer", name, control=opened["control"], answer=answer) == ["GDPR-7-3-explicit"]
+
+
+async def test_a_token_that_was_spent_or_revoked_is_so_as_long_as_a_gate_would_take_it(airport: Airport) -> None:
+    """Gates take a token for a minute past its end, for clocks differ: it does not come back to life in that minute."""
+    spent, revoked = await airport.traveller(), await airport.traveller()
+    assert (await airport.passes("security", spent))["result"] == "pass"
+    await airport.ask("border.consent.withdraw", consent=revoked.consent, secret=revoked.secret)
+    airport.move(seconds=end(airport.now()) - airport.now() + 40)
+    assert (await airport.passes("bag-drop", spent))["result"] == "pass", (
+        "a control: it is still taken, and old marks go"
+    )
+    again = await airport.passes("security", spent)
+    assert (again["result"], again["why"]) == ("refused", "replayed")
+    opened = await airport.opened("security")
+    given = {"control": opened["control"], "answer": airport.answer(revoked.tokens["security"], opened)}
+    assert await airport.refused("officer", "border.control.present", **given) == ["GDPR-7-3-explicit"]
 
 
 async def test_two_tries_then_the_officer_who_decides_in_one_of_two_words(airport: Airport) -> None:

@@ -24,14 +24,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import msgspec
-from sqlalchemy import delete, insert
-from sqlalchemy.exc import IntegrityError
 
 from egide.border import keys, presence, statuses
 from egide.border.basis import BasisTold, identifier, in_words
 from egide.border.control_points import Basis
 from egide.border.holding import CASE_S, CONTROL_S, Held, holding
-from egide.border.judging import Result, before_faces, judged, moving, point_of
+from egide.border.judging import Result, before_faces, judged, moving, point_of, spend
 from egide.border.realm import BOTH, Of, control_facts, count
 from egide.border.room.messages import Admit, Admitted, ChipRead, IssuerKey, Kind, ReadChip, Watch, Watched
 from egide.border.token import question
@@ -325,17 +323,11 @@ async def _present(of: Of, ctx: Ctx, given: Answer) -> Effect:
 def _passed(of: Of, ctx: Ctx, held: Held) -> Effect:
     point, admitted = point_of(held), held.admitted
     assert admitted is not None  # noqa: S101 — `judged` passes nobody else, for the type checker
-    row = {"mark": admitted.mark, "until": admitted.until * 1_000_000}
     stream = "face" if point.looks(external=held.external) else "token"
 
     def apply(connection: Connection) -> None:
-        spent = of.tables.spent
-        connection.execute(delete(spent).where(spent.c.until <= ctx.now_us))
-        try:
-            with connection.begin_nested():
-                connection.execute(insert(spent), row)
-        except IntegrityError as error:
-            raise Conflict(Text("Ce jeton vient de servir.", "This token was used a moment ago.")) from error
+        if not spend(of, connection, admitted, ctx.now_us):
+            raise Conflict(Text("Ce jeton vient de servir.", "This token was used a moment ago."))
         count(of, connection, point.id, ctx.now_us, "pass")
 
     def after(_receipt: Any) -> None:

@@ -6,17 +6,22 @@ alike is let pass where the gate's device, if it has one, says that somebody is 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import delete, insert, select
+from sqlalchemy.exc import IntegrityError
 
 from egide.border import presence
 from egide.border.control_points import Point
 from egide.border.holding import Held
 from egide.border.realm import Of
-from egide.border.room.messages import Compare, Compared
+from egide.border.room.messages import Admitted, Compare, Compared
 from egide.kernel.act import Ctx
+from egide.protocols.wallet.sdjwt import SKEW_S
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 OFFICER_AT_ONCE = frozenset({"stale", "status", "document"})  # nothing is known against the traveller
 
@@ -74,3 +79,15 @@ def before_faces(of: Of, ctx: Ctx, held: Held) -> Word | None:
     if ctx.db.execute(select(spent.c.mark).where(spent.c.mark == admitted.mark)).first() is not None:
         return Word("refused", "replayed")
     return None
+
+
+def spend(of: Of, connection: Connection, admitted: Admitted, now_us: int) -> bool:
+    """Remembers that a token was used, as long as a gate would take it (verify.py); False where that was known already."""
+    spent = of.tables.spent
+    connection.execute(delete(spent).where(spent.c.until <= now_us))
+    try:
+        with connection.begin_nested():
+            connection.execute(insert(spent), {"mark": admitted.mark, "until": (admitted.until + SKEW_S) * 1_000_000})
+    except IntegrityError:
+        return False
+    return True

@@ -50,7 +50,7 @@ class RealmTables:
             f"{prefix}_spent",
             metadata,
             Column("mark", String(64), primary_key=True),  # of a single-use token: it says nothing of its holder
-            Column("until", BIG, nullable=False),  # µs; the token’s own end, after which nobody need remember it
+            Column("until", BIG, nullable=False),  # µs; when no gate takes the token any more: nobody need remember it
         )
         self.ticket = Table(
             f"{prefix}_ticket",
