@@ -199,6 +199,16 @@ async def test_a_token_that_was_spent_or_revoked_is_so_as_long_as_a_gate_would_t
     assert await airport.refused("officer", "border.control.present", **given) == ["GDPR-7-3-explicit"]
 
 
+async def test_consent_that_is_withdrawn_while_movements_are_watched_stops_at_once(airport: Airport) -> None:
+    wallet, opened = await airport.traveller(), await airport.opened("boarding", external=True)
+    token = wallet.tokens["boarding"]
+    assert not (await watched(airport, "boarding", opened, token, 0))["over"]
+    await airport.ask("border.consent.withdraw", consent=wallet.consent, secret=wallet.secret)
+    given = {"control": opened["control"], "answer": airport.answer(token, opened)}
+    for name in ("watch", "present"):
+        assert await airport.refused("officer", f"border.control.{name}", **given) == ["GDPR-7-3-explicit"]
+
+
 async def test_two_tries_then_the_officer_who_decides_in_one_of_two_words(airport: Airport) -> None:
     wallet, opened = await airport.traveller(), await airport.opened("security")
     stranger = (await airport.traveller()).tokens["bag-drop"]

@@ -31,7 +31,7 @@ from egide.border.control_points import Basis
 from egide.border.holding import CASE_S, CONTROL_S, Held, holding
 from egide.border.judging import Result, before_faces, judged, moving, point_of, spend
 from egide.border.realm import BOTH, Of, control_facts, count
-from egide.border.room.messages import Admit, Admitted, ChipRead, IssuerKey, Kind, ReadChip, Watch, Watched
+from egide.border.room.messages import Admit, Admitted, ChipRead, IssuerKey, Kind, ReadChip, StatusToken, Watch, Watched
 from egide.border.token import question
 from egide.border.token.claims import controls
 from egide.border.token.profile import QUERY, VCT
@@ -243,13 +243,15 @@ async def _admit(of: Of, ctx: Ctx, given: Shown) -> None:
             answer = await held.room.ask(ReadChip(given.chip, countries.csca, countries.crls, _now(ctx)))
             held.chip = answer if isinstance(answer, ChipRead) else None
             held.admitted = None  # whether the token is this document's could not be asked before
-        if held.admitted is None or held.admitted.why:
-            found = await held.room.ask(_question(of, ctx, held, given))
+        lists = statuses.for_rooms(ctx)  # whoever withdrew meanwhile is on the newest
+        if held.admitted is None or held.admitted.why or held.lists != lists:
+            found = await held.room.ask(_question(of, ctx, held, given, lists))
+            held.lists = lists
             held.admitted = found if isinstance(found, Admitted) else None
             held.why = "" if held.admitted is None else held.admitted.why
 
 
-def _question(of: Of, ctx: Ctx, held: Held, given: Shown) -> Admit:
+def _question(of: Of, ctx: Ctx, held: Held, given: Shown, lists: tuple[StatusToken, ...]) -> Admit:
     try:
         answer = decoded(given.answer) if given.offline else given.answer.encode("ascii")
     except ValueError as error:
@@ -259,7 +261,7 @@ def _question(of: Of, ctx: Ctx, held: Held, given: Shown) -> Admit:
         answer=answer, realm=of.realm, client=held.kid, gate=IssuerKey(gate.kid, gate.x, gate.y),
         response_uri=response_uri(ctx.kernel, held), question=held.question if given.offline else b"",
         control=point_of(held).id, claims=point_of(held).asked(external=held.external), issuers=keys.issuers(ctx),
-        lists=statuses.for_rooms(ctx), grace_s=statuses.GRACE_S, now=_now(ctx),
+        lists=lists, grace_s=statuses.GRACE_S, now=_now(ctx),
     )  # fmt: skip
 
 

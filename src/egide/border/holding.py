@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from egide.border.control_points import Point
 from egide.border.elsewhere import Elsewhere, Waiting
 from egide.border.realm import Of
-from egide.border.room.messages import Admitted, ChipRead, Kind, Receive, Received
+from egide.border.room.messages import Admitted, ChipRead, Kind, Receive, Received, StatusToken
 from egide.border.room.parent import Room, Rooms
 from egide.border.token.question import name_of
 from egide.kernel.errors import BadInput, NotFound, Text, TooMany
@@ -47,6 +47,7 @@ class Held:
     attempts: int = 0
     challenge: tuple[tuple[str, int], ...] = ()  # movements of the attempt to come, and when they are asked for (ms)
     admitted: Admitted | None = None
+    lists: tuple[StatusToken, ...] = ()  # by which it was
     chip: ChipRead | None = None
     request: str = ""  # what the wallet with a network fetches
     channel: Any = None  # the gate's live connection, where it has one
