@@ -209,6 +209,20 @@ async def test_consent_that_is_withdrawn_while_movements_are_watched_stops_at_on
         assert await airport.refused("officer", f"border.control.{name}", **given) == ["GDPR-7-3-explicit"]
 
 
+async def test_two_officers_who_decide_at_once_give_one_word(airport: Airport) -> None:
+    gate = Terminal(airport.person("officer"))
+    given = {"point": "security", "gate": airport.gates["facilitation"], "external": False}
+    opened = await airport.act("officer", "border.control.open", gate, **given)
+    await airport.act("officer", "border.control.reject", control=opened["control"], officer=True, why="asked")
+    word = {"case": opened["control"], "reason": "cannot-tell"}
+    decisions = (
+        airport.act("officer", "border.officer.decide", word=each, **word) for each in ("to-the-desk", "let-through")
+    )
+    first, second = await asyncio.gather(*decisions, return_exceptions=True)
+    assert (first, type(second)) == ({"word": "to-the-desk", "receipt": ""}, Conflict)
+    assert [each["word"] for each in gate.pushed if each["push"] == "border.decided"] == ["to-the-desk"]
+
+
 async def test_two_tries_then_the_officer_who_decides_in_one_of_two_words(airport: Airport) -> None:
     wallet, opened = await airport.traveller(), await airport.opened("security")
     stranger = (await airport.traveller()).tokens["bag-drop"]

@@ -10,7 +10,7 @@ import pytest
 
 from egide.app import health
 from egide.border import control_points, enrolment, presence
-from egide.kernel.errors import Unavailable
+from egide.kernel.errors import Conflict, NotFound, Unavailable
 from tests.border.airport import Airport
 from tests.border.kiosk import OTHER, SELF, Kiosk, calm, frames
 from tests.border.traveller import Token
@@ -117,3 +117,37 @@ async def test_where_nobody_brought_it_the_gate_opens_no_control(airport: Airpor
     airport.kernel.things[presence.PADS] = {}
     assert (await airport.opened("boarding", external=False))["face"] is False, "no face, nothing to ask it"
     assert (await airport.opened("security"))["face"] is False
+
+
+class Pensive(Device):
+    """It says yes once it is let."""
+
+    def __init__(self) -> None:
+        super().__init__(True)
+        self.thinks, self.may = asyncio.Event(), asyncio.Event()
+
+    async def present(self, gate: str, nonce: bytes) -> bool | None:
+        self.thinks.set()
+        await self.may.wait()
+        return await super().present(gate, nonce)
+
+
+@pytest.mark.parametrize("decided", [False, True])
+async def test_whoever_wanted_a_person_meanwhile_is_answered_by_one(
+    airport: Airport, equipped: None, monkeypatch: pytest.MonkeyPatch, decided: bool
+) -> None:
+    monkeypatch.setattr(presence, "WITHIN_S", 30.0)
+    tokens, device = await enrolled(airport), Pensive()
+    airport.kernel.things[presence.PADS] = {DEVICE: device}
+    gate = await airport.opened("boarding", external=True)
+    going = asyncio.create_task(present(airport, tokens["boarding"], gate))
+    await device.thinks.wait()
+    await airport.act("officer", "border.control.reject", control=gate["control"], officer=True, why="camera")
+    word = {"case": gate["control"], "word": "to-the-desk", "reason": "camera-or-light"}
+    if decided:
+        await airport.act("officer", "border.officer.decide", **word)
+    device.may.set()
+    with pytest.raises((Conflict, NotFound)):
+        await going
+    cases = (await airport.act("officer", "border.officer.list"))["cases"]
+    assert [each["why"] for each in cases] == ([] if decided else ["camera"]), "and it waits for the officer still"

@@ -328,12 +328,14 @@ def _passed(of: Of, ctx: Ctx, held: Held) -> Effect:
     stream = "face" if point.looks(external=held.external) else "token"
 
     def apply(connection: Connection) -> None:
+        if held.case_at:  # somebody wanted a person meanwhile: no machine answers them
+            raise _busy()
         if not spend(of, connection, admitted, ctx.now_us):
             raise Conflict(Text("Ce jeton vient de servir.", "This token was used a moment ago."))
         count(of, connection, point.id, ctx.now_us, "pass")
 
     def after(_receipt: Any) -> None:
-        holding(ctx.kernel).end(held)
+        holding(ctx.kernel).settle(held)
 
     receipt = receipt_of(of, ctx, held, "pass")
     return Effect(

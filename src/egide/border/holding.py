@@ -19,7 +19,7 @@ from egide.border.realm import Of
 from egide.border.room.messages import Admitted, ChipRead, Kind, Receive, Received, StatusToken
 from egide.border.room.parent import Room, Rooms
 from egide.border.token.question import name_of
-from egide.kernel.errors import BadInput, NotFound, Text, TooMany
+from egide.kernel.errors import BadInput, Conflict, NotFound, Text, TooMany
 from egide.kernel.identity import new_secret
 
 if TYPE_CHECKING:
@@ -192,6 +192,15 @@ class Holding:
     def enrolments(self) -> list[Held]:
         """Those that are under way."""
         return [held for held in self._held.values() if held.consent]
+
+    def settle(self, held: Held) -> None:
+        """Ends it with a word on who stands there. Raises `Conflict` where it ended before, by another: there is one word."""
+        if held.id not in self._held:
+            raise Conflict(
+                Text("Ce passage vient d’être décidé, ou son temps est écoulé.", "This passage was just decided, or its time is up."),
+                Text("Ce mot-ci ne compte pas. Prenez le passage suivant.", "This word does not count. Take the next passage."),
+            )  # fmt: skip
+        self.end(held)
 
     def end(self, held: Held) -> None:
         """Ends it, and its room with everything in it."""

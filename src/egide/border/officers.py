@@ -149,10 +149,10 @@ def _decide(of: Of, ctx: Ctx, given: Deciding) -> Effect:
     receipt = receipt_of(of, ctx, held, "officer") if through else ""
 
     def after(_receipt: Any) -> None:
+        holding(ctx.kernel).settle(held)
         if held.channel is not None:
             told = {"push": "border.decided", "control": held.id, "word": given.word, "receipt": receipt}
             held.channel.push(told)
-        holding(ctx.kernel).end(held)
 
     events = [passed(point, "officer", ctx.now_us)] if through else []
     return Effect(Decided(given.word, receipt), apply=apply, events=events, after=after)
