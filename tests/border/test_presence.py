@@ -119,6 +119,17 @@ async def test_where_nobody_brought_it_the_gate_opens_no_control(airport: Airpor
     assert (await airport.opened("security"))["face"] is False
 
 
+async def test_a_token_with_which_an_officer_let_somebody_through_was_used(airport: Airport, equipped: None) -> None:
+    tokens, device = await enrolled(airport), Device(None, True)
+    airport.kernel.things[presence.PADS] = {DEVICE: device}
+    gate = await airport.opened("boarding", external=True)
+    assert await present(airport, tokens["boarding"], gate) == ("officer", "no-device")
+    decision = {"case": gate["control"], "word": "let-through", "reason": "same-person"}
+    assert (await airport.act("officer", "border.officer.decide", **decision))["receipt"]
+    again = await airport.opened("boarding", external=True)
+    assert await present(airport, tokens["boarding"], again) == ("refused", "replayed")
+
+
 class Pensive(Device):
     """It says yes once it is let."""
 

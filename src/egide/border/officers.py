@@ -16,6 +16,7 @@ import msgspec
 
 from egide.border.controls import passed, receipt_of
 from egide.border.holding import Held, holding
+from egide.border.judging import spend
 from egide.border.realm import BOTH, POLICE, Of, count
 from egide.border.room.messages import Look, Looked
 from egide.kernel.act import Act, Ctx, Effect, Facts, Input, act
@@ -144,6 +145,8 @@ def _decide(of: Of, ctx: Ctx, given: Deciding) -> Effect:
     point = held.point.id if held.point is not None else ""
 
     def apply(connection: Connection) -> None:
+        if through and held.admitted is not None and held.admitted.mark:  # it served, whoever opened; or it had before
+            spend(of, connection, held.admitted, ctx.now_us)
         count(of, connection, point, ctx.now_us, "admitted" if through else "turned")
 
     receipt = receipt_of(of, ctx, held, "officer") if through else ""
