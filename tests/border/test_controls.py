@@ -223,6 +223,18 @@ async def test_two_officers_who_decide_at_once_give_one_word(airport: Airport) -
     assert [each["word"] for each in gate.pushed if each["push"] == "border.decided"] == ["to-the-desk"]
 
 
+async def test_tokens_of_the_issuers_former_key_count_on_and_are_revoked_as_ever(airport: Airport) -> None:
+    """A new key is made while the tokens of the last one are in people's hands, for up to thirty days."""
+    wallet, other = await airport.traveller(), await airport.traveller()
+    await airport.act("administrator", "border.key.make", role="issuer")
+    found = await airport.passes("security", wallet)
+    assert (found["result"], found["why"]) == ("pass", "")
+    await airport.ask("border.consent.withdraw", consent=other.consent, secret=other.secret)
+    opened = await airport.opened("security")
+    given = {"control": opened["control"], "answer": airport.answer(other.tokens["security"], opened)}
+    assert await airport.refused("officer", "border.control.present", **given) == ["GDPR-7-3-explicit"]
+
+
 async def test_two_tries_then_the_officer_who_decides_in_one_of_two_words(airport: Airport) -> None:
     wallet, opened = await airport.traveller(), await airport.opened("security")
     stranger = (await airport.traveller()).tokens["bag-drop"]

@@ -182,13 +182,18 @@ def _private(of: Of, kernel: Kernel, db: Connection, kid: str) -> ec.EllipticCur
 
 def current_issuer(db: Connection, now_us: int) -> str:
     """The issuer's newest key. Raises `NotFound` where the administrator has made none."""
+    return standing_issuers(db, now_us)[0]
+
+
+def standing_issuers(db: Connection, now_us: int) -> tuple[str, ...]:
+    """The issuer's keys, the newest first. Raises `NotFound` where the administrator has made none."""
     rows = _standing(FACILITATION, db, "issuer", now_us)
     if not rows:
         raise NotFound(
             Text("Aucune clé d’émetteur n’est en service ici.", "No issuer’s key is in service here."),
             Text("L’administrateur la crée d’abord.", "The administrator makes it first."),
         )
-    return str(rows[0].kid)
+    return tuple(str(row.kid) for row in rows)
 
 
 def acts(of: Of) -> tuple[Act, ...]:

@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import Connection, bindparam, delete, select, update
 
 from egide.border import tables
-from egide.border.keys import NoInput, current_issuer, signer
+from egide.border.keys import NoInput, current_issuer, signer, standing_issuers
 from egide.border.realm import FACILITATION
 from egide.border.room.messages import StatusToken
 from egide.border.room.published import content_digest
@@ -55,29 +55,35 @@ class SignedList(msgspec.Struct):
 class Statuses:
     """The signed list of this process; a revocation told by any process makes it stale.
 
+    It is signed by each key of the issuer's: a gate looks a token up in a list of its own key, and after a new key was made the
+    tokens of the former one are in people's hands for a month.
+
     `published`: by each issuer's kid, what the consortium's ledger last said of its list; the clerk asks (clerk.py).
     """
 
     def __init__(self) -> None:
-        self._made: SignedList | None = None
+        self._made: dict[str, SignedList] = {}  # by kid
         self._period = 0
         self.published: dict[str, StatusDigest] = {}
 
     def forget(self) -> None:
         """The next who asks gets a list signed then."""
-        self._made = None
+        self._made = {}
 
     def current(self, kernel: Kernel, db: Connection, now_us: int) -> SignedList:
         """The list, at most half its `ttl` old. Raises `NotFound` where there is no issuer's key."""
-        now = now_us // 1_000_000
+        return self.signed(kernel, db, now_us, current_issuer(db, now_us))
+
+    def signed(self, kernel: Kernel, db: Connection, now_us: int, kid: str) -> SignedList:
+        """The same, by this key."""
         period = period_of(now_us)
-        if self._made is None or period != self._period:
-            kid = current_issuer(db, now_us)
-            token = _listed(db, period).token(
-                uri(kernel), signer(FACILITATION, kernel, db, kid), now, ttl=TTL_S, life=LIFE_S, kid=kid
-            )
-            self._made, self._period = SignedList(uri(kernel), kid, token), period
-        return self._made
+        if period != self._period:
+            self._made, self._period = {}, period
+        if kid not in self._made:
+            sign = signer(FACILITATION, kernel, db, kid)
+            token = _listed(db, period).token(uri(kernel), sign, now_us // 1_000_000, ttl=TTL_S, life=LIFE_S, kid=kid)
+            self._made[kid] = SignedList(uri(kernel), kid, token)
+        return self._made[kid]
 
     def hear(self, kid: str, said: StatusDigest) -> None:
         """Takes what the ledger says of this issuer's list; never back to an earlier word."""
@@ -120,8 +126,9 @@ def for_rooms(ctx: Ctx) -> tuple[StatusToken, ...]:
     ours = statuses(ctx.kernel)
     found: tuple[StatusToken, ...] = ctx.kernel.things.get("border-lists", ())
     if not found:
-        made = ours.current(ctx.kernel, ctx.db, ctx.now_us)
-        found = (StatusToken(made.uri, made.issuer, made.token),)
+        kids = standing_issuers(ctx.db, ctx.now_us)
+        made = [ours.signed(ctx.kernel, ctx.db, ctx.now_us, kid) for kid in kids]
+        found = tuple(StatusToken(each.uri, each.issuer, each.token) for each in made)
     return tuple(_beside(each, ours.published.get(each.issuer)) for each in found)
 
 
