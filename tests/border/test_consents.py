@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from datetime import timedelta
 from typing import Any
@@ -118,7 +119,9 @@ class Written:
         return object()
 
     def erasure_root(self, root: bytes, size: int) -> None:
-        assert size == 64 * (len(self.roots) + 1), "sizes only grow"
+        if size <= 64 * len(self.roots):
+            raise LedgerRefused("rollback")
+        assert size == 64 * (len(self.roots) + 1)
         self.roots.append(root)
 
     def checkpoint(self, root: bytes, size: int) -> None:
@@ -132,6 +135,32 @@ class Written:
     def status_digest(self, kid: str) -> StatusDigest | None:
         found = [StatusDigest(digest, number, number) for of, digest, number in self.statuses if of == kid]
         return found[-1] if found else None
+
+
+async def withdrawn(airport: Airport) -> str:
+    """The leaf of a consent that ended."""
+    wallet = await airport.traveller()
+    ended = await airport.ask("border.consent.withdraw", consent=wallet.consent, secret=wallet.secret)
+    return erasure.leaf_of(ended["receipt"]).hex()
+
+
+async def proved(airport: Airport, leaf: str) -> erasure.Proof:
+    """The proof of a leaf, which holds."""
+    proof = erasure.Proof(**await airport.ask("border.erasure.prove", leaf=leaf))
+    path = [bytes.fromhex(each) for each in proof.path]
+    merkle.verify_inclusion(proof.index, proof.size, bytes.fromhex(leaf), path, bytes.fromhex(proof.root))
+    return proof
+
+
+async def test_two_processes_whose_hour_is_the_same_anchor_once(airport: Airport) -> None:
+    told = airport.kernel.things["border-consortium"] = Written()
+    for roots in (1, 2):
+        leaf = await withdrawn(airport)
+        await asyncio.gather(*(clerk.Clerk(airport.kernel).hour() for _ in range(2)))
+        proof = await proved(airport, leaf)
+        assert there(airport, tables.batch) == roots
+        assert told.roots[-1] == bytes.fromhex(proof.root)
+        assert proof.anchored == roots * erasure.LEAST
 
 
 def _plain(proof: erasure.Proof) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
@@ -23,7 +24,7 @@ from egide.border.keys import CONSORTIUM, current_issuer
 from egide.border.ledger.errors import LedgerRefused
 from egide.border.statuses import digest_at, period_of, statuses
 from egide.kernel.checkpoint import parse
-from egide.kernel.errors import EgideError, NotFound, Unavailable
+from egide.kernel.errors import Conflict, EgideError, NotFound, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +68,8 @@ class Clerk:
         leaf = tables.leaf
         waits = self._kernel.store.reader().execute(select(leaf.c.hash).where(leaf.c.batch.is_(None)).limit(1)).first()
         if waits is not None:
-            await self._kernel.perform("border.erasure.anchor", NoInput(), self._kernel.system(tables.FACILITATION))
+            with suppress(Conflict):  # another process was first
+                await self._kernel.perform("border.erasure.anchor", NoInput(), self._kernel.system(tables.FACILITATION))
         await self._tell(erasure.write_out)
         await self._tell(_checkpoint)
 

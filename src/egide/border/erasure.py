@@ -23,7 +23,7 @@ from egide.border.statuses import uri
 from egide.kernel import merkle
 from egide.kernel.act import Act, Ctx, Effect, Input, act
 from egide.kernel.clock import iso
-from egide.kernel.errors import NotFound, Text
+from egide.kernel.errors import Conflict, NotFound, Text
 from egide.kernel.identity import new_id
 from egide.kernel.randomness import draw
 from egide.protocols.sdjwt.signing import compact, public_of
@@ -148,6 +148,9 @@ def anchor(ctx: Ctx, _given: NoInput) -> Effect:
     padding = set(every) - set(found)
 
     def apply(connection: Connection) -> None:
+        here = {row.hash for row in connection.execute(select(leaf.c.hash).where(leaf.c.batch.is_(None)))}
+        if not here.issuperset(found):
+            raise Conflict(Text("Ces effacements viennent d’être ancrés.", "These erasures were anchored just now."))
         row = {"id": id_, "at": ctx.now_us, "size": len(every), "total": total, "root": root, "anchored": False}
         connection.execute(insert(batch), row)
         for place, each in enumerate(every):
