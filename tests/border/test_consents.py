@@ -163,6 +163,25 @@ async def test_two_processes_whose_hour_is_the_same_anchor_once(airport: Airport
         assert proof.anchored == roots * erasure.LEAST
 
 
+async def test_a_proof_holds_as_long_as_it_is_given(airport: Airport) -> None:
+    """Leaves of one tree came at different times of its hour: none is forgotten before the others."""
+    await withdrawn(airport)
+    airport.move(minutes=50)
+    last = await withdrawn(airport)
+    airport.move(minutes=5)
+    await clerk.Clerk(airport.kernel).hour()
+    airport.move(days=30, minutes=-10)
+    await withdrawn(airport)
+    await clerk.Clerk(airport.kernel).hour()
+    await proved(airport, last)
+    airport.move(minutes=20)
+    await withdrawn(airport)
+    await clerk.Clerk(airport.kernel).hour()
+    with pytest.raises(NotFound):
+        await proved(airport, last)
+    assert there(airport, tables.leaf) == 2 * erasure.LEAST
+
+
 def _plain(proof: erasure.Proof) -> dict[str, Any]:
     return {name: getattr(proof, name) for name in proof.__struct_fields__}
 

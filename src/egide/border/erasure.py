@@ -177,8 +177,11 @@ def write_out(kernel: Kernel, consortium: Ledger) -> None:
 
 
 def _forget_old(connection: Connection, now_us: int) -> None:
-    for table in (tables.leaf, tables.batch):
-        connection.execute(delete(table).where(table.c.at <= now_us - KEPT_US))
+    """A tree goes as a whole: with a leaf less no path of the others would lead to its root."""
+    leaf, batch = tables.leaf, tables.batch
+    old = batch.c.at <= now_us - KEPT_US
+    connection.execute(delete(leaf).where(leaf.c.batch.in_(select(batch.c.id).where(old))))
+    connection.execute(delete(batch).where(old))
 
 
 @act(
