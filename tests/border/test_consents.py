@@ -14,7 +14,7 @@ from egide.border import clerk, erasure, keys, statuses, tables
 from egide.border.consents import AFTER_US, AHEAD_US
 from egide.border.enrolment import _controls
 from egide.border.ledger.errors import LedgerRefused
-from egide.border.ledger.model import Role, StatusDigest
+from egide.border.ledger.model import Role, Root, StatusDigest
 from egide.border.realm import FACILITATION
 from egide.border.room.published import content_digest
 from egide.kernel import merkle, sealed_check
@@ -111,6 +111,7 @@ class Written:
 
     def __init__(self) -> None:
         self.roots: list[bytes] = []
+        self.size, self.me = 0, bytes(20)
         self.checkpoints: list[tuple[bytes, int]] = []
         self.statuses: list[tuple[str, bytes, int]] = []
         self.refusal: Exception | None = None
@@ -119,10 +120,14 @@ class Written:
         return object()
 
     def erasure_root(self, root: bytes, size: int) -> None:
-        if size <= 64 * len(self.roots):
+        if size <= self.size:
             raise LedgerRefused("rollback")
-        assert size == 64 * (len(self.roots) + 1)
+        self.size = size
         self.roots.append(root)
+
+    def last_erasure(self, member: bytes) -> Root | None:
+        assert member == self.me
+        return Root(self.roots[-1], self.size, 0) if self.roots else None
 
     def checkpoint(self, root: bytes, size: int) -> None:
         self.checkpoints.append((root, size))
@@ -161,6 +166,19 @@ async def test_two_processes_whose_hour_is_the_same_anchor_once(airport: Airport
         assert there(airport, tables.batch) == roots
         assert told.roots[-1] == bytes.fromhex(proof.root)
         assert proof.anchored == roots * erasure.LEAST
+
+
+async def test_after_a_restore_roots_are_anchored_above_what_the_ledger_has(airport: Airport) -> None:
+    told = airport.kernel.things["border-consortium"] = Written()
+    told.roots, told.size = [b"a root from before the restore".ljust(32)], 10 * erasure.LEAST
+    leaves = []
+    for _ in range(3):
+        leaves.append(await withdrawn(airport))
+        await clerk.Clerk(airport.kernel).hour()
+    await clerk.Clerk(airport.kernel).hour()
+    anchored = [(await proved(airport, leaf)).anchored for leaf in leaves]
+    assert anchored == [number * erasure.LEAST for number in (11, 12, 13)]
+    assert len(told.roots) == 4
 
 
 async def test_a_proof_holds_as_long_as_it_is_given(airport: Airport) -> None:

@@ -29,6 +29,7 @@ from egide.kernel.errors import Conflict, EgideError, NotFound, Unavailable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from egide.border.consortium import Consortium
     from egide.border.ledger.model import Ledger
     from egide.kernel.door import Kernel
 
@@ -78,8 +79,8 @@ class Clerk:
         await self._tell(_digest)
         await self._tell(_hear)
 
-    async def _tell(self, what: Callable[[Kernel, Ledger], None]) -> None:
-        consortium: Ledger | None = self._kernel.things.get(CONSORTIUM)
+    async def _tell(self, what: Callable[[Kernel, Consortium], None]) -> None:
+        consortium: Consortium | None = self._kernel.things.get(CONSORTIUM)
         if consortium is None:
             return
         try:

@@ -18,6 +18,7 @@ from sqlalchemy import delete, func, insert, select, update
 
 from egide.border import tables
 from egide.border.keys import current_issuer, signer
+from egide.border.ledger.errors import LedgerRefused
 from egide.border.realm import FACILITATION
 from egide.border.statuses import uri
 from egide.kernel import merkle
@@ -36,7 +37,7 @@ from egide.protocols.wallet.tokens import Jwk, Key, header, key_of, parsed, payl
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from egide.border.ledger.model import Ledger
+    from egide.border.consortium import Consortium
     from egide.kernel.door import Kernel
 
 TYPE = "egide-border-erasure+jwt"
@@ -165,15 +166,29 @@ def anchor(ctx: Ctx, _given: NoInput) -> Effect:
     return Effect(Anchored(len(found), root), apply=apply)
 
 
-def write_out(kernel: Kernel, consortium: Ledger) -> None:
+def write_out(kernel: Kernel, consortium: Consortium) -> None:
     """Writes the oldest root that the consortium's ledger has not. Raises what the ledger raises; it comes again."""
     batch = tables.batch
     waiting = select(batch).where(batch.c.anchored.is_(False)).order_by(batch.c.total).limit(1)
     row = kernel.store.reader().execute(waiting).first()
-    if row is not None:
+    if row is None:
+        return
+    try:
         consortium.erasure_root(bytes.fromhex(row.root), row.total)
-        with kernel.store.side() as connection:  # where a root stands elsewhere is nobody’s data
-            connection.execute(update(batch).where(batch.c.id == row.id).values(anchored=True))
+    except LedgerRefused:
+        _renumber(kernel, consortium, row)
+        raise
+    with kernel.store.side() as connection:  # where a root stands elsewhere is nobody’s data
+        connection.execute(update(batch).where(batch.c.id == row.id).values(anchored=True))
+
+
+def _renumber(kernel: Kernel, consortium: Consortium, row: Any) -> None:
+    """After a restore the ledger is ahead of us: what waits gets sizes above its last, or nothing would be taken again."""
+    batch, last = tables.batch, consortium.last_erasure(consortium.me)
+    if last is not None and last.size >= row.total and last.root != bytes.fromhex(row.root):
+        more = last.size + row.size - row.total
+        with kernel.store.side() as connection:  # as above
+            connection.execute(update(batch).where(batch.c.anchored.is_(False)).values(total=batch.c.total + more))
 
 
 def _forget_old(connection: Connection, now_us: int) -> None:
