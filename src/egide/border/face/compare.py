@@ -72,10 +72,18 @@ class Comparison(msgspec.Struct, frozen=True):
     guidance: tuple[Guidance, ...] = ()
 
 
-def compare(reference: Reference, probes: Sequence[Image], engine: Engine, point: OperatingPoint) -> Comparison:
+def compare(
+    reference: Reference,
+    probes: Sequence[Image],
+    engine: Engine,
+    point: OperatingPoint,
+    moved: Sequence[Embedding] = (),
+) -> Comparison:
     """Whether these frames (RGB, as many as the point says) show the person of the reference.
 
-    Raises `BadInput` where the reference holds no face that this engine can compare, or there are more or fewer frames.
+    `moved`: what was measured of whoever moved before the camera. The frames must be of the same person, else somebody held a
+    picture between. Raises `BadInput` where the reference holds no face that this engine can compare, or there are more or fewer
+    frames.
     """
     if reference.model != engine.model or len(reference.secret) != SECRET_BYTES or len(probes) != point.frames:
         raise BadInput(Text("Ce jeton ne peut pas être comparé ici.", "This token cannot be compared here."))
@@ -90,6 +98,8 @@ def compare(reference: Reference, probes: Sequence[Image], engine: Engine, point
         if not alike(made):
             return Comparison(None, "changed", ("alone", "still"))
         made.append(mean_of(made))
+        if moved and not _same(made[-1], moved):
+            return Comparison(None, "changed", ("alone", "still"))
         score = similarity(reference.template, made[-1], reference.secret)
         return Comparison("match" if score >= point.match else "unsure" if score >= point.unsure else "no-match")
     finally:
@@ -172,6 +182,14 @@ def alike(embeddings: Sequence[Embedding]) -> bool:
     least = float((stacked @ stacked.T).min())
     wipe(stacked)
     return least >= SAME
+
+
+def _same(mean: Embedding, others: Sequence[Embedding]) -> bool:
+    """Whether others are, taken together, of the person of this mean."""
+    other = mean_of(others)
+    same = alike([mean, other])
+    wipe(other)
+    return same
 
 
 def mean_of(embeddings: Sequence[Embedding]) -> Embedding:

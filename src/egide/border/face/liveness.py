@@ -8,7 +8,8 @@ or an officer beside it.
   another one than asked, ends it. Who is asked again is asked for two that were not asked for before.
   Frames count only under the nonce of this challenge and inside its time.
   Where frames are looked at as they come (`seen_done`), the second is asked for a drawn moment after the first was seen.
-- **A face exchanged on the way**: the same face in every frame that was measured, and no jump between two frames.
+- **A face exchanged on the way**: the same face in every frame that was measured, and in those that are compared afterwards
+  (compare.py); no jump between two frames.
 
 It judges points, times and whether faces are alike, and keeps nothing.
 """

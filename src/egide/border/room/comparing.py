@@ -85,7 +85,8 @@ def look(
             probes = [looked.taken[at] for at in _frontal(looked.seen, message.count)]
         shown = pictures(probes[: message.count])
         point = OperatingPoint(match=message.threshold, unsure=min(UNSURE, message.threshold), frames=message.count)
-        found = compare(reference, shown, made, point)
+        moved = [each.embedding for each in looked.seen if each.embedding is not None] if message.challenge else ()
+        found = compare(reference, shown, made, point, moved)
     except EgideError:
         return Compared("unsure", "unreadable")
     finally:
