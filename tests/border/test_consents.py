@@ -25,7 +25,7 @@ from egide.protocols.sdjwt.statuslist import StatusList
 from egide.protocols.wallet.errors import WalletError
 from egide.protocols.wallet.sdjwt import Issuer
 from egide.protocols.wallet.statuslist import opened as opened_list
-from egide.protocols.wallet.tokens import Jwk
+from egide.protocols.wallet.tokens import Jwk, header, payload
 from tests.border.airport import Airport
 
 pytestmark = pytest.mark.anyio
@@ -104,6 +104,20 @@ async def test_the_wallet_verifies_revocation_and_erasure_by_itself(airport: Air
     )  # fmt: skip
     with pytest.raises(WalletError, match="still counts"):
         erasure.verify(receipt, proof, issuer, older, now)
+
+
+async def test_a_receipt_is_checked_as_long_as_it_can_be_proved_whatever_became_of_the_tokens(airport: Airport) -> None:
+    """Tokens end a day after the flight; whoever withdrew before checks it for a month, and must not read that one still counts."""
+    wallet = await airport.traveller()
+    receipt = (await airport.ask("border.consent.withdraw", consent=wallet.consent, secret=wallet.secret))["receipt"]
+    await clerk.Clerk(airport.kernel).hour()
+    (key,) = [each for each in (await airport.ask("border.trust.list"))["keys"] if each["kid"] == airport.issuer]
+    issuer = Jwk("EC", "P-256", key["x"], key["y"], key["kid"])
+    for days in (3, 26):
+        airport.move(days=days)
+        proof = await proved(airport, erasure.leaf_of(receipt).hex())
+        listed = await airport.ask("border.status.list")
+        assert erasure.verify(receipt, proof, issuer, listed["token"], airport.now()).reason == "withdrawn"
 
 
 class Written:

@@ -2,7 +2,8 @@
 
 Every process makes its own. Within a period of half a `ttl` all of them say the same: a place ends with a period, not within one.
 
-A place in the list names nobody: what tied it to a consent goes with the consent, and the bit stays until the token's own end.
+A place in the list names nobody: what tied it to a consent goes with the consent, and the bit stays a month past the token's own
+end.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from egide.kernel.act import Act, Change, Ctx, Effect, act
 from egide.kernel.errors import Text, Unavailable
 from egide.protocols.sdjwt.statuslist import StatusList, draw_places
 from egide.protocols.wallet.errors import WalletError
-from egide.protocols.wallet.sdjwt import SKEW_S
 
 if TYPE_CHECKING:
     from egide.border.ledger.model import StatusDigest
@@ -32,6 +32,9 @@ TTL_S = 60  # s after which a gate asks again
 PERIOD_S = TTL_S // 2  # s for which a list is made
 LIFE_S = 86_400  # s after which nobody believes the list
 GRACE_S = 1800  # s past the ttl in which a gate goes on without a newer one; then the officer's lane
+# s past its end in which a revoked token stays in the list: gates take one for a minute more (token/verify.py), and who has a
+# receipt looks here whether it still counts, for thirty days and the hour of their tree (erasure.KEPT_US).
+PROVED_S = 31 * 86_400
 THING = "border-statuses"  # among the kernel's things
 REVOKED = "border.revoked"  # the event by which every process hears that a consent ended (consents.py)
 PATH = "/border/statuses/1"
@@ -104,8 +107,7 @@ def digest_at(db: Connection, period: int) -> bytes:
 
 def _listed(db: Connection, period: int) -> StatusList:
     found = StatusList(1, SIZE)
-    # As long as a gate takes a token past its end (token/verify.py), it must find it here.
-    for (idx,) in db.execute(_REVOKED, {"now": (period - SKEW_S) * 1_000_000}):
+    for (idx,) in db.execute(_REVOKED, {"now": (period - PROVED_S) * 1_000_000}):
         found.set(idx)
     return found
 
