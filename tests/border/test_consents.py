@@ -74,6 +74,17 @@ async def test_only_who_holds_the_secret_ends_it_and_everything_goes_with_it(air
         await airport.ask("border.journey.close", consent=wallet.consent, secret=wallet.secret)
 
 
+async def test_consent_is_withdrawn_also_while_no_key_of_the_issuer_stands(airport: Airport) -> None:
+    """A key that was stolen is ended at once, and the next one is made later: nobody waits for that to withdraw."""
+    wallet = await airport.traveller()
+    await airport.act("administrator", "border.key.end", kid=airport.issuer)
+    ended = await airport.ask("border.consent.withdraw", consent=wallet.consent, secret=wallet.secret)
+    assert there(airport, tables.consent) == there(airport, tables.issued) == 0
+    (key,) = [each for each in (await airport.ask("border.trust.list"))["keys"] if each["kid"] == airport.issuer]
+    by = erasure._named(Jwk("EC", "P-256", key["x"], key["y"], key["kid"]))
+    assert payload(ended["receipt"], header(ended["receipt"], erasure.TYPE), by)
+
+
 async def test_the_wallet_verifies_revocation_and_erasure_by_itself(airport: Airport) -> None:
     wallet = await airport.traveller()
     receipt = (await airport.ask("border.consent.withdraw", consent=wallet.consent, secret=wallet.secret))["receipt"]
@@ -107,7 +118,7 @@ async def test_the_wallet_verifies_revocation_and_erasure_by_itself(airport: Air
 
 
 async def test_a_receipt_is_checked_as_long_as_it_can_be_proved_whatever_became_of_the_tokens(airport: Airport) -> None:
-    """Tokens end a day after the flight; whoever withdrew before checks it for a month, and must not read that one still counts."""
+    """Tokens end a day after the flight; who withdrew before checks it for a month, and never reads that one still counts."""
     wallet = await airport.traveller()
     receipt = (await airport.ask("border.consent.withdraw", consent=wallet.consent, secret=wallet.secret))["receipt"]
     await clerk.Clerk(airport.kernel).hour()

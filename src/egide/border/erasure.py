@@ -17,7 +17,7 @@ import msgspec
 from sqlalchemy import delete, func, insert, select, update
 
 from egide.border import tables
-from egide.border.keys import current_issuer, signer
+from egide.border.keys import last_issuer, signer
 from egide.border.ledger.errors import LedgerRefused
 from egide.border.realm import FACILITATION
 from egide.border.statuses import uri
@@ -90,8 +90,8 @@ class NoInput(Input):
 
 
 def receipt(ctx: Ctx, reason: Reason, places: tuple[int, ...]) -> str:
-    """A signed receipt. Raises `NotFound` where there is no issuer's key."""
-    kid = current_issuer(ctx.db, ctx.now_us)
+    """A signed receipt. Raises `NotFound` where there never was an issuer's key, hence no token either."""
+    kid = last_issuer(ctx.db)
     body = Erased(ctx.now_us // 1_000_000, reason, places, uri(ctx.kernel), encoded(token_bytes(NONCE_BYTES)))
     head = {"typ": TYPE, "kid": kid}
     return compact(head, msgspec.to_builtins(body), signer(FACILITATION, ctx.kernel, ctx.db, kid))

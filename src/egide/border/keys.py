@@ -185,6 +185,20 @@ def current_issuer(db: Connection, now_us: int) -> str:
     return standing_issuers(db, now_us)[0]
 
 
+def last_issuer(db: Connection) -> str:
+    """The issuer's newest key, also where it was ended: for what is owed to people whatever became of it. Raises `NotFound`."""
+    table = FACILITATION.tables.key
+    ever = (
+        select(table.c.kid)
+        .where(table.c.role == "issuer")
+        .order_by(table.c.until.is_(None).desc(), table.c.since.desc())
+    )
+    row = db.execute(ever).first()
+    if row is None:
+        raise _unknown()
+    return str(row.kid)
+
+
 def standing_issuers(db: Connection, now_us: int) -> tuple[str, ...]:
     """The issuer's keys, the newest first. Raises `NotFound` where the administrator has made none."""
     rows = _standing(FACILITATION, db, "issuer", now_us)
