@@ -9,8 +9,8 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from egide.border.controls import COUNTRIES, Countries
 from egide.border import control_points, enrolment, holding
+from egide.border.controls import COUNTRIES, Countries
 from egide.border.room.sealed import sealed
 from egide.exercise.csca import Authority
 from egide.kernel.errors import BadInput
