@@ -65,13 +65,13 @@ class LawClock:
                 # Where the machine slept over several, the law of today.
                 self._next = await asyncio.to_thread(self._kernel.law_of, max(change, now))
                 self.trouble = None
-            except (StartupError, OSError) as error:
+            except Exception as error:  # packs that were edited meanwhile: whatever reading them raises, this goes on looking
                 # For whoever runs the platform: file, line and what was probably meant, as at a start.
                 words = error.what if isinstance(error, StartupError) else Text(str(error), str(error))
                 self.trouble = Text(f"{words.fr} ({change.date()})", f"{error} (from {change.date()} on)")
                 log.warning("the law that counts from %s on cannot be read: %s", change.isoformat(), error)
                 return False
-        if self._kernel.clock.now() < change:
+        if now < change:
             return False
         book, guard = self._next
         self._next = None
