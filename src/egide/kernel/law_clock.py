@@ -65,11 +65,12 @@ class LawClock:
                 # Where the machine slept over several, the law of today.
                 self._next = await asyncio.to_thread(self._kernel.law_of, max(change, now))
                 self.trouble = None
-            except Exception as error:  # packs that were edited meanwhile: whatever reading them raises, this goes on looking
+            except Exception as error:  # noqa: BLE001 — packs edited meanwhile: whatever reading them raises, this goes on
                 # For whoever runs the platform: file, line and what was probably meant, as at a start.
                 words = error.what if isinstance(error, StartupError) else Text(str(error), str(error))
-                self.trouble = Text(f"{words.fr} ({change.date()})", f"{error} (from {change.date()} on)")
-                log.warning("the law that counts from %s on cannot be read: %s", change.isoformat(), error)
+                day = change.astimezone(self._kernel.book.zone).date()
+                self.trouble = Text(f"{words.fr} (loi du {day})", f"{error} (law of {day})")
+                log.warning("the law that counts from %s on cannot be read: %s", day, error)
                 return False
         if now < change:
             return False
