@@ -5,21 +5,23 @@ Python gathers, it does not judge: booleans, counts and words from lists (the pa
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from egide.kernel.act import Act, Ctx, Fact, Facts, no_facts
 from egide.kernel.capability import Activity
-from egide.kernel.clock import iso
+from egide.kernel.clock import from_us, to_us
 from egide.kernel.errors import StartupError, Text
 from egide.kernel.identity import ANONYMOUS, Principal
+from egide.kernel.law_model import legal_day
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from egide.kernel.door import Kernel
     from egide.kernel.guard import Guard
 
-DAY_US = 86_400_000_000  # µs; laws and assessments come and go by the day
 CONTROLS_S = 1.0  # s between looks at the controls of article 29(2)
 
 
@@ -28,7 +30,7 @@ class Gathering:
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
-        self._today: tuple[int, dict[str, Facts]] = (0, {})  # day, act → the facts that hold all day
+        self._today: tuple[int, int, dict[str, Facts]] = (0, 0, {})  # from, until (µs); by act what holds all day
         self._controls: tuple[float, bool] = (float("-inf"), False)  # when last looked, what was seen
 
     def groups(self, act: Act) -> tuple[str, ...]:
@@ -69,7 +71,7 @@ class Gathering:
 
     def forget(self) -> None:
         """The law is another: what held all day may not hold any more."""
-        self._today = (0, {})
+        self._today = (0, 0, {})
 
     def facts(self, ctx: Ctx, given: Any, *, fresh: bool = False) -> Facts:
         """Activity constants, what the kernel knows, what the act gathers; in that order, the act's word last."""
@@ -85,10 +87,9 @@ class Gathering:
 
     def _standing(self, act: Act, now_us: int) -> Facts:
         """The facts of an act that hold all day, put together once a day."""
-        day = now_us // DAY_US
-        if self._today[0] != day:
-            self._today = (day, {})
-        known = self._today[1]
+        if not self._today[0] <= now_us < self._today[1]:
+            self._today = (*day_of(now_us, self._kernel.book.zone), {})
+        known = self._today[2]
         found = known.get(act.name)
         if found is None:
             activity = self._kernel.activities[act.activity]
@@ -106,17 +107,20 @@ class Gathering:
 
     def _of_activity(self, activity: Activity | None, now_us: int) -> dict[str, Fact]:
         """What the kernel knows of the processing itself; it changes with the day at most."""
-        today = iso(now_us)[:10]
         return {
             "record_complete": activity is not None and activity.complete,
             "retention_rule": activity is not None and bool(activity.retention),
-            "basis_in_force": activity is not None and activity.basis_in_force(self._kernel.book, today),
+            "basis_in_force": activity is not None and self._based(activity, now_us),
             "basis_kind": activity.bases[0].kind if activity is not None and activity.bases else "none",
             "dpia_current": activity is not None and _recent(activity.dpia, now_us),
             "engagement_sent": activity is not None and activity.engagement is not None,
             "data_contested": False,
             "discriminatory_profiling": False,
         }
+
+    def _based(self, activity: Activity, now_us: int) -> bool:
+        book = self._kernel.book
+        return activity.basis_in_force(book, legal_day(from_us(now_us), book.zone).isoformat())
 
     def _passing(
         self, principal: Principal, act: Act | None, activity: Activity | None, purpose: str, motive: str, now_us: int
@@ -144,6 +148,13 @@ class Gathering:
                 bool(self._kernel.book.rules) and self._kernel.settings.folder.stat().st_mode & 0o077 == 0,
             )
         return self._controls[1]
+
+
+def day_of(now_us: int, zone: ZoneInfo) -> tuple[int, int]:
+    """The jurisdiction's day in which a moment lies: from, until (µs). Laws and assessments come and go by it."""
+    day = legal_day(from_us(now_us), zone)
+    start, end = (datetime.combine(each, time.min, zone) for each in (day, day + timedelta(days=1)))
+    return to_us(start), to_us(end)
 
 
 def _recent(date: str | None, now_us: int) -> bool:

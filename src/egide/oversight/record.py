@@ -9,8 +9,9 @@ from sqlalchemy import func, select
 
 from egide.kernel import tables
 from egide.kernel.act import Act, Ctx, Effect, Nothing, act
-from egide.kernel.clock import iso
+from egide.kernel.clock import from_us
 from egide.kernel.guard import Guard
+from egide.kernel.law_model import legal_day
 
 
 class Record(msgspec.Struct):
@@ -35,7 +36,7 @@ def record(ctx: Ctx, _given: Nothing) -> Effect:
     )
     for name, outcome, number in rows:
         counts[(name, outcome)] = number
-    today = iso(ctx.now_us)[:10]
+    today = legal_day(from_us(ctx.now_us), kernel.book.zone).isoformat()
     found = []
     for activity in kernel.activities.values():
         own = [a for a in kernel.acts.values() if a.activity == activity.id and not a.open]
