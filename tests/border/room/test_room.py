@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
+import signal
 from collections.abc import AsyncIterator
 from datetime import date
 from pathlib import Path
@@ -298,6 +300,53 @@ def test_messages_come_back_as_they_went() -> None:
     assert told(packed(Broken("order"))[4:]) == Broken("order")
     with pytest.raises(ValueError, match=r".+"):
         asked(packed(Broken("order"))[4:])
+
+
+async def test_a_question_that_nobody_waits_for_any_more_leaves_no_answer_for_the_next(
+    room: Room, authority: Authority
+) -> None:
+    os.kill(room.pid, signal.SIGSTOP)
+    asking = asyncio.create_task(room.ask(admit(room, authority, authority.token(NOW))))
+    await asyncio.sleep(0.1)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    if not room.closed:
+        os.kill(room.pid, signal.SIGCONT)
+    with pytest.raises(Unavailable):
+        await room.ask(admit(room, authority, authority.token(NOW - 90_000)))
+    assert room.closed
+
+
+async def test_who_gives_up_waiting_for_its_turn_ends_nothing(room: Room, authority: Authority) -> None:
+    os.kill(room.pid, signal.SIGSTOP)
+    first, second = (asyncio.create_task(room.ask(admit(room, authority, authority.token(NOW)))) for _ in range(2))
+    await asyncio.sleep(0.1)
+    second.cancel()
+    await asyncio.gather(second, return_exceptions=True)
+    os.kill(room.pid, signal.SIGCONT)
+    assert isinstance(await first, Admitted)
+
+
+async def test_a_room_that_is_not_waited_for_any_more_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    nursery, pids, read = await Nursery.start("token"), [], parent._read
+
+    async def never(reader: asyncio.StreamReader) -> Any:
+        pids.append((await read(reader)).pid)  # type: ignore[union-attr]
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(parent, "_read", never)
+    coming = asyncio.create_task(nursery.room())
+    while not pids:
+        await asyncio.sleep(0.01)
+    coming.cancel()
+    with pytest.raises(asyncio.CancelledError) as error:
+        await coming
+    handle = os.pidfd_open(pids[0])
+    await parent._gone(handle)
+    ended = select.select([handle], [], [], 0)[0]
+    os.close(handle)
+    await nursery.close()
+    assert ended, error  # who asked has it still, as a task has: nothing is left to the collector
 
 
 async def test_the_room_ends_with_its_socket(room: Room) -> None:

@@ -77,6 +77,9 @@ class Nursery:
         except (OSError, ValueError, asyncio.IncompleteReadError, TimeoutError) as error:
             writer.close()
             raise _unavailable() from error
+        except asyncio.CancelledError:  # the room ends with its socket
+            writer.close()
+            raise
         if not isinstance(ready, Ready):
             writer.close()
             raise _unavailable()
@@ -120,15 +123,26 @@ class Room:
         """The room's answer; `sign` is asked where the room needs a signature. Raises `Unavailable`, and the room has ended."""
         try:
             async with self._lock, asyncio.timeout(ANSWER_S):
-                answer = await self._exchange(message)
-                while isinstance(answer, Sign) and sign is not None:
-                    answer = await self._exchange(Signed(sign(answer.digest)))
+                answer = await self._answered(message, sign)
         except (OSError, ValueError, asyncio.IncompleteReadError, TimeoutError) as error:
             await self.close()
             raise _unavailable() from error
         if isinstance(answer, Broken | Sign | Ready):
             await self.close()
             raise _unavailable()
+        return answer
+
+    async def _answered(self, message: Asked, sign: DigestSigner | None) -> Told:
+        """The answer to this question; where nobody waits for it any more it would be the next one's, so the room ends."""
+        if self.closed:
+            raise _unavailable()
+        try:
+            answer = await self._exchange(message)
+            while isinstance(answer, Sign) and sign is not None:
+                answer = await self._exchange(Signed(sign(answer.digest)))
+        except asyncio.CancelledError:
+            await self.close()
+            raise
         return answer
 
     async def _exchange(self, message: Asked) -> Told:
