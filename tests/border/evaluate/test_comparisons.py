@@ -67,6 +67,13 @@ def test_a_probe_of_three_frames_is_their_mean_and_never_holds_its_own_reference
     assert made.genuine.mean() > single.genuine.mean() + 0.05
 
 
+def test_people_with_too_few_pictures_for_a_probe_are_no_comparisons():
+    numbers, who = a_set(5, 3)
+    made = compared(numbers, who, 5, None, 3)
+    assert (made.genuine.size, made.counted().sum(), made.false_matches(0.4).scores.size) == (0, 0, 0)
+    assert fmr(made, made.false_matches(0.4), 0.4) is None
+
+
 def test_listed_pairs_alone_are_compared():
     numbers, who = a_set(4, 3)
     pairs = np.array([(0, 1), (0, 3), (5, 9), (6, 7)])

@@ -68,9 +68,11 @@ class Comparisons(msgspec.Struct, frozen=True):
 
     def false_matches(self, threshold: float) -> FalseMatches:
         """The impostor scores from the threshold on, with whose probe was taken for whose reference."""
+        none = np.zeros(0, dtype=np.int64)  # a set in which nobody has pictures enough has no block
         scores, probes, references = zip(
-            *((score[at], a[at], b[at]) for score, a, b in self.impostors() for at in [score >= threshold]), strict=True
-        )
+            (none.astype(np.float32), none, none),
+            *((score[at], a[at], b[at]) for score, a, b in self.impostors() for at in [score >= threshold]), strict=True,
+        )  # fmt: skip
         return FalseMatches(np.concatenate(scores), np.concatenate(probes), np.concatenate(references))
 
     def impostor_weight(self, weights: NDArray[np.float64]) -> float:
