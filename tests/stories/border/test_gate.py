@@ -259,6 +259,29 @@ async def test_another_makers_wallet_answers_by_network(gates: Airport, screen: 
     assert (await page.request.get(f"/border/requests/{control}")).status == 404
 
 
+SLOW = """const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+navigator.mediaDevices.getUserMedia = async (what) => {
+  window.filmed = await ask(what);
+  await new Promise((done) => (window.given = done));
+  return window.filmed; };"""
+
+
+ASKED = "new Promise((done) => { const look = () => (window.given ? done() : setTimeout(look, 20)); look(); })"
+ENDED = """new Promise((done) => { window.given();
+  setTimeout(() => done(window.filmed.getTracks().every((one) => one.readyState === 'ended')), 1000); })"""
+
+
+async def test_who_leaves_while_the_camera_starts_is_not_filmed_afterwards(gates: Airport, screen: Opener) -> None:
+    window = await screen("officer")
+    page = window.page
+    await page.add_init_script(SLOW)
+    await begin(window, gates, "security")
+    await page.evaluate(ASKED)
+    await page.get_by_role("button", name="Quitter").click()
+    await at(page, "languages")
+    assert await page.evaluate(ENDED)
+
+
 async def faults(seen: Window, where: str) -> list[str]:
     if not AXE.exists():
         missing("axe-core is not there: run “make setup”")

@@ -13,14 +13,17 @@ export class Camera {
   #stream: MediaStream | null = null;
   #video = Object.assign(document.createElement('video'), { muted: true, playsInline: true });
   #canvas = document.createElement('canvas');
+  /** How often it was let go: who lets it go while it starts is not filmed when the browser has asked. */
+  #stops = 0;
 
   get running(): boolean {
     return this.#stream?.active ?? false;
   }
 
-  /** Starts it; gives what a `<video>` can show. @throws Error `none` where there is no camera, `refused` where it may not be used. */
+  /** Starts it; gives what a `<video>` can show. @throws Error `none` where there is no camera, `refused` where it may not be used, `left` where it was let go. */
   async start(facing: 'user' | 'environment' = 'user'): Promise<MediaStream> {
     this.stop();
+    const stops = this.#stops;
     let stream: MediaStream;
     try {
       if (!navigator.mediaDevices) throw new DOMException('no camera here', 'NotFoundError');
@@ -32,6 +35,10 @@ export class Camera {
       const refused = error instanceof DOMException && error.name === 'NotAllowedError';
       throw new Error(refused ? 'refused' : 'none', { cause: error });
     }
+    if (stops !== this.#stops) {
+      for (const track of stream.getTracks()) track.stop();
+      throw new Error('left');
+    }
     this.#stream = stream;
     for (const track of stream.getVideoTracks()) track.addEventListener('ended', () => this.#gone(stream), { once: true });
     this.#video.srcObject = stream;
@@ -41,6 +48,7 @@ export class Camera {
 
   /** Lets the camera go: its light goes out, and the last picture with it. */
   stop(): void {
+    this.#stops += 1;
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
     this.#stream = null;
     this.#video.srcObject = null;
