@@ -6,19 +6,21 @@ would read them, and typed where a story has no second camera.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import cbor2
 import msgspec
 import numpy as np
 import pytest
 import zxingcpp
 from cryptography.hazmat.primitives.asymmetric import ec
 from PIL import Image
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from egide.border.token import base45, qr
 from egide.border.token.question import ask
@@ -224,6 +226,27 @@ async def nothing_is_open(page: Page) -> None:
         assert known not in kept["text"]
     assert "#" not in page.url
     assert "?" not in page.url
+
+
+async def test_who_leaves_the_kiosk_while_it_prepares_is_not_there_for_the_next(kiosk: Window) -> None:
+    page, asked, answers = kiosk.page, asyncio.Event(), asyncio.Event()
+
+    async def slowly(route: Route) -> None:
+        asked.set()
+        await answers.wait()
+        opened_ = {"enrolment": "e" * 22, "offer": "openid-credential-offer://?", "key": {}, "life_s": 900}
+        await route.fulfill(json={"result": opened_, "receipt": {}})
+
+    await page.route("**/api/acts/border.enrol.open", slowly)
+    await kiosk.go("/kiosk")
+    await page.get_by_role("button", name="Commencer").click()
+    await typed(page, "EGIDE1C:" + base45.encode(cbor2.dumps(["c" * 22, "s" * 22])))
+    await asked.wait()
+    await page.get_by_role("button", name="Terminer et tout oublier").click()
+    async with page.expect_response("**/api/acts/border.enrol.open"):
+        answers.set()
+    await asyncio.sleep(0.5)
+    await expect(page.locator("[data-kiosk=welcome]")).to_contain_text("La borne a tout oublié")
 
 
 async def test_refusing_is_as_easy_and_leads_to_the_same_place(phone: Window) -> None:
