@@ -125,19 +125,29 @@ export class Purse {
     return key;
   }
 
+  /** What another window of this wallet did meanwhile: a token that was shown there is shown here too. */
+  async refresh(): Promise<void> {
+    this.journey = await this.#read<Journey>('journey');
+    this.tokens = (await this.#read<Token[]>('tokens')) ?? [];
+  }
+
+  /** @throws Error where it was shown before, by whichever window. */
   async spend(token: Token): Promise<void> {
-    this.tokens = await this.#write('tokens', this.tokens.map((one) => (one.number === token.number ? { ...one, shown: Date.now() } : one)));
+    this.tokens = await this.#change<Token>('tokens', (kept) => {
+      if (!kept.some((one) => one.cwt === token.cwt && one.shown === null)) throw new Error('this token was shown');
+      return kept.map((one) => (one.cwt === token.cwt ? { ...one, shown: Date.now() } : one));
+    });
   }
 
   async remember(asked: Asked): Promise<void> {
-    this.asked = await this.#write('asked', [asked, ...this.asked]);
+    this.asked = await this.#change<Asked>('asked', (kept) => [asked, ...kept]);
   }
 
   /** A gate's receipt beside what was asked by that gate. */
   async receive(receipt: NonNullable<Asked['receipt']>, nonce: string): Promise<boolean> {
     const mine = this.asked.find((one) => one.receipt === null && one.answered);
     if (!mine) return false;
-    this.asked = await this.#write('asked', this.asked.map((one) => (one === mine ? { ...one, receipt, nonce } : one)));
+    this.asked = await this.#change<Asked>('asked', (kept) => kept.map((one) => (one.at === mine.at ? { ...one, receipt, nonce } : one)));
     return true;
   }
 
@@ -145,7 +155,7 @@ export class Purse {
   async forget(erasure: Erasure | null): Promise<void> {
     const db = this.#db;
     if (!db) return;
-    if (erasure) this.erasures = await this.#write('erasures', [erasure, ...this.erasures]);
+    if (erasure) this.erasures = await this.#change<Erasure>('erasures', (kept) => [erasure, ...kept]);
     await db.deleteUnder('keys', 'token-');
     await db.delete('records', 'tokens');
     await db.delete('records', 'journey');
@@ -154,7 +164,7 @@ export class Purse {
   }
 
   async proved(erasure: Erasure, found: Pick<Erasure, 'proof' | 'checked'>): Promise<void> {
-    this.erasures = await this.#write('erasures', this.erasures.map((one) => (one.receipt === erasure.receipt ? { ...one, ...found } : one)));
+    this.erasures = await this.#change<Erasure>('erasures', (kept) => kept.map((one) => (one.receipt === erasure.receipt ? { ...one, ...found } : one)));
   }
 
   /** What is public and needed without network. */
@@ -194,6 +204,11 @@ export class Purse {
     const data = await crypto.subtle.encrypt({ name: 'AES-GCM', iv, additionalData: utf8(name) }, this.#key, utf8(JSON.stringify(value)));
     await this.#db.put('records', { iv, data } satisfies Sealed, name);
     return value;
+  }
+
+  /** Writes what becomes of a list as it is now: another window may have written it since it was read. */
+  #change<T>(name: string, become: (kept: T[]) => T[]): Promise<T[]> {
+    return navigator.locks.request(NAME, async () => this.#write(name, become((await this.#read<T[]>(name)) ?? [])));
   }
 
   async #read<T>(name: string): Promise<T | null> {

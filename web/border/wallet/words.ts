@@ -87,7 +87,7 @@ export const t = dictionary({
   notAnswered: { fr: 'refusé par vous', en: 'refused by you' },
   noReceipt: { fr: 'pas de reçu', en: 'no receipt' },
   receiptGood: { fr: 'reçu signé par la porte', en: 'receipt signed by the gate' },
-  receiptBad: { fr: 'reçu dont la signature ne tient pas', en: 'receipt whose signature does not hold' },
+  receiptBad: { fr: 'reçu qui n’est pas de ce passage', en: 'receipt that is not of this passage' },
   // Ending
   endTitle: { fr: 'Arrêter et tout effacer', en: 'Stop and erase everything' },
   endIntro: { fr: 'Sans motif, tout de suite, et sans conséquence pour votre voyage.', en: 'Without a reason, at once, and without consequence for your journey.' },
