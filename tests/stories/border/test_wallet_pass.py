@@ -286,6 +286,25 @@ async def test_who_leaves_the_kiosk_while_it_prepares_is_not_there_for_the_next(
     await expect(page.locator("[data-kiosk=welcome]")).to_contain_text("La borne a tout oublié")
 
 
+FULL = """() => { const {put} = IDBObjectStore.prototype;
+  IDBObjectStore.prototype.put = function (value, key) {
+    if (key !== 'erasures') return put.call(this, value, key);
+    IDBObjectStore.prototype.put = put;
+    throw new DOMException('no room', 'QuotaExceededError'); }; }"""
+
+
+async def test_a_full_phone_forgets_all_the_same_and_keeps_the_proof(phone: Window) -> None:
+    await agreed(phone)
+    page = phone.page
+    await phone.go("/pass")
+    await page.get_by_role("link", name="Arrêter et tout effacer").click()
+    await page.evaluate(FULL)
+    await page.get_by_role("button", name="Retirer mon accord").click()
+    await expect(page.locator("[data-proof=open]")).to_be_visible()
+    await page.get_by_role("button", name="Retour").click()
+    await expect(page.get_by_text("Aucun voyage n’est préparé")).to_be_visible()
+
+
 async def test_refusing_is_as_easy_and_leads_to_the_same_place(phone: Window) -> None:
     page = phone.page
     await phone.go("/pass/enrol")

@@ -155,12 +155,17 @@ export class Purse {
   async forget(erasure: Erasure | null): Promise<void> {
     const db = this.#db;
     if (!db) return;
-    if (erasure) this.erasures = await this.#change<Erasure>('erasures', (kept) => [erasure, ...kept]);
+    const prove = async (proof: Erasure): Promise<void> => {
+      this.erasures = await this.#change<Erasure>('erasures', (kept) => [proof, ...kept]);
+    };
+    // A phone that is full: what goes makes room for the proof.
+    const full = erasure ? await prove(erasure).then(() => false, () => true) : false;
     await db.deleteUnder('keys', 'token-');
     await db.delete('records', 'tokens');
     await db.delete('records', 'journey');
     this.tokens = [];
     this.journey = null;
+    if (erasure && full) await prove(erasure);
   }
 
   async proved(erasure: Erasure, found: Pick<Erasure, 'proof' | 'checked'>): Promise<void> {
