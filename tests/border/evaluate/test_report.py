@@ -28,6 +28,7 @@ def test_an_evaluation_gives_every_rate_of_the_standard(tmp_path):
     folder, out, seen = people(tmp_path / "set", 40, pictures=4), tmp_path / "out", []
     picture(folder / "person 003" / "x.png", NOBODY, 1)
     folder.joinpath("person 004", "torn.jpg").write_bytes(b"no picture")
+    folder.joinpath("person 004", "._0.png").write_bytes(b"what a Mac leaves on a stick beside each file")
     picture(folder / "person 005" / "y.png", 5, 9, several=True)
     made = evaluate(folder, reading(), out, lambda done, of: seen.append((done, of)))
     faces = made.faces
@@ -95,6 +96,8 @@ def test_attacks_are_counted_by_species_and_the_worst_one_counts(tmp_path):
     for number, bright in enumerate([0, 0, 0, 0, 200]):
         picture(tmp_path / "bona-fide" / f"{number}.png", bright, 0)
     tmp_path.joinpath("bona-fide", "torn.png").write_bytes(b"torn")
+    for name in (".DS_Store", "._0.png", "Thumbs.db", "notes.txt"):  # what computers and people leave in a folder
+        tmp_path.joinpath("bona-fide", name).write_bytes(b"no presentation")
 
     def judge(image: np.ndarray) -> bool | None:
         return None if image[0, 0, 0] == NOBODY else bool(image[0, 0, 0] > 100)

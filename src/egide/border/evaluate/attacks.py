@@ -19,6 +19,7 @@ from egide.border.face.pictures import read_picture
 from egide.kernel.errors import EgideError
 
 ATTACKS, BONA_FIDE = "attacks", "bona-fide"
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".jp2"})
 FLAT = 0.5  # of the advisory figure: from here on our stand-in detector says attack
 
 Judge = Callable[[Image], bool | None]  # whether it is an attack; None: no answer
@@ -44,6 +45,11 @@ class AttackReport(msgspec.Struct, frozen=True):
 def has_attacks(folder: Path) -> bool:
     """Whether a folder holds presentations."""
     return (folder / ATTACKS).is_dir() and (folder / BONA_FIDE).is_dir()
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file is to be a picture, torn or not. What a system hides in a folder (`._1.png`) is no failure of an engine."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
 def by_moire(detector: Detector) -> Judge:
@@ -76,7 +82,7 @@ def evaluate_attacks(folder: Path, judge: Judge) -> AttackReport:
 def _answers(folder: Path, judge: Judge) -> tuple[int, int, int]:
     """How many were called attack, real, nothing."""
     said: list[bool | None] = []
-    for path in sorted(each for each in folder.rglob("*") if each.is_file()):
+    for path in sorted(each for each in folder.rglob("*") if each.is_file() and is_picture(each)):
         try:
             said.append(judge(read_picture(path.read_bytes())))
         except EgideError:  # not a picture, or no face in it: no answer

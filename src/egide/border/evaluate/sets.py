@@ -17,10 +17,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from egide.border.evaluate.attacks import ATTACKS, BONA_FIDE
+from egide.border.evaluate.attacks import ATTACKS, BONA_FIDE, is_picture
 from egide.kernel.errors import BadInput, Text
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".jp2"})
 MOST_PICTURES = 200_000
 MOST_LINE = 400  # characters
 
@@ -54,7 +53,7 @@ def read_set(folder: Path) -> FaceSet:
     subjects: list[int] = []
     starts: dict[str, tuple[int, int]] = {}  # a person's first picture, and how many
     for number, person in enumerate(people):
-        own = sorted(each for each in person.iterdir() if each.suffix.lower() in SUFFIXES)
+        own = sorted(each for each in person.iterdir() if is_picture(each))
         starts[person.name] = (len(pictures), len(own))
         pictures += own
         subjects += [number] * len(own)
