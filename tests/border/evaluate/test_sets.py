@@ -44,7 +44,16 @@ def test_groups_are_the_owners_words(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "line", ["person 000\t1", "person 000\t0\t1", "person 000\t1\t4", "Nobody\t1\t2", "person 000\t1\t²", "x\t" * 9]
+    "line",
+    [
+        "person 000\t1",
+        "person 000\t0\t1",
+        "person 000\t1\t4",
+        "Nobody\t1\t2",
+        "person 000\t1\t²",
+        "person 000\t2\t2",
+        "x\t" * 9,
+    ],
 )
 def test_a_line_that_is_no_pair_is_named_by_its_number_and_nobody_by_name(tmp_path, line):
     folder = people(tmp_path, 2, pictures=3)

@@ -98,6 +98,8 @@ def _pair(words: list[str], starts: dict[str, tuple[int, int]], line: int) -> tu
         if not (which.isascii() and which.isdigit() and 1 <= int(which) <= count):
             raise wrong
         found.append(start + int(which) - 1)
+    if found[0] == found[1]:  # a picture is always like itself
+        raise wrong
     return (found[0], found[1])
 
 
