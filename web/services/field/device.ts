@@ -76,33 +76,42 @@ export class Device {
     void this.contact();
   }
 
-  /** Enrols this device and fills it. */
+  /** Enrols this device and fills it; where another tab did meanwhile, opens what is there. */
   async take(label: string): Promise<void> {
     this.failure = null;
     try {
-      const { person } = await act<Session>('administration.session.show');
-      if (person === null) {
-        this.stranger = 'nobody';
-        this.#changed();
-        return;
-      }
-      this.lasting = (await navigator.storage?.persist?.()) ?? false;
-      const { keys, point } = await pair();
-      const lease = await act<Lease>('services.device.enrol', { label, public: point });
-      await this.#forget();
-      this.vault = await Vault.of(SHELF, person.id);
-      await this.vault.keepPlain('signer', keys);
-      await this.vault.keepPlain('chain', { seq: 0, hash: START });
-      await refresh();
-      await this.#lease(lease);
-      this.online = true;
-      this.stranger = null;
-      await this.#carry();
+      await navigator.locks.request(`${SHELF.name} taking`, () => this.#take(label));
     } catch (error) {
       if (error instanceof Said) this.failure = error;
       else if (!(error instanceof Lost)) throw error;
     }
     this.#changed();
+  }
+
+  async #take(label: string): Promise<void> {
+    const there = await Vault.whose(SHELF);
+    if (there !== null) {
+      await this.#open(there);
+      void this.contact();
+      return;
+    }
+    const { person } = await act<Session>('administration.session.show');
+    if (person === null) {
+      this.stranger = 'nobody';
+      return;
+    }
+    this.lasting = (await navigator.storage?.persist?.()) ?? false;
+    const { keys, point } = await pair();
+    const lease = await act<Lease>('services.device.enrol', { label, public: point });
+    await this.#forget();
+    this.vault = await Vault.of(SHELF, person.id);
+    await this.vault.keepPlain('signer', keys);
+    await this.vault.keepPlain('chain', { seq: 0, hash: START });
+    await refresh();
+    await this.#lease(lease);
+    this.online = true;
+    this.stranger = null;
+    await this.#carry();
   }
 
   /** The platform answers: the lease, what waits, the pack. Several calls at once are one. */
@@ -130,6 +139,7 @@ export class Device {
       const before = this.outbox?.waiting.length ?? 0;
       await this.outbox?.send();
       if (before > 0 || Date.now() - Date.parse(this.pack?.at ?? '1970') > PACK_MS) await this.#carry();
+      this.failure = null;
     } catch (error) {
       if (error instanceof Said) await this.#refused(error);
       else if (!(error instanceof Lost || error instanceof TypeError)) throw error;

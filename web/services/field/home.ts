@@ -25,12 +25,15 @@ function signIn(): HTMLAnchorElement {
 }
 
 function taken(device: Device): Element[] {
-  if (device.failure && device.state !== 'open') {
-    const { body } = device.failure;
-    return [element('p', `${say(body.title)} ${body.do ? say(body.do) : ''}`, { class: 'wrong', role: 'alert' }), taking(device)];
-  }
-  if (device.stranger === 'nobody') return [signIn()];
-  if (device.state === 'none' || device.state === 'revoked') return [taking(device)];
+  const { failure } = device;
+  const wrong =
+    failure && device.state !== 'open'
+      ? [element('p', `${say(failure.body.title)} ${failure.body.do ? say(failure.body.do) : ''}`, { class: 'wrong', role: 'alert' })]
+      : [];
+  if (device.stranger === 'nobody') return [...wrong, signIn()];
+  // Only where nothing is kept: a pack taken anew would take the place of what waits sealed.
+  if (device.state === 'none' || device.state === 'revoked') return [...wrong, taking(device)];
+  if (wrong.length > 0) return wrong;
   if (device.state === 'open' && !device.lasting) return [element('p', say(WORDS.loose), { class: 'small' })];
   return [];
 }

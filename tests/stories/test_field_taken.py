@@ -1,0 +1,72 @@
+"""Taking the pack never takes the place of what a device keeps already: not of what waits sealed, not of another tab's chain."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from playwright.async_api import Route, expect
+
+from tests.stories.test_field import WRITTEN, Ground, ground, kept, taken, waiting
+
+__all__ = ["ground"]  # the fixture of these stories
+
+pytestmark = [pytest.mark.anyio, pytest.mark.story]
+
+TAKE = "Prendre le paquet hors ligne"
+# The lease is over: as the vault itself ends it.
+OVER = """async () => { for (const { name } of await indexedDB.databases()) if (name.startsWith('egide-field-'))
+  await new Promise((done) => { const asked = indexedDB.open(name); asked.onsuccess = () => {
+    const all = asked.result.transaction('keys', 'readwrite'); all.objectStore('keys').delete('lease');
+    all.oncomplete = () => { asked.result.close(); done(); }; }; }); }"""
+BUSY = '{"code": "unavailable", "title": {"fr": "Plus tard.", "en": "Later."}, "do": null}'
+
+
+async def test_what_waits_sealed_outlives_an_answer_of_later(ground: Ground) -> None:
+    """The lease is over and the platform is busy when it is asked for the next one: what waits is not given up for that."""
+    await taken(ground.phone)
+    page = ground.phone.page
+    busy = asyncio.Event()
+
+    async def away(route: Route) -> None:
+        busy.set()
+        await route.fulfill(status=503, content_type="application/problem+json", body=BUSY)
+
+    await page.route("**/api/acts/services.outbox.sync", away)
+    await page.route("**/api/acts/services.device.renew", away)
+    await kept(page, WRITTEN, [])
+    await waiting(page, 1)
+    await page.evaluate(OVER)
+    busy.clear()
+    await page.reload()
+    home = page.locator("[data-field=home]")
+    await expect(home).to_have_attribute("data-device", "locked")
+    await asyncio.wait_for(busy.wait(), 30)
+    await expect(page.get_by_text("Plus tard.")).to_be_visible()
+    await expect(page.get_by_role("button", name=TAKE)).to_have_count(0)
+    await waiting(page, 1)
+    await page.unroute("**/api/acts/services.device.renew")
+    await page.unroute("**/api/acts/services.outbox.sync")
+    await page.evaluate("dispatchEvent(new Event('online'))")
+    await waiting(page, 0)
+    await expect(page.locator("[data-entry=done]")).to_contain_text("n° PC-")
+    await expect(page.get_by_text("Plus tard.")).to_have_count(0)
+
+
+async def test_a_second_tab_takes_no_other_chain(ground: Ground) -> None:
+    """Two tabs that stood before the same empty device: what is kept by the one is signed by the device's one key."""
+    phone = ground.phone
+    first = await phone.open()
+    await phone.enter("officer")
+    await first.reload()
+    assert phone.context is not None
+    second = await phone.context.new_page()
+    await second.goto("/field?lang=fr")
+    for tab in (first, second):
+        await expect(tab.get_by_role("button", name=TAKE)).to_be_visible()
+    for tab in (first, second):
+        await tab.get_by_role("button", name=TAKE).click()
+        await expect(tab.locator("[data-field=home]")).to_have_attribute("data-device", "open")
+    await kept(first, WRITTEN, [])
+    await waiting(first, 0)
+    await expect(first.locator("[data-entry]")).to_have_attribute("data-entry", "done")
