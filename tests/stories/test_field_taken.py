@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from playwright.async_api import Route, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.stories.test_field import WRITTEN, Ground, ground, kept, taken, waiting
 
@@ -70,3 +70,27 @@ async def test_a_second_tab_takes_no_other_chain(ground: Ground) -> None:
     await kept(first, WRITTEN, [])
     await waiting(first, 0)
     await expect(first.locator("[data-entry]")).to_have_attribute("data-entry", "done")
+
+
+async def refusing(page: Page, address: str, method: str, status: int, times: int) -> None:
+    """The platform answers so, that often; then it is itself again."""
+    left = [times]
+
+    async def once(route: Route) -> None:
+        left[0] -= route.request.method == method
+        if left[0] < 0 or route.request.method != method:
+            await route.fallback()
+        else:
+            await route.fulfill(status=status, content_type="application/problem+json", body=BUSY)
+
+    await page.route(address, once)
+
+
+async def test_a_batch_that_was_refused_whole_is_sent_when_it_may_be(ground: Ground) -> None:
+    """The right to send was taken back for a while: no entry was judged, so none is told as refused, and all go afterwards."""
+    await taken(ground.phone)
+    page = ground.phone.page
+    await refusing(page, "**/api/acts/services.outbox.sync", "POST", 403, 2)
+    await kept(page, WRITTEN, [])
+    await waiting(page, 0)
+    await expect(page.locator("[data-entry]")).to_have_attribute("data-entry", "done")

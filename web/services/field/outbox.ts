@@ -101,8 +101,8 @@ export class Outbox extends Queue<Entry> {
   }
 
   protected async deliver(waiting: Listed[]): Promise<Halt> {
+    const batch: Listed[] = [];
     try {
-      const batch: Listed[] = [];
       let size = 0;
       for (const entry of waiting) {
         size += entry.link.body.length;
@@ -115,8 +115,9 @@ export class Outbox extends Queue<Entry> {
       if (error instanceof Said && error.status === 401) return 'signed-out';
       if (error instanceof Lost || later(error) || (error instanceof Said && error.status === 409)) return 'network';
       if (error instanceof Said) {
-        // The whole batch was refused: the device, or the right to send. It stays, and the page says why.
-        await this.settle(...waiting.slice(0, BATCH).map((entry) => ({ ...entry, state: 'refused' as const, why: error.body })));
+        // Nothing of it was judged. Without the right to send it waits, and goes when that is given again; the page says why.
+        const state = error.status === 403 ? 'waiting' : 'refused';
+        await this.settle(...batch.map((entry) => ({ ...entry, state, why: error.body }) as Listed));
         return null;
       }
       throw error;
@@ -173,7 +174,7 @@ function after(entry: Listed, became: Became): Listed {
       return { ...entry, state: 'done', number: became.number ?? '', code: became.code ?? entry.code, event: became.event ?? entry.event, why: null };
     case 'waits':
       // Files that the platform no longer has are sent again.
-      return { ...entry, state: 'waiting', files: became.why?.code === 'files' ? entry.files.map((one) => ({ ...one, sent: false })) : entry.files };
+      return { ...entry, state: 'waiting', files: became.why?.code === 'files' ? entry.files.map((one) => ({ ...one, sent: false })) : entry.files, why: null };
     default:
       return { ...entry, state: became.state, why: became.why ?? null };
   }
