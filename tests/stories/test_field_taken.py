@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from playwright.async_api import Page, Route, expect
 
-from tests.stories.test_field import WRITTEN, Ground, ground, kept, taken, waiting
+from tests.stories.test_field import WRITTEN, Ground, ground, kept, photo, taken, waiting
 
 __all__ = ["ground"]  # the fixture of these stories
 
@@ -19,6 +19,10 @@ OVER = """async () => { for (const { name } of await indexedDB.databases()) if (
   await new Promise((done) => { const asked = indexedDB.open(name); asked.onsuccess = () => {
     const all = asked.result.transaction('keys', 'readwrite'); all.objectStore('keys').delete('lease');
     all.oncomplete = () => { asked.result.close(); done(); }; }; }); }"""
+# The first chunk that a page sends is answered so.
+BROKEN = """const real = window.fetch; let left = 1;
+window.fetch = async (address, how) => how?.method === 'PUT' && left-- > 0
+  ? new Response(%r, { status: %d, headers: { 'content-type': 'application/problem+json' } }) : real(address, how);"""
 BUSY = '{"code": "unavailable", "title": {"fr": "Plus tard.", "en": "Later."}, "do": null}'
 
 
@@ -94,3 +98,15 @@ async def test_a_batch_that_was_refused_whole_is_sent_when_it_may_be(ground: Gro
     await kept(page, WRITTEN, [])
     await waiting(page, 0)
     await expect(page.locator("[data-entry]")).to_have_attribute("data-entry", "done")
+
+
+@pytest.mark.parametrize("status", [400, 409])
+async def test_a_photo_is_in_its_file_however_a_chunk_ended(ground: Ground, status: int) -> None:
+    """A chunk broke off on a slow network, or had come though its answer was lost: it goes on from where the platform is."""
+    await taken(ground.phone)
+    page = ground.phone.page
+    await page.add_init_script(BROKEN % (BUSY, status))
+    await kept(page, WRITTEN, [photo(ground.folder, 1)])
+    await waiting(page, 0)
+    await expect(page.locator("[data-entry]")).to_have_attribute("data-entry", "done")
+    assert ground.rows("select count(*) from service_upload where owner like 'file:%' and sealed is not null") == [(1,)]

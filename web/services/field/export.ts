@@ -5,9 +5,9 @@
  * the file, is given the key, and the same entries go the same way — under the old device's name and signature, so once.
  */
 import { Vault, type Sealed } from '../../kit/store/vault';
-import { act, later } from './asking';
+import { act } from './asking';
 import { base64 } from './chain';
-import { send, type Kept as File_ } from './files';
+import { goesOn, send, type Kept as File_ } from './files';
 import type { Became, Entry } from './outbox';
 
 interface Escrow {
@@ -75,7 +75,7 @@ export async function brought(content: string): Promise<{ recorded: number; othe
       try {
         if (entry.state === 'waiting') await send(`entry:${file.device}.${entry.link.id}`, one, piece);
       } catch (error) {
-        if (later(error)) throw error;
+        if (goesOn(error)) throw error;
         without.push(one.id);
       }
     }

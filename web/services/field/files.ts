@@ -7,7 +7,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import type { Vault } from '../../kit/store/vault';
 import type { ProblemBody } from '../../kit/types';
-import { act, later, put, Said, there } from './asking';
+import { act, later, Lost, put, Said, there } from './asking';
 import { hex } from './chain';
 
 /** Bytes sealed at once: what the platform takes as one chunk. */
@@ -50,9 +50,17 @@ export async function send(owner: string, file: Kept, piece: (number: number) =>
   let at = await there(grant.id, grant.secret);
   while (at !== null && at < file.bytes) {
     const content = await piece(Math.floor(at / PIECE));
-    at = await put(grant.id, grant.secret, at, content.slice(at % PIECE));
+    at = await put(grant.id, grant.secret, at, content.slice(at % PIECE)).catch((error: unknown) => {
+      // A chunk that broke off, or one that had come though its answer was lost: of the file itself nothing is wrong.
+      throw error instanceof Said && [400, 409].includes(error.status) ? new Lost('broke off') : error;
+    });
   }
   await act('services.upload.seal', { upload: grant.id, secret: grant.secret, sha256: file.sha256 });
+}
+
+/** Whether it says nothing about the file: it is sent again, and what names it waits. */
+export function goesOn(error: unknown): boolean {
+  return later(error) || (error instanceof Said && [401, 403, 409].includes(error.status));
 }
 
 /** Brings a file to the platform for `owner`; says of itself whether it is there, or why it was not taken. @throws Lost, Said (later) */
@@ -61,7 +69,7 @@ export async function bring(vault: Vault, owner: string, file: Kept): Promise<Ke
     await send(owner, file, (number) => vault.piece(file.id, number));
     return { ...file, sent: true };
   } catch (error) {
-    if (!(error instanceof Said) || later(error) || error.status === 401 || error.status === 403) throw error;
+    if (!(error instanceof Said) || goesOn(error)) throw error;
     return { ...file, why: error.body };
   }
 }
