@@ -165,6 +165,19 @@ async def test_a_second_window_takes_the_seat_of_the_first(world: World) -> None
     assert len(heard(second)) == 2
 
 
+async def test_who_goes_to_another_room_has_left_the_first(world: World) -> None:
+    """The end of the hearing that was left closes nothing in the one that goes on."""
+    left, officer, _first = await both(world)
+    goes_on = await (await begun(world)).until("ready")
+    await world.perform("officer", f"{goes_on.name}.join", officer, file=goes_on.file, seat="officer")
+    holder = await holder_joins(goes_on)
+    assert "officer" not in rooms(world.kernel)._rooms[left.file].seats
+    await left.mine("come")
+    await world.until(lambda: left.file not in rooms(world.kernel)._rooms)
+    assert tell(officer, kind="offer", n=1, sdp="v=0")
+    assert heard(holder) == [{"kind": "offer", "n": 1, "sdp": "v=0"}]
+
+
 async def test_another_process_passes_it_on(world: World) -> None:
     case, officer, _holder = await both(world)
     told = {"file": case.file, "seat": "holder", "signal": {"kind": "again"}}

@@ -107,7 +107,11 @@ class Rooms:
     # -- seats ----------------------------------------------------------------------------------------------------------------
 
     def join(self, file: str, definition: Definition, seat: Seat, channel: Any, lease: Lease) -> None:
-        """Takes a seat; who sat on it before is gone."""
+        """Takes a seat; who sat on it before is gone, and who sat in another room has left that one."""
+        for elsewhere in tuple(self._rooms.values()):
+            for before, (held_by, old) in tuple(elsewhere.seats.items()):
+                if held_by is channel and elsewhere.file != file:
+                    self.leave(elsewhere.file, before, old)
         room = self._rooms.get(file)
         if room is None:
             room = self._rooms[file] = Room(file, definition.activity, slug(definition.id))
