@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -320,3 +321,15 @@ async def test_the_ledger_is_down_and_they_go_on(world: World) -> None:
     assert [line["text"] for line in seen["lines"]] == [WRITTEN, "", "Vous êtes là ?", "Oui."]
     assert len((await officer(world, "list"))["chats"]) == 2
     await person(world, "leave", **other)
+
+
+async def test_of_two_choices_at_once_one_number_is_given(world: World) -> None:
+    """A button that is pressed twice draws one number, and files the conversation once."""
+    held = await begun(world)
+    told = await asyncio.gather(*(person(world, "keep", **held, words=True) for _ in range(2)))
+    assert {one["number"] for one in told} == {"VC-2026-000001"}
+    await officer(world, "close", chat=held["chat"])
+    codes = [one["code"] for one in told]
+    followed = await asked(world, "services.file.follow", number=told[-1]["number"], code=codes[-1])
+    assert followed["number"] == "VC-2026-000001"
+    assert rows(world, tables.file) == 1

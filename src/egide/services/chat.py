@@ -320,7 +320,10 @@ def keep(ctx: Ctx, given: Choice) -> Effect:
     chosen = Chosen(chat.number, code)
 
     def apply(connection: Connection) -> None:
-        if not chat.number:
+        table = chat_tables.chat
+        # Of a button pressed twice the first drew the number; the code is the last one’s, whose answer is read.
+        chosen.number = str(connection.execute(select(table.c.number).where(table.c.id == chat.id)).scalar() or "")
+        if not chosen.number:
             series = series_of(service.code, from_us(ctx.now_us).astimezone(kernel.book.zone))
             chosen.number = number(series, places(connection, series, 1))
             run(connection, SILENCE, chat.id)  # silence erases it no more: it becomes a file then
@@ -330,7 +333,6 @@ def keep(ctx: Ctx, given: Choice) -> Effect:
         values = {"number": chosen.number, "words": given.words, "body": sealed} | (
             {"code": digest(code)} if code else {}
         )
-        table = chat_tables.chat
         connection.execute(update(table).where(table.c.id == chat.id).values(**values))
 
     def after(receipt: Any) -> None:
