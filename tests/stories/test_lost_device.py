@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, Page, expect
 
-from tests.stories.conftest import Opener
+from tests.stories.conftest import windows
+from tests.stories.window import Window
+from tests.world import World
 
 pytestmark = pytest.mark.anyio
 STORES = "indexedDB.databases().then((all) => all.length)"
@@ -18,8 +20,12 @@ async def taken(page: Page) -> None:
     await expect(page.locator("[data-field=home]")).to_have_attribute("data-device", "open")
 
 
-async def test_an_officer_ends_their_own_lost_phone(window: Opener) -> None:
-    phone, desk = await window("officer"), await window("officer")
+async def test_an_officer_ends_their_own_lost_phone(served: World, browser: Browser) -> None:
+    async with windows(browser, served.kernel.settings.origin) as window:
+        await lost(await window("officer"), await window("officer"))
+
+
+async def lost(phone: Window, desk: Window) -> None:
     await phone.go("/field?lang=fr")
     await taken(phone.page)
     assert await phone.page.evaluate(STORES) > 0, "a control"

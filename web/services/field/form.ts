@@ -42,6 +42,8 @@ export class Form {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #saving: Promise<void> = Promise.resolve();
   #ready = false;
+  /** What was typed before is back: said until something is kept, whatever the network does meanwhile. */
+  #restored = false;
 
   constructor(form: HTMLFormElement, device: Device) {
     this.form = form;
@@ -73,6 +75,7 @@ export class Form {
     const kept = await vault.recall<Draft>(draft(this.#service));
     if (kept) {
       this.#fill(kept);
+      this.#restored = true;
       this.#state(say(WORDS.restored));
     }
     await this.#sketch?.restore();
@@ -235,7 +238,7 @@ export class Form {
     const device = this.device;
     if (device.state === 'open') {
       const words = `${say(device.online ? WORDS.online : WORDS.offline)} ${say(WORDS.open(moment(device.until)))}`;
-      if (!this.form.dataset['saved']) this.#state(words);
+      if (!this.form.dataset['saved'] && !this.#restored) this.#state(words);
     } else if (device.state !== 'starting') {
       this.#state(device.state === 'none' ? say(WORDS.needed) : say(WORDS[device.state]));
     }
