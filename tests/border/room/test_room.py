@@ -328,20 +328,20 @@ async def test_who_gives_up_waiting_for_its_turn_ends_nothing(room: Room, author
 
 
 async def test_a_room_that_is_not_waited_for_any_more_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    nursery, pids, read = await Nursery.start("token"), [], parent._read
+    nursery, handles, read = await Nursery.start("token"), [], parent._read
 
     async def never(reader: asyncio.StreamReader) -> Any:
-        pids.append((await read(reader)).pid)  # type: ignore[union-attr]
+        handles.append(os.pidfd_open((await read(reader)).pid))  # type: ignore[union-attr]
         await asyncio.sleep(60)
 
     monkeypatch.setattr(parent, "_read", never)
     coming = asyncio.create_task(nursery.room())
-    while not pids:
+    while not handles:
         await asyncio.sleep(0.01)
     coming.cancel()
     with pytest.raises(asyncio.CancelledError) as error:
         await coming
-    handle = os.pidfd_open(pids[0])
+    (handle,) = handles  # of one that lived still: it may be gone by now
     await parent._gone(handle)
     ended = select.select([handle], [], [], 0)[0]
     os.close(handle)
