@@ -26,6 +26,7 @@ from tests.stories.window import Window
 
 LOOK_S = 0.05  # s between two looks of somebody at the screen
 FOLLOWS_S = 0.35  # s from what is asked to what the person does
+HEARD_S = 10.0  # s for a gate's word to the officer
 AFTER_A_LOOK = re.compile("^(pass|again|face|officer)$")  # steps
 
 DRAWN = """async (img) => { await img.decode();
@@ -135,7 +136,11 @@ async def looked(page: Page, within_ms: float) -> str:
 
 
 async def waiting(airport: Airport, point: str) -> str:
-    """Why the officer is told that somebody waits at this point."""
-    found = await airport.act("officer", of_point(point).name("officer.list"))
-    (case,) = [each for each in found["cases"] if each["point"] == point]
-    return str(case["why"])
+    """Why the officer is told that somebody waits at this point: the gate's screen says so before its word has arrived."""
+    async with asyncio.timeout(HEARD_S):
+        while True:
+            found = await airport.act("officer", of_point(point).name("officer.list"))
+            if cases := [each for each in found["cases"] if each["point"] == point]:
+                (case,) = cases
+                return str(case["why"])
+            await asyncio.sleep(LOOK_S)
