@@ -18,14 +18,16 @@ import pytest
 from sqlalchemy import create_engine
 
 from egide.app import build
-from egide.kernel import door, law_check
+from egide.kernel import kernel as kernel_of_a_process
+from egide.kernel import law_check
 from egide.kernel.capability import Activity, Capability, activities
 from egide.kernel.clock import Clock, iso
-from egide.kernel.door import LAW, Kernel, Outcome
+from egide.kernel.door import Outcome
 from egide.kernel.errors import Refused
 from egide.kernel.guard import Guard
 from egide.kernel.identity import Principal
-from egide.kernel.law import LawBook
+from egide.kernel.kernel import Kernel
+from egide.kernel.law import PACKS, LawBook
 from egide.kernel.migrate import upgrade
 from egide.kernel.packs import PackFiles, read_pack
 from egide.kernel.settings import Settings
@@ -47,7 +49,7 @@ def _pack(folder: Path, root: Path) -> PackFiles:
 
 @cache
 def _book(jurisdiction: str, hour: datetime) -> LawBook:
-    return LawBook.load(LAW, jurisdiction, hour)
+    return LawBook.load(PACKS, jurisdiction, hour)
 
 
 class _Books:
@@ -55,7 +57,7 @@ class _Books:
 
     @staticmethod
     def load(root: Path, jurisdiction: str, at: datetime) -> LawBook:
-        if root != LAW:
+        if root != PACKS:
             return LawBook.load(root, jurisdiction, at)
         return replace(_book(jurisdiction, at.replace(minute=0, second=0, microsecond=0)), at=at)
 
@@ -82,9 +84,11 @@ def _activities(package: str) -> tuple[Activity, ...]:
 
 
 # Most of a start is reading packs and registers and laying tables, the same for a thousand platforms: done once in a process.
-door.LawBook, door.Guard = _Books, _Guard  # type: ignore[assignment, misc]
-law_check.read_pack = lambda folder, root: _pack(folder, root) if root == LAW else read_pack(folder, root)  # type: ignore[attr-defined]
-door.activities = lambda each: _activities(each.package) if each.package.startswith("egide.") else activities(each)  # type: ignore[attr-defined]
+kernel_of_a_process.LawBook, kernel_of_a_process.Guard = _Books, _Guard  # type: ignore[assignment, misc]
+law_check.read_pack = lambda folder, root: _pack(folder, root) if root == PACKS else read_pack(folder, root)  # type: ignore[attr-defined]
+kernel_of_a_process.activities = lambda each: (  # type: ignore[attr-defined]
+    _activities(each.package) if each.package.startswith("egide.") else activities(each)
+)
 
 
 @cache

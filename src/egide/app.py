@@ -26,12 +26,13 @@ from egide.gateways import border_cli, http
 from egide.kernel import jobs
 from egide.kernel.capability import Capability
 from egide.kernel.clock import Clock
-from egide.kernel.door import LAW, Kernel
 from egide.kernel.emergency import Emergency
 from egide.kernel.engine import Engines
 from egide.kernel.errors import EgideError, StartupError, Text, Unavailable
+from egide.kernel.kernel import Kernel
 from egide.kernel.keyfile import read_private
 from egide.kernel.keys import KeyHolder, KeyRows
+from egide.kernel.law import PACKS
 from egide.kernel.objects import Objects
 from egide.kernel.settings import Settings
 from egide.kernel.store import Store
@@ -212,7 +213,7 @@ def _keys(settings: Settings) -> KeyHolder:
 
 
 def build(
-    settings: Settings, *, clock: Clock | None = None, law: Path = LAW, extra: tuple[Capability, ...] = ()
+    settings: Settings, *, clock: Clock | None = None, law: Path = PACKS, extra: tuple[Capability, ...] = ()
 ) -> tuple[Kernel, Any]:
     """(kernel, ASGI application). The application's lifespan starts and stops the kernel."""
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -28,7 +28,7 @@ from egide.kernel.listeners import Independent
 from egide.kernel.settings import Settings, load
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 metadata = MetaData()
 ROW = BigInteger().with_variant(Integer, "sqlite")

@@ -26,8 +26,8 @@ from egide.gateways import checks_stored, composition
 from egide.gateways.composition import Composition, compose
 from egide.gateways.verify import unpack
 from egide.kernel import backup, backup_verify, tile_export
-from egide.kernel.door import Kernel
 from egide.kernel.errors import EgideError
+from egide.kernel.kernel import Kernel
 from egide.kernel.ledger import Log
 from egide.kernel.ledger_leaves import Problem
 from egide.kernel.ledger_verify import verify_export

@@ -18,7 +18,7 @@ from egide.kernel.listeners import Batch
 from egide.kernel.transport import Event
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 metadata = MetaData()
 heard = Table(

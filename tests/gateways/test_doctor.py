@@ -176,14 +176,14 @@ def test_missing_table_is_not_made(settings: Settings) -> None:
 
 def test_misspelt_law(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     law = tmp_path / "law"
-    shutil.copytree(checks_data.LAW, law)
+    shutil.copytree(checks_data.PACKS, law)
     rules = law / "fr" / "csi-l242" / "rules.cedar"
     first = rules.read_text().replace("context.habilitated", "context.habilitatd", 1)
     if first == rules.read_text():
         rules = law / "eu" / "led" / "rules.cedar"
         first = rules.read_text().replace("context.", "context.x", 1)
     rules.write_text(first)
-    monkeypatch.setattr(checks_data, "LAW", law)
+    monkeypatch.setattr(checks_data, "PACKS", law)
     result, said = looked(settings, checks_data.law)
     assert result == 1
     assert f"{rules.name}:" in said

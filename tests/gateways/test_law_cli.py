@@ -15,8 +15,8 @@ from rich.console import Console
 
 from egide.gateways import law_cli
 from egide.kernel.clock import iso
-from egide.kernel.door import LAW
 from egide.kernel.errors import BadInput, StartupError
+from egide.kernel.law import PACKS
 from egide.kernel.settings import Settings
 from tests.gateways.conftest import Installed, free_port, heard
 from tests.gateways.test_cli import served
@@ -105,7 +105,7 @@ def test_a_broken_pack_and_an_empty_folder_are_told(settings: Settings, tmp_path
     place = pack(tmp_path, files)
     with pytest.raises(BadInput, match=r"fr/csi-l242/rules\.cedar:\d+"):
         heard(lambda console: law_cli.replay(settings, place, ALWAYS, "", "m", None, console))
-    shutil.copytree(LAW / "fr" / "csi-l242", tmp_path / "good")
+    shutil.copytree(PACKS / "fr" / "csi-l242", tmp_path / "good")
     nowhere = Settings(data=str(tmp_path / "empty"), port=free_port())
     with pytest.raises(StartupError, match="Nothing is installed"):
         heard(lambda console: law_cli.replay(nowhere, tmp_path / "good", ALWAYS, "", "m", None, console))
@@ -116,7 +116,7 @@ def test_a_broken_pack_and_an_empty_folder_are_told(settings: Settings, tmp_path
 
 def test_check_runs_the_cases(pristine: Installed, tmp_path: Path) -> None:
     assert pristine.folder
-    code, said = heard(lambda console: law_cli.check(LAW / "fr" / "csi-l242", "fr", console))
+    code, said = heard(lambda console: law_cli.check(PACKS / "fr" / "csi-l242", "fr", console))
     assert code == 0
     assert "cases answer as written" in said
     files = stricter()

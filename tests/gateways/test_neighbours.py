@@ -17,7 +17,7 @@ from egide.kernel.errors import Unavailable
 if TYPE_CHECKING:
     import socket
 
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 pytestmark = pytest.mark.anyio
 SCOPE = {

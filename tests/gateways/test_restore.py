@@ -15,8 +15,8 @@ from egide.kernel import backup, backup_sets, restore
 from egide.kernel.backup import Report
 from egide.kernel.bundle import BundleError
 from egide.kernel.checkpoint import Checkpoint, sign
-from egide.kernel.door import lock
 from egide.kernel.errors import Conflict, EgideError, StartupError
+from egide.kernel.lock import lock
 from egide.kernel.restore import Restored
 from egide.kernel.settings import Settings
 from tests.engines.conftest import postgres_server  # noqa: F401 — a fixture

@@ -24,9 +24,9 @@ from egide.gateways.certificate import Names, ensure, read
 from egide.gateways.serve import serving
 from egide.kernel import tables
 from egide.kernel.checkpoint import parse_vkey
-from egide.kernel.door import Kernel
 from egide.kernel.errors import Conflict, StartupError
 from egide.kernel.identity import ANONYMOUS
+from egide.kernel.kernel import Kernel
 from egide.kernel.settings import Settings, load
 from tests.gateways.conftest import Installed, content, free_port, heard
 

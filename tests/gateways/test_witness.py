@@ -226,7 +226,7 @@ def test_it_needs_nothing_of_the_platform() -> None:
 import sys
 import egide.gateways.witness
 loaded = [name for name in sys.modules if name.startswith("egide.")]
-wrong = ("egide.app", "egide.operations", "egide.oversight", "egide.administration", "egide.engines", "egide.kernel.door", "egide.kernel.store")
+wrong = ("egide.app", "egide.operations", "egide.oversight", "egide.administration", "egide.engines", "egide.kernel.door", "egide.kernel.kernel", "egide.kernel.store")
 assert not [name for name in loaded if name.startswith(wrong)], loaded
 assert "sqlalchemy" not in sys.modules
 """

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from egide.kernel.door import LAW
-from egide.kernel.law import LawBook
+from egide.kernel.law import PACKS, LawBook
 from tests.plugins import crashes, works
 from tests.world import World
 
@@ -31,11 +30,11 @@ def law_is_read_once_a_day() -> Iterator[None]:
 
     @cache
     def ours(jurisdiction: str, at: datetime) -> LawBook:
-        return real(LAW, jurisdiction, at)
+        return real(PACKS, jurisdiction, at)
 
     def load(root: Path, jurisdiction: str, at: datetime) -> LawBook:
         whole = at.replace(hour=0, minute=0, second=0, microsecond=0)
-        return ours(jurisdiction, whole) if root == LAW else real(root, jurisdiction, at)
+        return ours(jurisdiction, whole) if root == PACKS else real(root, jurisdiction, at)
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(LawBook, "load", staticmethod(load))

@@ -155,12 +155,12 @@ async def test_the_law_still_refuses(world: World) -> None:
 async def test_an_uncertain_act_is_not_doubled(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The ledger has taken the act, and the answer comes too late: it is journalled too, and stands there once."""
     monkeypatch.setattr("egide.kernel.emergency.ANSWER_S", 0.2)
-    answer = world.kernel.committed
+    answer = world.kernel.door.committed
     held: list[Any] = []
-    monkeypatch.setattr(world.kernel, "committed", held.append)
+    monkeypatch.setattr(world.kernel.door, "committed", held.append)
     done = await sends(world, "once")
     assert done.journal is not None
-    monkeypatch.setattr(world.kernel, "committed", answer)
+    monkeypatch.setattr(world.kernel.door, "committed", answer)
     await back(world)
     assert len(held) >= 1
     assert len(leaves(world)) == 1

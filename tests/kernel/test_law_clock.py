@@ -11,7 +11,7 @@ import pytest
 
 from egide.app import build, health
 from egide.kernel import law_clock
-from egide.kernel.door import LAW
+from egide.kernel.law import PACKS
 from tests.plugins import works
 from tests.world import World
 
@@ -25,7 +25,7 @@ class Dated(World):
 
     async def start(self) -> None:
         self.law = self.folder.parent / "law"
-        shutil.copytree(LAW, self.law)
+        shutil.copytree(PACKS, self.law)
         begins = self.clock.now().date() + timedelta(days=2)
         text = (self.law / FILE).read_text("utf-8")
         assert text.count('@valid_from("2026-12-02")') == 1, "a control"

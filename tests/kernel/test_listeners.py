@@ -23,7 +23,7 @@ from tests.attacks.child import capability, follow
 from tests.world import World
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 pytestmark = pytest.mark.anyio
 NOTHING = 1_000_000  # a number that is of no use any more

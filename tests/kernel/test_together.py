@@ -22,13 +22,13 @@ pytestmark = pytest.mark.anyio
 
 async def test_each_is_its_own_and_all_are_one_transaction(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     batches: list[int] = []
-    committed = world.kernel.committed
+    committed = world.kernel.door.committed
 
     def counted(batch: list[Any]) -> None:
         batches.append(len(batch))
         committed(batch)
 
-    monkeypatch.setattr(world.kernel, "committed", counted)
+    monkeypatch.setattr(world.kernel.door, "committed", counted)
     given = Taken(channel="mobile", version=REPORT.version, answers=lawful(REPORT), who=Who(), client_id="one-of-three")
     empty = Taken(channel="mobile", version=REPORT.version, answers={}, who=Who())
     take = "services.field_report.take"

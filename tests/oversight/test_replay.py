@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from egide.kernel.clock import iso
-from egide.kernel.door import LAW
 from egide.kernel.errors import BadInput, EgideError, Failed, Refused
 from egide.kernel.identity import OPERATOR
+from egide.kernel.law import PACKS
 from egide.kernel.law_overlay import packs_in
 from tests.world import OUTSIDE, Terminal, World
 
@@ -46,7 +46,7 @@ def case(identity: str, groups: str, facts: str, expect: str) -> str:
 
 def ours() -> dict[str, str]:
     """The very pack in force."""
-    return packs_in(LAW / PACK)
+    return packs_in(PACKS / PACK)
 
 
 def edited(**files: str) -> dict[str, str]:

@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from egide.kernel import door
 from egide.kernel import tables as kernel_tables
 from egide.kernel.errors import BadInput, EgideError, Refused, TooLarge, TooMany
 from egide.kernel.identity import ANONYMOUS
+from egide.kernel.limits import Buckets
 from egide.kernel.retention import Keeper
 from egide.protocols import escrow
 from egide.services import outbox_tables, tables
@@ -88,13 +88,13 @@ async def test_two_at_once_and_a_batch_that_was_cut_off(world: World) -> None:
 async def test_one_transaction_for_a_batch(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     device = await Device(world).enrol()
     batches: list[int] = []
-    committed = world.kernel.committed
+    committed = world.kernel.door.committed
 
     def counted(batch: list[Any]) -> None:
         batches.append(len(batch))
         committed(batch)
 
-    monkeypatch.setattr(world.kernel, "committed", counted)
+    monkeypatch.setattr(world.kernel.door, "committed", counted)
     await device.sync(*(device.add(device.report()) for _ in range(40)))
     assert batches == [40, 1], "the acts together, then the batch itself"
 
@@ -293,7 +293,7 @@ async def test_too_much_at_once(world: World) -> None:
 async def test_a_batch_counts_as_one_request(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     device = await Device(world).enrol()
     entries = [device.add(device.report()) for _ in range(MOST)]
-    monkeypatch.setattr(world.kernel, "buckets", door.Buckets(1, 1))
+    monkeypatch.setattr(world.kernel, "buckets", Buckets(1, 1))
     told = await device.sync(*entries)
     assert {one["state"] for one in told} == {"recorded"}
 

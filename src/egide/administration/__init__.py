@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from egide.administration import erasure, orders, own_keys, people, personas, retention, rights, sign_in
 from egide.kernel.capability import Capability
-from egide.kernel.door import Kernel
 from egide.kernel.jobs import Runner
+from egide.kernel.kernel import Kernel
 from egide.kernel.retention import Keeper
 
 

@@ -16,7 +16,7 @@ from egide.kernel.identity import SESSION_S, new_secret
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 SEED = "administration.demo.seed"
 FOREVER_US = 253_402_300_799_000_000  # µs: the last second of year 9999

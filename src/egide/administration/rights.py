@@ -21,7 +21,7 @@ from egide.kernel.rights_check import Acts, Fault, Told, about_then, fault, made
 from egide.kernel.times import parse
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 
 def check(acts: Acts) -> Iterator[Fault]:

@@ -20,7 +20,7 @@ from sqlalchemy import Column, Connection, MetaData, String, Table, func, select
 
 from egide import app, operations
 from egide.kernel import tables
-from egide.kernel.door import Kernel
+from egide.kernel.kernel import Kernel
 from egide.kernel.listeners import Batch
 from egide.kernel.settings import Settings
 from egide.kernel.tables import BIG

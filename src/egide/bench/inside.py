@@ -14,8 +14,8 @@ from egide.app import build
 from egide.bench.bulk import capability
 from egide.bench.measure import BenchError
 from egide.bench.platform import ACTS_PER_S
-from egide.kernel.door import Kernel
 from egide.kernel.guard import Guard, Value
+from egide.kernel.kernel import Kernel
 from egide.kernel.settings import Settings
 
 

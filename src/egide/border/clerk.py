@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from egide.border.consortium import Consortium
     from egide.border.ledger.model import Ledger
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 log = logging.getLogger("egide.border")
 

@@ -24,10 +24,10 @@ from egide.border.holding import holding
 from egide.kernel import tables as kernel_tables
 from egide.kernel.act import Act, Change, Ctx, Effect, Facts, Input, Rows, act
 from egide.kernel.clock import iso, to_us
-from egide.kernel.door import Kernel
 from egide.kernel.errors import BadInput, EgideError, NotFound, Text
 from egide.kernel.forget import forgetting
 from egide.kernel.identity import digest, new_id, new_secret
+from egide.kernel.kernel import Kernel
 from egide.kernel.retention import Erasing, keep, unkept
 
 log = logging.getLogger("egide.border")

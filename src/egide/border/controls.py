@@ -46,7 +46,7 @@ from egide.protocols.wallet.tokens import Jwk
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 GATES = ("gate", "officer")  # roles: a gate's own account, or the officer who holds it
 TRIES = 2  # then the officer

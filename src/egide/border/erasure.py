@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from egide.border.consortium import Consortium
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 TYPE = "egide-border-erasure+jwt"
 LEAST = 64  # leaves of a tree

@@ -23,7 +23,7 @@ from egide.kernel.errors import BadInput, Conflict, NotFound, Text, TooMany
 from egide.kernel.identity import new_secret
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 THING = "border-held"  # among the kernel's things
 CONTROL_S = 120.0  # s that a control may take: to read the picture, agree, look at the camera, twice

@@ -32,7 +32,7 @@ from egide.kernel.errors import NotFound, Text
 from egide.protocols.sdjwt.signing import HALF, Signer, jwk_of, kid_of, local
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 CONSORTIUM = "border-consortium"  # among the kernel’s things
 Role = Literal["issuer", "verifier"]

@@ -22,7 +22,7 @@ from egide.kernel.errors import Text, Unavailable
 from egide.kernel.randomness import draw
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 log = logging.getLogger("egide.border")
 

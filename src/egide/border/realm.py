@@ -21,7 +21,7 @@ from egide.kernel.errors import NotFound, Text
 
 if TYPE_CHECKING:
     from egide.kernel.act import Ctx, Facts
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 HOUR_US = 3_600_000_000
 

@@ -25,7 +25,7 @@ from egide.protocols.wallet.errors import WalletError
 
 if TYPE_CHECKING:
     from egide.border.ledger.model import StatusDigest
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 SIZE = 1 << 20  # places: a busy airport's tokens of a month; 131 kB, 3 kB packed while few are revoked
 TTL_S = 60  # s after which a gate asks again

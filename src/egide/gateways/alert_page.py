@@ -16,8 +16,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from egide.gateways.resident import Asker, form_of, held, lang_of, page, wrong
-from egide.kernel.door import Kernel
 from egide.kernel.errors import EgideError
+from egide.kernel.kernel import Kernel
 
 PATH = "/alert"
 COOKIE = "__Host-egide-alert"

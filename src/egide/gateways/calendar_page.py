@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from egide.gateways.resident import lang_of, policy
 from egide.kernel.clock import from_us
-from egide.kernel.door import Kernel
+from egide.kernel.kernel import Kernel
 from egide.kernel.law import legal_day
 
 PATH = "/calendar"

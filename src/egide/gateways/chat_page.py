@@ -20,8 +20,8 @@ from starlette.routing import BaseRoute, Route
 from egide.gateways import calendar_page
 from egide.gateways.chat_words import PATH, SCRIPT, STYLE, WORDS, w
 from egide.gateways.resident import Asker, form_of, held, lang_of, page, said, wrong
-from egide.kernel.door import Kernel
 from egide.kernel.errors import EgideError, NotFound, Text
+from egide.kernel.kernel import Kernel
 from egide.services.answers import asked
 from egide.services.chat import MAX_TEXT
 from egide.services.chat_board import definition

@@ -18,9 +18,9 @@ from egide.kernel import checkpoint, cosignature, merkle, tables
 from egide.kernel.checkpoint import Checkpoint, CheckpointError
 from egide.kernel.clock import TOLERATED_STEP_BACK_US, iso
 from egide.kernel.cosignature import CosignatureVerifier
-from egide.kernel.door import LAW, Kernel
 from egide.kernel.errors import EgideError, StartupError, Text, Unavailable
-from egide.kernel.law import LawBook
+from egide.kernel.kernel import Kernel
+from egide.kernel.law import PACKS, LawBook
 from egide.kernel.merkle import ProofError
 from egide.kernel.settings import Settings
 from egide.kernel.store import has_table
@@ -73,7 +73,7 @@ def folder(settings: Settings, _count: Count) -> Findings:
 def law(settings: Settings, _count: Count) -> Findings:
     """The law packs load."""
     try:
-        book = LawBook.load(LAW, settings.jurisdiction, datetime.now(UTC))
+        book = LawBook.load(PACKS, settings.jurisdiction, datetime.now(UTC))
     except StartupError as error:
         yield failed(error)
         return

@@ -13,8 +13,8 @@ from sqlalchemy.exc import DatabaseError
 from egide.gateways import standing
 from egide.gateways.findings import Count, Finding, Findings
 from egide.kernel import ledger_check, rights_check, sealed_check, stamping
-from egide.kernel.door import Kernel
 from egide.kernel.errors import EgideError, StartupError, Text, Unavailable
+from egide.kernel.kernel import Kernel
 from egide.kernel.ledger_leaves import Findings as Problems
 from egide.kernel.ledger_leaves import Problem
 from egide.kernel.ledger_verify import StampCheck

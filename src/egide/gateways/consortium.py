@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from egide.border.ledger.model import Ledger
     from egide.gateways.consortium_machines import Machine
     from egide.kernel.capability import Capability
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 log = logging.getLogger("egide.consortium")
 

@@ -14,8 +14,8 @@ from egide.gateways.counter_views import SAYS, officer, recorded
 from egide.gateways.resident import form_of, lang_of
 from egide.gateways.service_pages import MAX_FORM, ServicePages, draft_gone, draft_held, service_page, trouble_page
 from egide.gateways.service_words import PATH
-from egide.kernel.door import Kernel
 from egide.kernel.errors import EgideError, NotSignedIn, Refused, Text
+from egide.kernel.kernel import Kernel
 from egide.services.answers import birthdate, clean
 from egide.services.filing import Invalid, slug
 

@@ -17,8 +17,8 @@ from starlette.routing import Route
 from egide.gateways.receipt_page import LOOK
 from egide.gateways.resident import lang_of, page, said, wrong
 from egide.kernel.documents import SealReport
-from egide.kernel.door import Kernel
 from egide.kernel.errors import BadInput, EgideError, Text, TooLarge, TooMany
+from egide.kernel.kernel import Kernel
 from egide.protocols.multipart import Data, FileBegins, FileEnds, MultipartError, events
 from egide.services.receipts import PATH as RECEIPTS
 

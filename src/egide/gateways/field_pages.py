@@ -15,8 +15,8 @@ from starlette.routing import Route
 
 from egide.gateways.field_views import ADDING, PATH, SAYS, SCRIPT, STYLE, adding, form, home, offline
 from egide.gateways.resident import built, lang_of, page
-from egide.kernel.door import Kernel
 from egide.kernel.errors import Text
+from egide.kernel.kernel import Kernel
 from egide.services.definition import Definition
 
 LANGS = ("fr", "en")

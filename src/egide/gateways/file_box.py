@@ -12,9 +12,9 @@ from starlette.requests import Request
 from egide.gateways.resident import own
 from egide.gateways.service_words import w
 from egide.gateways.uploads import Form, read_form
-from egide.kernel.door import Kernel
 from egide.kernel.errors import EgideError, Text
 from egide.kernel.identity import ANONYMOUS
+from egide.kernel.kernel import Kernel
 from egide.services.definition import Field
 from egide.services.questions import say
 

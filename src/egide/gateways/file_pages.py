@@ -18,8 +18,8 @@ from egide.gateways.file_box import Sent, box, form_with_files, refusals
 from egide.gateways.resident import Asker, form_of, held, keep, lang_of, once_more, page, wrong
 from egide.gateways.service_words import FORMS, PATH, WORDS, day, row, w
 from egide.kernel.capability import Words
-from egide.kernel.door import Kernel
 from egide.kernel.errors import BadInput, EgideError, NotFound, NotSignedIn, Text
+from egide.kernel.kernel import Kernel
 from egide.services.answers import asked
 from egide.services.contents import NOTICES
 from egide.services.definition import HOLDER, Definition, catalogue

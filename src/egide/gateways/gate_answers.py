@@ -19,8 +19,8 @@ from starlette.routing import Route
 
 from egide.border.holding import holding
 from egide.gateways.neighbours import Neighbours
-from egide.kernel.door import Kernel
 from egide.kernel.errors import BadInput, EgideError, NotFound, Text, TooLarge
+from egide.kernel.kernel import Kernel
 from egide.kernel.told import problem
 
 REQUESTS, ANSWERS = "/border/requests", "/border/answers"

@@ -17,8 +17,8 @@ from egide.gateways import hearing_views
 from egide.gateways.file_pages import FILE
 from egide.gateways.hearing_words import PATH, STYLE, WORDS, w
 from egide.gateways.resident import Asker, built, form_of, held, lang_of, once_more, page, wrong
-from egide.kernel.door import Kernel
 from egide.kernel.errors import EgideError, NotFound, NotSignedIn, Text
+from egide.kernel.kernel import Kernel
 from egide.services.definition import catalogue
 from egide.services.filing import slug
 

@@ -68,9 +68,9 @@ from egide.gateways.service_pages import ServicePages
 from egide.gateways.step_pages import StepPages
 from egide.kernel.act import Act
 from egide.kernel.clock import iso
-from egide.kernel.door import Kernel
 from egide.kernel.errors import BadInput, EgideError, NotFound, Text, TooLarge
 from egide.kernel.identity import ANONYMOUS, OPERATOR, Principal
+from egide.kernel.kernel import Kernel
 from egide.kernel.told import problem
 
 log = logging.getLogger("egide.http")

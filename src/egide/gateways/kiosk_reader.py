@@ -23,8 +23,8 @@ from starlette.routing import Route
 
 from egide.border.controls import COUNTRIES, Countries
 from egide.border.face.pictures import read_picture
-from egide.kernel.door import Kernel
 from egide.kernel.errors import BadInput, EgideError, NotFound, Text, TooLarge
+from egide.kernel.kernel import Kernel
 from egide.kernel.told import problem
 from egide.protocols import mrz
 from egide.protocols.emrtd.chip import Chip

@@ -25,9 +25,9 @@ from egide.gateways import standing
 from egide.gateways.composition import composed
 from egide.gateways.server_call import call
 from egide.gateways.telling import Mark, tell
-from egide.kernel.door import LAW
 from egide.kernel.errors import Conflict, Text
 from egide.kernel.identity import OPERATOR
+from egide.kernel.law import PACKS
 from egide.kernel.law_cases import wrong_cases
 from egide.kernel.law_overlay import other_law, packs_in
 from egide.kernel.settings import FILE, Settings
@@ -74,7 +74,7 @@ def replay(
 
 def check(pack: Path, jurisdiction: str, console: Console) -> int:
     """Loads a pack over our own and runs every case of what results; 0 when all answer as they say."""
-    book = other_law(packs_in(pack), LAW, jurisdiction, datetime.now(UTC))
+    book = other_law(packs_in(pack), PACKS, jurisdiction, datetime.now(UTC))
     wrong = wrong_cases(book)
     for case, said in wrong:
         got = ", ".join(said) or "—"

@@ -21,9 +21,9 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.http11 import Request
 
 from egide.kernel.clock import iso
-from egide.kernel.door import Kernel
 from egide.kernel.errors import BadInput, EgideError, Text
 from egide.kernel.identity import Principal
+from egide.kernel.kernel import Kernel
 from egide.kernel.limits import Buckets
 from egide.kernel.told import problem
 

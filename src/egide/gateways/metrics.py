@@ -22,7 +22,7 @@ from egide.kernel.errors import EgideError
 from egide.kernel.measures import Histogram
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 LOOPBACK = ("127.0.0.1", "::1")
 US = 1_000_000  # µs a second

@@ -18,8 +18,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from egide.kernel.door import Kernel
 from egide.kernel.errors import EgideError, NotFound, Text, Unavailable
+from egide.kernel.kernel import Kernel
 
 FOLDER = "run"
 Application = Callable[..., Awaitable[None]]  # ASGI 3.0

@@ -23,8 +23,8 @@ from egide.gateways.file_pages import HERE as FILES
 from egide.gateways.file_pages import documents_of as documents
 from egide.gateways.resident import Asker, form_of, held, lang_of, page, said, wrong
 from egide.gateways.service_words import FORMS, PATH, day, notice, row, w
-from egide.kernel.door import Kernel
 from egide.kernel.errors import EgideError, StartupError, Text
+from egide.kernel.kernel import Kernel
 from egide.services.contents import NOTICES as HERE
 from egide.services.definition import Definition, Notice
 from egide.services.questions import say

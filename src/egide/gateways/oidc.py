@@ -40,8 +40,8 @@ from egide.gateways.oidc_setup import CALLBACK, Relying, relying
 from egide.gateways.resident import lang_of
 from egide.kernel import outward
 from egide.kernel.clock import Clock
-from egide.kernel.door import Kernel
 from egide.kernel.errors import EgideError
+from egide.kernel.kernel import Kernel
 from egide.kernel.limits import Buckets
 from egide.protocols.oidc import DECLARED, HIGH, Attempt, Identity, OidcError, authorization, callback, logout, state_of
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from egide import __version__
-from egide.kernel.door import Kernel
+from egide.kernel.kernel import Kernel
 
 
 def document(kernel: Kernel) -> dict[str, Any]:

@@ -22,8 +22,8 @@ from starlette.routing import Route
 from egide.border.basis import BasisTold, identifier, in_words
 from egide.border.control_points import points
 from egide.kernel.capability import Words
-from egide.kernel.door import Kernel
 from egide.kernel.errors import EgideError
+from egide.kernel.kernel import Kernel
 
 SIDE = 320  # px of the picture that the phone's detector searches (web/border/wallet/face/yunet.ts)
 MODELS = ("detector", "matcher")

@@ -17,8 +17,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from egide.gateways.resident import LOST, STYLE, lang_of, page, policy
-from egide.kernel.door import Kernel
 from egide.kernel.errors import BadInput, EgideError, Text, TooLarge
+from egide.kernel.kernel import Kernel
 from egide.services.receipts import PATH, Receipt, verify_receipt
 
 MAX_FORM = 8 * 1024  # bytes; a code has 300 characters

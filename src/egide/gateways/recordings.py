@@ -18,9 +18,9 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from egide.gateways.uploads import NO_STORE, body_of, number_of
-from egide.kernel.door import Kernel
 from egide.kernel.errors import EgideError, NotFound, Text
 from egide.kernel.identity import Principal, digest, new_id
+from egide.kernel.kernel import Kernel
 from egide.kernel.leases import Lease
 from egide.kernel.told import problem
 from egide.services import recording_tables as tables

@@ -21,7 +21,6 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from egide.kernel.door import Kernel
 from egide.kernel.errors import (
     BadInput,
     EgideError,
@@ -34,6 +33,7 @@ from egide.kernel.errors import (
     Uncertain,
 )
 from egide.kernel.identity import ANONYMOUS
+from egide.kernel.kernel import Kernel
 
 STYLE = """:root{color-scheme:light dark;--ink:#17211d;--paper:#fff;--soft:#eef3f0;--line:#5c6b64;--go:#0b5d3b;--on:#fff;--warn:#8a1c12}
 @media(prefers-color-scheme:dark){:root{--ink:#eef3f0;--paper:#121815;--soft:#1f2924;--line:#93a39b;--go:#8fe0b8;--on:#06281a;--warn:#ffb4a8}}

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from egide.gateways.resident import keep
-from egide.kernel.door import Kernel
+from egide.kernel.kernel import Kernel
 
 if TYPE_CHECKING:
     from egide.gateways.oidc import Identity, SignInFlow

@@ -23,8 +23,8 @@ from egide.gateways.resident import Asker, form_of, held, lang_of, once_more, pa
 from egide.gateways.service_words import FORMS, PATH, WORDS, day, w
 from egide.kernel.capability import Words
 from egide.kernel.clock import iso
-from egide.kernel.door import Kernel
 from egide.kernel.errors import BadInput, EgideError, NotSignedIn, Text
+from egide.kernel.kernel import Kernel
 from egide.kernel.law import LawBook
 from egide.services.questions import say
 from egide.services.right_words import RIGHTS

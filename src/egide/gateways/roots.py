@@ -19,9 +19,9 @@ from starlette.routing import BaseRoute, Route
 
 from egide.gateways.headers import plain_csp
 from egide.kernel import cosigned, tile_export
-from egide.kernel.door import Kernel
 from egide.kernel.errors import EgideError
 from egide.kernel.identity import ANONYMOUS
+from egide.kernel.kernel import Kernel
 from egide.oversight.roots import Roots, SignedHead, WitnessShown
 
 Lang = Literal["fr", "en"]

@@ -21,8 +21,8 @@ from egide.gateways.live import LiveProtocol
 from egide.gateways.neighbours import Neighbours, ask_to_leave, listener_of, serving_here
 from egide.gateways.resident_identity import SIGN_IN, WALLET
 from egide.gateways.tak import TakPorts
-from egide.kernel.door import lock
 from egide.kernel.errors import EgideError, StartupError, Text
+from egide.kernel.lock import lock
 from egide.kernel.settings import Settings
 
 YOUNG = 20_000  # objects made before Python looks for cycles; its default of 700 comes several times per act

@@ -30,9 +30,9 @@ from egide.gateways.service_views import (
 )
 from egide.gateways.service_words import FORMS, PATH, WORDS, w
 from egide.kernel.capability import Words
-from egide.kernel.door import Kernel
 from egide.kernel.errors import EgideError, NotFound, Refused, Text
 from egide.kernel.identity import Principal
+from egide.kernel.kernel import Kernel
 from egide.services import drafts
 from egide.services.answers import asked, boxes, check, read, relevant, way_of
 from egide.services.definition import Definition, Field, Step, catalogue

@@ -22,8 +22,8 @@ from egide.gateways import certificate
 from egide.gateways.composition import composed
 from egide.kernel import tables
 from egide.kernel.capability import Capability
-from egide.kernel.door import Kernel
 from egide.kernel.errors import EgideError, StartupError, Text
+from egide.kernel.kernel import Kernel
 from egide.kernel.migrate import behind
 from egide.kernel.settings import Settings
 from egide.kernel.store import Store, has_table, unavailable

@@ -21,8 +21,8 @@ from egide.gateways.file_pages import HERE as FILES
 from egide.gateways.notice_page import OPEN
 from egide.gateways.resident import LATER, Asker, built, form_of, held, lang_of, once_more, page, wrong
 from egide.gateways.service_words import FORMS, notice, w
-from egide.kernel.door import Kernel
 from egide.kernel.errors import Conflict, EgideError, NotSignedIn, Refused, Text
+from egide.kernel.kernel import Kernel
 from egide.kernel.law import LawBook
 from egide.services.answers import asked, check, read, relevant
 from egide.services.definition import HOLDER, Definition, Field, Transition

@@ -16,8 +16,8 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from egide.kernel.door import Kernel
 from egide.kernel.errors import StartupError, Text
+from egide.kernel.kernel import Kernel
 from egide.operations.tak.authority import Authority
 from egide.operations.tak.marti.app import enrolling, marti
 from egide.operations.tak.marti.door import PEER

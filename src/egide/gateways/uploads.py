@@ -18,9 +18,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from egide.kernel.door import Kernel
 from egide.kernel.errors import BadInput, EgideError, Text, TooLarge, TooMany
 from egide.kernel.identity import Principal
+from egide.kernel.kernel import Kernel
 from egide.kernel.told import problem
 from egide.protocols.multipart import Data, Event, Field, FileBegins, FileEnds, MultipartError, events
 from egide.services.quarantine import CHUNK, MAX_CHUNK, MAX_FILE, quarantine

@@ -34,8 +34,8 @@ from egide.gateways.resident import lang_of, own
 from egide.gateways.wallet_page import PAGES, PATH, STATE, Shown, show, trouble
 from egide.gateways.wallet_setup import Verifier
 from egide.kernel import outward
-from egide.kernel.door import Kernel
 from egide.kernel.errors import EgideError
+from egide.kernel.kernel import Kernel
 from egide.kernel.limits import Buckets
 from egide.kernel.outward import Unreachable
 from egide.protocols.oidc import OidcError, address, loopback

@@ -23,7 +23,7 @@ from egide.kernel.listeners import Keyed
 from egide.kernel.retention import keep
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 ACTIVITY = "cases"
 CATEGORY = "case"

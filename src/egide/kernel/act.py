@@ -18,8 +18,8 @@ from sqlalchemy import Connection, Table, UpdateBase
 from egide.kernel.errors import EgideError, StartupError, Text
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
     from egide.kernel.identity import Principal
+    from egide.kernel.kernel import Kernel
 
 Fact = bool | int | str
 Facts = dict[str, Fact]

@@ -27,11 +27,10 @@ from egide.kernel.backup_sets import DATA_SUFFIX, KEYS_SUFFIX, alone, destroy, d
 from egide.kernel.bundle import Manifest, Writer
 from egide.kernel.checkpoint import Checkpoint, Signer
 from egide.kernel.checkpoint import sign as sign_note
-from egide.kernel.door import LAW
 from egide.kernel.dumps import Database, database
 from egide.kernel.engine import Engines
 from egide.kernel.errors import NotFound, StartupError, Text, Unavailable
-from egide.kernel.law import LawBook
+from egide.kernel.law import PACKS, LawBook
 from egide.kernel.ledger_check import grown
 from egide.kernel.objects import KINDS, Objects
 from egide.kernel.sealed_stream import Sealing
@@ -185,7 +184,7 @@ def _revision(db: Connection) -> str:
 def _law(settings: Settings) -> str:
     """The hash of the law in force; "" when the packs do not load, which the doctor says and no backup waits for."""
     with suppress(StartupError):
-        return LawBook.load(LAW, settings.jurisdiction, datetime.now(UTC)).hash
+        return LawBook.load(PACKS, settings.jurisdiction, datetime.now(UTC)).hash
     return ""
 
 

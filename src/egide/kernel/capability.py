@@ -20,7 +20,7 @@ from egide.kernel.act import Act, Fact
 from egide.kernel.errors import StartupError, Text
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
     from egide.kernel.law import LawBook
     from egide.kernel.listeners import Batch, Independent, Keyed
     from egide.kernel.retention import Eraser

@@ -37,7 +37,7 @@ from egide.kernel.work import Work
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 log = logging.getLogger("egide.emergency")
 

@@ -26,7 +26,7 @@ from egide.kernel.errors import EgideError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 log = logging.getLogger("egide.ephemeral")
 

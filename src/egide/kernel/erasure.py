@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from sqlalchemy import MetaData
 
     from egide.kernel.capability import Capability
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 log = logging.getLogger("egide.erasure")
 

@@ -22,7 +22,7 @@ from egide.kernel.transport import InProcess, Subscription, Transport, end
 from egide.kernel.turns import Turns
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
     from egide.kernel.work import Work
 
 

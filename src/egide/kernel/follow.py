@@ -19,7 +19,7 @@ from egide.kernel.transport import end
 from egide.kernel.waiting import came
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 log = logging.getLogger("egide.follow")
 

@@ -19,8 +19,8 @@ from egide.kernel.law_model import legal_day
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-    from egide.kernel.door import Kernel
     from egide.kernel.guard import Guard
+    from egide.kernel.kernel import Kernel
 
 CONTROLS_S = 1.0  # s between looks at the controls of article 29(2)
 

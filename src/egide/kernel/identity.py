@@ -23,7 +23,7 @@ from egide.kernel.vault import VaultError
 
 if TYPE_CHECKING:
     from egide.kernel.act import Act
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 SESSION_S = 12 * 3600  # s: a long duty; ASVS 7.3.2 asks for an absolute limit
 CACHED = 4096  # sessions held in memory

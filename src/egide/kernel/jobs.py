@@ -20,8 +20,8 @@ from egide.kernel.errors import Conflict, EgideError, NotFound, Text
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from egide.kernel.door import Kernel
     from egide.kernel.identity import Principal
+    from egide.kernel.kernel import Kernel
 
 log = logging.getLogger("egide.jobs")
 

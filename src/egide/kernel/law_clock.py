@@ -18,7 +18,7 @@ from egide.kernel.law import LawBook
 from egide.kernel.transport import end
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 log = logging.getLogger("egide.law")
 

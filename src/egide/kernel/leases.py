@@ -19,9 +19,9 @@ from egide.kernel.errors import EgideError
 from egide.kernel.waiting import came
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
     from egide.kernel.guard import Decision
     from egide.kernel.identity import Principal
+    from egide.kernel.kernel import Kernel
 
 log = logging.getLogger("egide.leases")
 
@@ -130,7 +130,7 @@ class Leases:
 
     async def _write(self, lease: Lease, decision: Decision, facts: dict[str, Any]) -> None:
         try:
-            receipt = await self._kernel.record(
+            receipt = await self._kernel.door.record(
                 lease.act.name, lease.given, lease.principal, decision, facts, cause=lease.id
             )
         except EgideError:

@@ -28,7 +28,7 @@ from egide.kernel.errors import Conflict, EgideError, Refused
 from egide.kernel.transport import Event
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 log = logging.getLogger("egide.events")
 

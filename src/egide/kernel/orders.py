@@ -32,7 +32,7 @@ from egide.kernel.work import Leaf
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 MAX_VERTICES = 500  # of a perimeter; a hand-drawn one has a dozen
 REVOKE = "orders.revoke"  # the act that ends an order

@@ -20,7 +20,7 @@ from egide.kernel.transport import IDLE_S, RETRY_S, Sent
 from egide.kernel.waiting import came
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 log = logging.getLogger("egide.outbox")
 

@@ -16,7 +16,7 @@ from egide.kernel import tables
 from egide.kernel.errors import BadInput, EgideError, Text
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 CEREMONY_US = 120_000_000  # µs a challenge may be answered
 MAX_SEALED = 4096  # characters of a sealed challenge; that of a signature has about 1,800

@@ -22,7 +22,7 @@ from egide.kernel import tables
 from egide.kernel.errors import EgideError
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 log = logging.getLogger("egide.processes")
 

@@ -26,8 +26,8 @@ from egide.kernel.errors import BadInput, Conflict, Text
 from egide.kernel.vault import Erased
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
     from egide.kernel.identity import Principal
+    from egide.kernel.kernel import Kernel
 
 PURPOSE = "client-acts"  # whose key seals the answers
 KEEP_US = 90 * 86_400_000_000  # µs; a device gives up sending after 60 days (web/terminal/outbox.svelte.ts)

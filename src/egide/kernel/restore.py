@@ -24,7 +24,6 @@ from egide.kernel.backup import FILES, LISTING, OBJECTS, STORE, STORE_FILE, VAUL
 from egide.kernel.bundle import BundleError, Manifest, Reader, Source
 from egide.kernel.capability import Capability
 from egide.kernel.checkpoint import Checkpoint, verify
-from egide.kernel.door import lock
 from egide.kernel.dumps import Database, PostgresDatabase, database
 from egide.kernel.engine import Engines
 from egide.kernel.erasure import metadata
@@ -32,6 +31,7 @@ from egide.kernel.errors import Conflict, StartupError, Text
 from egide.kernel.forget import Forgotten
 from egide.kernel.ledger_check import Checked, check
 from egide.kernel.links import links
+from egide.kernel.lock import lock
 from egide.kernel.migrate import HEAD
 from egide.kernel.sealed_stream import MAGIC, Opening
 from egide.kernel.settings import FILE, Settings, load

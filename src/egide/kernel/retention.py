@@ -26,7 +26,7 @@ from egide.kernel.errors import Conflict, EgideError, StartupError, Text, Unavai
 from egide.kernel.law import add_duration
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 log = logging.getLogger("egide.retention")
 

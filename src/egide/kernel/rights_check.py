@@ -22,7 +22,7 @@ from egide.kernel.ledger_leaves import Findings
 from egide.kernel.vault import VaultError
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 NOBODY = "nobody"  # whose key seals what people do who are not signed in (writer.py)
 LONGEST_ACT_US = 600_000_000  # µs between an act's own time, which its rows bear, and its entry's

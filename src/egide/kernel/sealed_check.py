@@ -22,7 +22,7 @@ from egide.kernel.orders import REVOKE, OrderBody
 from egide.kernel.vault import Erased, Vault, VaultError
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 PAGE = 1024  # rows in memory at once
 NOBODY = "nobody"  # whose key seals what people do who are not signed in (writer.py)

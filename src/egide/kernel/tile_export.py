@@ -24,7 +24,7 @@ from egide.kernel.ledger import TILE_HEIGHT, TILE_SIZE, TILE_WIDTH, TileStore, d
 from egide.kernel.tiles import SqlTiles
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 HEAD = "checkpoint"
 _PATH = re.compile(

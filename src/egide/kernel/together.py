@@ -18,8 +18,9 @@ import msgspec
 from egide.kernel.errors import EgideError
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel, Outcome
+    from egide.kernel.door import Outcome
     from egide.kernel.identity import Principal
+    from egide.kernel.kernel import Kernel
     from egide.kernel.work import Work
 
 

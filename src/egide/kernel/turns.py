@@ -22,7 +22,7 @@ from egide.kernel.errors import EgideError
 from egide.kernel.transport import end
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 log = logging.getLogger("egide.turns")
 

@@ -25,7 +25,7 @@ from egide.kernel.store import put
 from egide.kernel.witness_client import WitnessClient, check_address
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 log = logging.getLogger("egide.witnessing")
 

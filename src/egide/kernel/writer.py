@@ -9,26 +9,25 @@ act in it is told. Where the store went away during the commit, the writer looks
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import queue
 import threading
-from collections.abc import Callable
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import Connection, Table, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from egide.kernel import tables
-from egide.kernel.act import Change, Ctx, Receipt, Rows
-from egide.kernel.errors import BadInput, Conflict, EgideError, Failed, Refused, Text, Unavailable, Uncertain
+from egide.kernel.act import Receipt
+from egide.kernel.applying import Apart, Applying, once
+from egide.kernel.errors import EgideError, Refused, Unavailable, Uncertain
 from egide.kernel.store import put, unavailable
-from egide.kernel.work import Body, Leaf, Work
+from egide.kernel.work import Work, signatory, written
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 log = logging.getLogger("egide.writer")
 
@@ -38,15 +37,9 @@ BUSY = 8  # acts in the last commit from which on the next one waits a little fo
 GATHER_S = 0.004  # s it waits: what a commit takes on an ordinary disk (fsync); halves the cost of commits under load
 SETTLE_S = 8.0  # s during which a commit of unknown outcome is looked for, before its acts are told that nobody knows
 
-
-class _Apart(Exception):
-    """A change of some act did not touch its row."""
-
-
 _encode = msgspec.json.Encoder().encode
 _ENTRY = ("realm", "idx", "leaf", "body", "id", "at", "act", "outcome", "actor", "order_id")
 _OUTBOX = ("at", "realm", "entry", "name", "payload", "process")
-_HANDLED = ("consumer", "seq")
 _CONCERN = ("realm", "idx", "person")
 _TILE = ("realm", "level", "number", "hashes", "root")
 
@@ -60,6 +53,7 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="egide-writer", daemon=True)
         self._unsigned = 0
         self._signed_at = monotonic()
+        self._applying = Applying(kernel)
         self._committing = False  # the commit was asked for: from here on a lost connection says nothing of its outcome
         self.failed: str | None = None  # the last batch's failure in words, for the health page
 
@@ -125,7 +119,7 @@ class Writer:
         try:
             self._transaction(batch, careful=False)
             self.failed = None
-        except (IntegrityError, DataError, _Apart):
+        except (IntegrityError, DataError, Apart):
             # One act's rows collided, or were not there: again, each under its own savepoint, so that only that act fails.
             self._guarded(batch)
         except (SQLAlchemyError, OSError, EgideError) as error:
@@ -135,7 +129,7 @@ class Writer:
             log.exception("a batch of %d acts is written again, one by one", len(batch))
             self._guarded(batch)
         self._kernel.measures.committed(len(batch), monotonic() - started)
-        self._kernel.committed(batch)
+        self._kernel.door.committed(batch)
 
     def _guarded(self, batch: list[Work]) -> None:
         for work in batch:
@@ -205,16 +199,16 @@ class Writer:
                 effect = work.effect
                 alone = careful or work.epoch != epoch or work.act.recheck is not None
                 alone = alone or (effect is not None and effect.apply is not None)
-                if alone and (effect is not None or _once(work)):
-                    self._together(connection, waiting)
-                    if not self._apply(connection, work, epoch):
+                if alone and (effect is not None or once(work)):
+                    self._applying.together(connection, waiting)
+                    if not self._applying.alone(connection, work, epoch):
                         continue
                 else:
                     waiting.append(work)
                 if work.effect is not None and work.effect.rights_changed:
                     epoch += 1
                 kept.append(work)
-            self._together(connection, waiting)
+            self._applying.together(connection, waiting)
             if epoch != before:
                 put(connection, tables.rights, {"realm": realm}, {"epoch": epoch})
             adopt = self._append(connection, kept, at)
@@ -235,131 +229,6 @@ class Writer:
             self._unsigned += len(rows)
         return int(connection.execute(_EPOCH, {"realm": realm}).scalar() or 1)
 
-    def _together(self, connection: Connection, works: list[Work]) -> None:
-        """Writes what these acts do, each statement once for all. Raises `_Apart` where one must be told from the others."""
-        series: dict[tuple[Any, str], list[Callable[[int], None]]] = {}
-        for work in works:
-            numbered = work.effect.numbered if work.effect is not None else None
-            if numbered is not None:
-                series.setdefault((numbered.draw, numbered.series), []).append(numbered.told)
-        for (draw_, name), told in series.items():
-            for number, tell in enumerate(told, draw_(connection, name, len(told))):
-                tell(number)
-        rows: dict[tuple[Table, tuple[str, ...]], list[tuple[Any, ...]]] = {}
-        changes: dict[tuple[int, bool], list[Change]] = {}
-        for work in works:
-            for table, row in self._rows(work, answered=True):
-                rows.setdefault((table, tuple(row)), []).append(tuple(row.values()))
-            for change in work.effect.changes if work.effect is not None else ():
-                changes.setdefault((id(change.statement), change.missed is None), []).append(change)
-        for (table, columns), values in rows.items():
-            self._kernel.store.insert(connection, table, columns, values)
-        for (_, lenient), same in changes.items():
-            touched = self._kernel.store.change(connection, same[0].statement, [change.values for change in same])
-            if not lenient and touched != len(same):
-                raise _Apart
-        for work in works:
-            self._shred(work)
-        works.clear()
-
-    def _shred(self, work: Work) -> None:
-        for person, purpose in work.effect.shreds if work.effect is not None else ():
-            self._kernel.vault.shred(person, purpose)
-
-    def _rows(self, work: Work, *, answered: bool) -> Rows:
-        """What an act inserts, and what says that it was done; `answered`: its result is known by now."""
-        effect = work.effect
-        rows: Rows = []
-        if work.once is not None and _once(work):
-            rows.append((tables.handled, dict(zip(_HANDLED, work.once, strict=True))))
-        if effect is None:
-            return rows
-        if work.asked is not None:
-            known = effect if answered else None
-            row = self._kernel.repeats.row(work.asked, work.id, work.ctx.now_us, known)
-            rows.append((tables.client_act, row))
-        return rows + effect.inserts
-
-    def _apply(self, connection: Connection, work: Work, epoch: int) -> bool:
-        """Decides again on what may have changed, then applies; False when the act ends here with an error."""
-        savepoint, condemned = connection.begin_nested(), self._kernel.vault.condemned
-
-        def undone() -> None:
-            savepoint.rollback()
-            self._kernel.vault.spare(condemned)
-
-        try:
-            if not self._still_allowed(connection, work, epoch):
-                undone()
-                return True
-            effect = work.effect
-            if effect is not None and effect.numbered is not None:
-                numbered = effect.numbered
-                numbered.told(numbered.draw(connection, numbered.series, 1))
-            for table, row in self._rows(work, answered=False):
-                connection.execute(insert(table), row)
-            if effect is not None:
-                for change in effect.changes:
-                    change.make(connection)
-                self._shred(work)
-                if effect.apply is not None:
-                    effect.apply(connection)
-                if work.asked is not None:
-                    self._kernel.repeats.answer(connection, work.asked, effect)
-        except DataError:
-            undone()
-            work.error = BadInput(
-                Text(
-                    "Une valeur donnée est trop longue ou ne s’écrit pas.",
-                    "A given value is too long or cannot be written.",
-                ),
-                Text("Raccourcissez-la, puis renvoyez.", "Shorten it, then send again."),
-            )
-            return False
-        except IntegrityError:
-            undone()
-            work.error = Conflict(
-                Text("Cela existe déjà ou a changé entre-temps.", "This exists already or has changed meanwhile."),
-                Text("Actualisez la page, puis recommencez.", "Refresh the page, then try again."),
-            )
-            return False
-        except EgideError as error:
-            undone()
-            work.error = error
-            return False
-        except (SQLAlchemyError, OSError):
-            raise  # the store's trouble, not this act's: the whole batch ends
-        except Exception:
-            # Foreign code inside the transaction: its mistake is its own act's end, and nobody else's.
-            log.exception("%s failed while it was written", work.act.name)
-            undone()
-            work.error = Failed()
-            return False
-        savepoint.commit()
-        return True
-
-    def _still_allowed(self, connection: Connection, work: Work, epoch: int) -> bool:
-        act = work.act
-        if work.settled or (work.epoch == epoch and act.recheck is None):
-            return True
-        was = work.ctx
-        ctx = Ctx(
-            self._kernel, was.principal, act, was.now_us, connection, was.purpose, was.cause, consumer=was.consumer
-        )
-        if work.epoch != epoch or act.recheck is None:
-            facts = self._kernel.facts(ctx, work.given, fresh=True)
-        else:
-            facts = work.facts | dict(act.recheck(ctx, work.given))
-        if facts == work.facts:
-            return True
-        decision = self._kernel.guard.decide(act.name, facts)
-        work.facts, work.decision = facts, decision
-        if decision.allowed:
-            return True
-        work.effect, work.outcome = None, "refused"
-        work.error = Refused(decision)
-        return False
-
     def _append(self, connection: Connection, batch: list[Work], at: int) -> Any:
         kernel = self._kernel
         realm = kernel.settings.realm
@@ -370,7 +239,7 @@ class Writer:
         concerns: list[tuple[Any, ...]] = []
         for offset, work in enumerate(batch):
             index = log.size + offset
-            sealed, leaf = self._leaf(work, at, realm)
+            sealed, leaf = written(work, kernel.vault, at, realm)
             leaves.append(leaf)
             effect = work.effect
             actor = (effect.actor if effect is not None else None) or work.ctx.principal.id
@@ -404,38 +273,6 @@ class Writer:
                 self._signed_at = monotonic()
 
         return adopt
-
-    def _leaf(self, work: Work, at: int, realm: str) -> tuple[bytes, bytes]:
-        kernel = self._kernel
-        effect = work.effect
-        person, purpose = _signatory(work)
-        body = Body(
-            input=msgspec.Raw(work.raw or b"{}"),
-            facts=work.facts,
-            purpose=work.ctx.purpose,
-            reasons=tuple(reason.rule for reason in work.decision.reasons),
-            called=work.ctx.now_us if work.settled else 0,
-        )
-        sealed = kernel.vault.seal(person, purpose, _encode(body), work.id.encode())
-        leaf = Leaf(
-            v=1,
-            id=work.id,
-            at=at,
-            realm=realm,
-            act=work.act.name,
-            verb=work.act.verb,
-            activity=purpose,
-            outcome=work.outcome,
-            law=work.decision.law_hash,
-            body=hashlib.sha256(sealed).hexdigest(),
-            actor=kernel.vault.subject_id(person, purpose),
-            rules=body.reasons,
-            order=(effect.order or "") if effect is not None else "",
-            cause=work.ctx.cause,
-            rows=effect.bulk[0] if effect is not None and effect.bulk else 0,
-            sub=effect.bulk[1].hex() if effect is not None and effect.bulk else "",
-        )
-        return sealed, _encode(leaf)
 
     def _write_checkpoint(self, connection: Connection, size: int, root: bytes, at: int) -> None:
         note = self._kernel.sign_checkpoint(size, root)
@@ -481,20 +318,9 @@ _SINCE = (
 _EPOCH = select(tables.rights.c.epoch).where(tables.rights.c.realm == bindparam("realm"))
 
 
-def _signatory(work: Work) -> tuple[str, str]:
-    """The (person, purpose) under which an act's body is sealed."""
-    actor = work.effect.actor if work.effect is not None else None
-    return actor or work.ctx.principal.id or "nobody", work.act.activity
-
-
 def _keys(work: Work) -> tuple[tuple[str, str], ...]:
     """The keys that writing this act takes, as far as they are known before."""
-    return (_signatory(work), *(work.effect.keys if work.effect is not None else ()))
-
-
-def _once(work: Work) -> bool:
-    """Whether it is written that this event was handled: also by a call for help that was refused (`Work.once`)."""
-    return work.once is not None and (work.effect is not None or work.act.emergency)
+    return (signatory(work), *(work.effect.keys if work.effect is not None else ()))
 
 
 def _nothing() -> None:

@@ -18,10 +18,10 @@ from egide.kernel import tables as kernel_tables
 from egide.kernel.act import Act, Ctx, Effect, Facts, Input, Nothing, act
 from egide.kernel.clock import iso
 from egide.kernel.distress import id_of, limited, secret_of
-from egide.kernel.door import Kernel
 from egide.kernel.errors import BadInput, NotFound, Text
 from egide.kernel.forget import forget_acts
 from egide.kernel.identity import digest
+from egide.kernel.kernel import Kernel
 from egide.kernel.retention import keep, trigger
 from egide.operations import incident_tables, tables
 from egide.operations.board import CHANGED, PURPOSE, Alert, AlertBody, AlertWord, board, owner

@@ -17,7 +17,7 @@ from egide.operations import tables
 from egide.operations.media.recorder import Recorder, SegmentMeta
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 log = logging.getLogger("egide.archive")
 

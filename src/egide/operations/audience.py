@@ -16,8 +16,8 @@ from egide.operations import tables
 from egide.operations.positions import EVERYONE, PUBLIC, Groups
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
     from egide.kernel.identity import Principal
+    from egide.kernel.kernel import Kernel
 
 log = logging.getLogger("egide.positions")
 

@@ -21,7 +21,7 @@ from egide.kernel.limits import Buckets
 from egide.operations import incident_tables, tables
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 log = logging.getLogger("egide.alerts")
 

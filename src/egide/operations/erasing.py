@@ -15,7 +15,7 @@ from egide.operations import incident_tables as tables
 from egide.operations.incident_model import incident_owner, mission_owner
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 
 def incident(kernel: Kernel, id_: str) -> Callable[[Connection], None]:

@@ -30,8 +30,8 @@ from egide.operations.shifts import shifts
 from egide.protocols.positions import SCALE
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
     from egide.kernel.identity import Principal
+    from egide.kernel.kernel import Kernel
     from egide.operations.moving import Changed
 
 log = logging.getLogger("egide.geofences")

@@ -27,7 +27,7 @@ from egide.operations.relay import Relay, push_picture
 from egide.operations.source import spec_of
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 log = logging.getLogger("egide.operations")
 

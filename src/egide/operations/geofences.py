@@ -26,7 +26,7 @@ from egide.operations.tracks import forget
 from egide.protocols.positions import on_earth
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 ACTIVITY = "geofences"
 CATEGORY = "geofence-crossing"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from egide.kernel.errors import Conflict, Text
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 TURNED = "camera.turned"
 HOLD_S = 5  # s after the end of a move during which nobody else turns the camera

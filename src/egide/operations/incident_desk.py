@@ -35,8 +35,8 @@ from egide.operations.incident_model import (
 from egide.operations.tables import roster
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
     from egide.kernel.identity import Principal
+    from egide.kernel.kernel import Kernel
 
 log = logging.getLogger("egide.incidents")
 

@@ -23,7 +23,7 @@ from egide.operations.viewports import Cells, Viewports, cells
 from egide.protocols.positions import GONE, KIND, WHOLE, View, frame
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 __all__ = ["EVERYONE", "KIND", "PUBLIC", "Positions", "Wire"]
 

@@ -32,7 +32,7 @@ from egide.operations.terminals import TERMINALS
 from egide.protocols.vapid import authorization, encoded, public
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 log = logging.getLogger("egide.push")
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from time import monotonic, time_ns
 from typing import Any
 
-from egide.kernel.door import Kernel
+from egide.kernel.kernel import Kernel
 from egide.kernel.leases import GRACE_S, TTL_S
 from egide.operations.media.errors import SourceError
 from egide.operations.media.hub import MediaHub

@@ -26,7 +26,7 @@ from egide.operations.incident_model import (
 )
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 ORIGIN = "service"
 IN_DANGER = "Vie en danger : une personne l’écrit au service d’aide"

@@ -26,7 +26,7 @@ from egide.operations.viewing import Sink
 from egide.operations.watching import WatchRef, closing, counters, watch_facts
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
     from egide.operations.media.hub import Attachment, MediaHub
     from egide.operations.media.rtsp_server import RtspServer
 

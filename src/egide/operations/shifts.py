@@ -29,8 +29,8 @@ from egide.operations.tracks import Tracks
 from egide.protocols.positions import Fix
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
     from egide.kernel.identity import Principal
+    from egide.kernel.kernel import Kernel
     from egide.operations.positions import Groups, Positions
 
 log = logging.getLogger("egide.positions")

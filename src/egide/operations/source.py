@@ -23,7 +23,7 @@ from egide.operations.relay import relay, words
 from egide.operations.telemetry import RECEIVER, mavlink_of, receiver_address
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 KINDS = ("file", "udp", "rtsp", "tcp", "srt", "rtmp", "onvif", RECEIVER)
 SERVICES = ("police", "gendarmerie", "army", "customs", "municipal", "fire", "other")

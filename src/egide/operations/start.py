@@ -25,7 +25,7 @@ from egide.operations.tak import running as tak_stream
 from egide.operations.telemetry import RECEIVER
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 ARCHIVE = "town.pmtiles"
 CHANGES = frozenset(

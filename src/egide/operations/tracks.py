@@ -23,7 +23,7 @@ from egide.operations import tables
 from egide.protocols.positions import Fix, pack, unpack
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 log = logging.getLogger("egide.positions")
 

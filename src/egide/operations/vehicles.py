@@ -17,7 +17,7 @@ from egide.operations import tables
 from egide.operations.relay import relay
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 CHANGED = "vehicle.changed"
 KINDS = ("car", "van", "motorcycle", "bicycle", "boat", "other")

@@ -23,7 +23,7 @@ from egide.operations.relay import relay
 from egide.operations.viewing import Transport, View, view_of
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 
 class Watch(Input):

@@ -16,9 +16,9 @@ from egide.kernel import cosigned, tables
 from egide.kernel.act import Act, Ctx, Effect, Input, Nothing, act
 from egide.kernel.checkpoint import parse
 from egide.kernel.clock import iso
-from egide.kernel.door import Kernel
 from egide.kernel.errors import BadInput, NotFound, NotSignedIn, Text, Unavailable
 from egide.kernel.identity import ANONYMOUS
+from egide.kernel.kernel import Kernel
 from egide.kernel.ledger_export import write_inspector, write_public
 from egide.oversight.river import READERS, log_facts
 

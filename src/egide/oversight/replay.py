@@ -32,7 +32,7 @@ from egide.kernel.work import Leaf
 from egide.oversight.river import READERS, log_facts
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 ROWS = 1_000  # entries read at once
 MAX_SCANNED = 50_000  # entries of one page

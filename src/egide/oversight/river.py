@@ -20,8 +20,8 @@ from egide.kernel.told import reasons
 from egide.kernel.work import Leaf
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
     from egide.kernel.events import Recorded
+    from egide.kernel.kernel import Kernel
     from egide.kernel.work import Work
 
 MAX_ENTRIES = 200  # of one look

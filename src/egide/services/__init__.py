@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from egide.kernel.capability import Capability
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
     from egide.kernel.retention import Eraser
 
 

@@ -21,11 +21,11 @@ from egide.kernel.act import Act, Ctx, Effect, Facts, Input, act
 from egide.kernel.capability import Words
 from egide.kernel.clock import from_us
 from egide.kernel.distress import id_of, limited, secret_of
-from egide.kernel.door import Kernel
 from egide.kernel.errors import BadInput, Conflict, NotFound, Text, Unavailable
 from egide.kernel.forget import forget_acts
 from egide.kernel.identity import digest
 from egide.kernel.jobs import job
+from egide.kernel.kernel import Kernel
 from egide.kernel.retention import erase_at, run, trigger
 from egide.kernel.retention import keep as retained
 from egide.services import chat_file, chat_tables

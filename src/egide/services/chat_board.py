@@ -23,8 +23,8 @@ from egide.services.definition import Definition, catalogue
 from egide.services.model import due_at
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
     from egide.kernel.identity import Principal
+    from egide.kernel.kernel import Kernel
 
 log = logging.getLogger("egide.chat")
 

@@ -12,9 +12,9 @@ from sqlalchemy import Connection, case, delete, func, or_, select
 from egide.kernel.act import Act, Ctx, Effect, Facts, Gather, Input, Nothing, act
 from egide.kernel.capability import Words
 from egide.kernel.clock import iso
-from egide.kernel.door import Kernel
 from egide.kernel.errors import BadInput, Conflict, NotFound, Text
 from egide.kernel.forget import forget_acts
+from egide.kernel.kernel import Kernel
 from egide.protocols.positions import on_earth
 from egide.services import hearing, hearing_model, outbox_tables, recording_store, signing, tables, uploads
 from egide.services.definition import HOLDER, Definition, Transition, catalogue

@@ -37,7 +37,7 @@ from egide.services.model import PURPOSE, definition_of, file_owner, file_row
 from egide.services.receipts import Receipt, address, fitting, issue
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 MAKE = "services.document.make"
 PRESS = "press"  # among the kernel's things: who sets and seals (engines/press.py)

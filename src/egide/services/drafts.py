@@ -14,10 +14,10 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 
 from egide.kernel import tables as kernel_tables
 from egide.kernel.act import Act, Change, Ctx, Effect, Facts, Input, Rows, act
-from egide.kernel.door import Kernel
 from egide.kernel.errors import BadInput, Conflict, NotFound, Text
 from egide.kernel.forget import forgetting
 from egide.kernel.identity import digest
+from egide.kernel.kernel import Kernel
 from egide.kernel.randomness import draw
 from egide.kernel.retention import Erasing, begun, ending, trigger, unkept
 from egide.services import tables, uploads

@@ -23,7 +23,7 @@ from egide.services.model import PURPOSE, EventBody, body_of, definition_of, eve
 from egide.services.recording_model import RecordingShown
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 PROPOSE = "propose"
 WRITING = ("heard", "in_person", "heard_here")  # in which the statement is written

@@ -35,8 +35,8 @@ from egide.services.holding import Held, StepDone, held_facts, held_row
 from egide.services.model import EventBody, bound, file_owner, note
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
     from egide.kernel.guard import Decision
+    from egide.kernel.kernel import Kernel
 
 log = logging.getLogger("egide.hearing")
 

@@ -16,9 +16,9 @@ from sqlalchemy import bindparam, delete, select
 
 from egide.kernel import tables as kernel_tables
 from egide.kernel.act import Act, Change, Ctx, Effect, Input, Rows, act
-from egide.kernel.door import Kernel
 from egide.kernel.forget import forgetting
 from egide.kernel.identity import digest
+from egide.kernel.kernel import Kernel
 from egide.kernel.randomness import draw
 from egide.kernel.retention import Erasing, begun, unkept
 from egide.services import tables

@@ -27,7 +27,7 @@ from egide.services import tables
 from egide.services.definition import Definition, catalogue
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 PURPOSE = "service-files"  # whose key seals a file's answers and words
 START = "0" * 64  # the link before the first

@@ -20,7 +20,7 @@ from egide.services import tables
 from egide.services.model import EventBody, body_of, definition_of, events_of, file_owner
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 SEND, TEXT = "services.notice.send", "services.notice.text"
 # Among the kernel's things: who hands messages over; nobody without the settings `mail` and `sms`.

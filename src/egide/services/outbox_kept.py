@@ -18,7 +18,7 @@ from egide.services.entitled import OUTBOX
 from egide.services.outbox_tables import PURPOSE, entry
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 CATEGORY = "field-outbox-review"
 _COLUMNS = tuple(column.name for column in entry.columns)

@@ -29,7 +29,7 @@ from egide.services import upload_tables as tables
 from egide.services.upload_tables import PURPOSE
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 MIB = 1024 * 1024  # bytes
 CHUNK = MIB  # bytes a client is told to send: what a bad network loses at most

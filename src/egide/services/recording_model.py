@@ -20,7 +20,7 @@ from egide.services.hearing_sheet import Right
 from egide.services.model import EventBody
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 ASK, AGREE, AGREE_KEPT, REFUSE = "record_ask", "record_agree", "record_agree_kept", "record_refuse"
 BEGIN, STOP, CUT, OVER = "record_begin", "record_stop", "record_cut", "record_over"

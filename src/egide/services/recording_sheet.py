@@ -19,7 +19,7 @@ from egide.services.definition import Definition
 from egide.services.hearing_sheet import Right, Sheet
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 PARAMETER = "cpp.hearing_recording"
 _UNITS = {"D": ("jour", "jours", "day", "days"), "W": ("semaine", "semaines", "week", "weeks"), "M": ("mois", "mois", "month", "months"), "Y": ("an", "ans", "year", "years")}  # fmt: skip

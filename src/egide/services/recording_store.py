@@ -30,7 +30,7 @@ from egide.services.model import definition_of, file_row
 from egide.services.recording_sheet import checksum
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 log = logging.getLogger("egide.recording")
 

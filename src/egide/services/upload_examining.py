@@ -23,7 +23,7 @@ from egide.services.upload_tables import PURPOSE
 from egide.services.uploads import CATEGORY, TABLE, Body, opened, seal
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 EXAMINE = "services.upload.examine"
 FOUND = "upload.found"  # event: a scanner found something; whoever cares for the file is told by its listener

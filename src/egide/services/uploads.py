@@ -25,7 +25,7 @@ from egide.services.quarantine import owner, prefix
 from egide.services.upload_tables import PURPOSE
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 CATEGORY = "service-upload"
 TABLE = tables.upload

@@ -25,10 +25,10 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from egide.kernel import tables as kernel_tables
 from egide.kernel.act import Act, Ctx, Effect, Input, act
-from egide.kernel.door import Kernel
 from egide.kernel.errors import BadInput, Conflict, NotFound, Text
 from egide.kernel.forget import forget_acts
 from egide.kernel.identity import digest, new_secret
+from egide.kernel.kernel import Kernel
 from egide.kernel.randomness import draw
 from egide.kernel.retention import keep, trigger
 from egide.services import identities, wallet_tables

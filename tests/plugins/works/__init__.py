@@ -12,7 +12,7 @@ from egide.kernel.capability import Capability
 from egide.kernel.errors import EgideError, Text
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 ROLES = ("officer", "command", "administrator")
 metadata = MetaData()

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from egide.kernel.act import Act, Ctx, Effect, Nothing, act
-from egide.kernel.door import Kernel
+from egide.kernel.kernel import Kernel
 
 PIECE = 1024 * 1024  # bytes: a few seconds of a weak network, and 100 lines for a large town
 

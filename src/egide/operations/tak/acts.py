@@ -14,8 +14,8 @@ from egide.kernel.leases import TTL_S, Lease
 from egide.operations import tables
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
     from egide.kernel.guard import Decision
+    from egide.kernel.kernel import Kernel
 
 _MISSIONS = (
     select(tables.roster.c.mission)

@@ -35,7 +35,7 @@ from egide.kernel.errors import BadInput, StartupError, Text
 from egide.kernel.keyfile import read_private, unusable, write_private
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 AUTHORITY_LIFE = timedelta(days=3650)
 SERVER_LIFE = timedelta(days=397)  # CA/Browser Forum Baseline Requirements §6.3.2, which telephones enforce

@@ -13,7 +13,7 @@ from egide.operations.tak.notices import Notices
 from egide.operations.tak.uploads import uploads
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 log = logging.getLogger("egide.tak")
 

@@ -36,7 +36,7 @@ from egide.operations.tak.federation import PEERS_CHANGED, Passed, peers
 from egide.operations.tak.ports import Contact, Event, Router, router
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 log = logging.getLogger("egide.tak")
 

@@ -20,7 +20,7 @@ from egide.operations.tak.ports import video_out
 from egide.operations.watching import Watch
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 
 class Feed(msgspec.Struct):

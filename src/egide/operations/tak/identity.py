@@ -22,8 +22,8 @@ from egide.operations.tak.sealed import opened
 
 if TYPE_CHECKING:
     from egide.kernel.act import Ctx
-    from egide.kernel.door import Kernel
     from egide.kernel.identity import Principal
+    from egide.kernel.kernel import Kernel
 
 _TABLE = tables.device
 _BY_ID = select(_TABLE).where(_TABLE.c.id == bindparam("id"))

@@ -18,7 +18,7 @@ from egide.operations.tak.identity import TakDevice, devices, name_on_the_wire
 from egide.operations.tak.packages import Resource, resources
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 CREATED, DELETED, ADDED, REMOVED = "CREATE_MISSION", "DELETE_MISSION", "ADD_CONTENT", "REMOVE_CONTENT"
 SHOWN = 500  # missions, changes, entries of one answer

@@ -25,7 +25,7 @@ from egide.operations.tak.identity import devices, name_on_the_wire, own_device
 from egide.operations.tak.mission_store import ChangeShown, MissionShown
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 CATEGORY = "tak-mission"
 CHANGED = "tak.mission.changed"  # event: a change's id

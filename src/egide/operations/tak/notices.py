@@ -24,7 +24,7 @@ from egide.operations.tak.packages import stored
 from egide.operations.tak.ports import Contact, Event, router
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 log = logging.getLogger("egide.tak")
 

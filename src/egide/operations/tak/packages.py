@@ -26,7 +26,7 @@ from egide.operations.tak.uploads import owner, prefix, reader, uploads
 from egide.protocols.datapackage import PackageError, is_zip, look
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 CATEGORY = "tak-package"
 OFFICERS = ("officer", "command", "pilot")

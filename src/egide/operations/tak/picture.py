@@ -27,7 +27,7 @@ from egide.protocols.cot.event import UNKNOWN
 from egide.protocols.positions import Fix
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 log = logging.getLogger("egide.tak")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 
 class Event(Protocol):

@@ -14,7 +14,7 @@ from egide.operations.tak.router import Router
 from egide.operations.tak.server import TakServer
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 
 async def start(kernel: Kernel) -> None:

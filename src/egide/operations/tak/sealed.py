@@ -8,7 +8,7 @@ from egide.kernel.errors import EgideError
 from egide.operations.tak import tables
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 
 def opened(kernel: Kernel, owner: str, sealed: bytes, bound: str) -> bytes | None:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from egide.kernel.door import Kernel
 from egide.kernel.errors import EgideError, Refused
+from egide.kernel.kernel import Kernel
 from egide.kernel.told import reasons
 from egide.operations.tak.acts import Connect, Ended, Minute, groups_now
 from egide.operations.tak.connection import Connection

@@ -21,7 +21,7 @@ from egide.kernel.parts import Parts
 from egide.operations.tak import tables
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 log = logging.getLogger("egide.tak")
 

@@ -8,7 +8,7 @@ from egide.operations.tak.marti import about, enrolment, missions, sync
 from egide.operations.tak.marti.door import Door, by_certificate
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 
 def marti(kernel: Kernel) -> Door:

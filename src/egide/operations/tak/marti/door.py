@@ -25,7 +25,7 @@ from egide.kernel.told import problem
 from egide.operations.tak.identity import TakDevice, device_of, principal_of
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 log = logging.getLogger("egide.tak")
 

@@ -22,7 +22,7 @@ from egide.operations.tak.marti.door import JSON, XML, ZIP, Answer, Request, Rou
 from egide.operations.tak.profile import enrolled
 
 if TYPE_CHECKING:
-    from egide.kernel.door import Kernel
+    from egide.kernel.kernel import Kernel
 
 TRIES_PER_S, TRIES_AT_ONCE = 0.5, 20  # wrong or right, of one address
 P12 = "application/octet-stream"
