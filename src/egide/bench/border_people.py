@@ -29,10 +29,8 @@ OFFER_S, OFFER_SPREAD = 2.92, 0.35  # mean, standard deviation as a share of it
 FOLLOW_S, FOLLOW_SPREAD = 0.50, 0.30
 MOVE_S, MOVE_SPREAD = 0.50, 0.30
 READY_S, FRAME_S, ROUND_S = 0.80, 0.10, 0.05
-STILL_S, DEVICE_S = (
-    0.40,
-    0.50,
-)  # for each frame of a face that is not asked to move (web/border/gate/flow.svelte.ts); the device's word
+STILL_S = 0.40  # for each frame of a face that is not asked to move (web/border/gate/flow.svelte.ts)
+DEVICE_S = 0.50  # until the device has said its word
 FILES_KB, SLOW_KBPS, FAST_KBPS, USED, OPENING_S = 24.0, 106.0, 424.0, 0.6, 1.3
 SEED = 5  # the same people each time
 

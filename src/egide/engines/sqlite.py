@@ -42,9 +42,7 @@ from egide.kernel.store import Store
 
 FILE = "egide.db"
 BUSY_MS = 5_000
-PAGES_KIB = (
-    65_536  # of the writing connection: what a commit touches is not written early for want of room (else 2,000)
-)
+PAGES_KIB = 65_536  # of the writing connection, else 2,000: what a commit touches is not written early for want of room
 CLOSE_S = 0.2  # s a closing process waits for readers of others, who will close after it
 # Column types whose values the driver takes as they are.
 PLAIN = {BigInteger, Boolean, Float, Integer, LargeBinary, LongString, String}

@@ -15,9 +15,8 @@ from egide.gateways.cli_options import errors
 from egide.kernel.errors import NotFound, Text
 from egide.kernel.settings import Settings
 
-AGAIN = (
-    40  # times another process of the platform is asked where one alone can do it; of four, all say no once in 100,000
-)
+# times another process of the platform is asked where one alone can do it; of four, all say no once in 100,000
+AGAIN = 40
 AGAIN_S = 0.05  # s between two of them
 ELSEWHERE = "elsewhere"  # code of that answer (border/clerk.py)
 

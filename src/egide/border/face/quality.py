@@ -35,9 +35,8 @@ GUIDANCE: tuple[Guidance, ...] = ("alone", "closer", "light", "turn", "still")  
 SECOND = 0.5  # height of another face, against the first, from which one is no more alone: nearer ones stand in the way
 DARK, BRIGHT = 25, 247  # of 255: as BSI's OFIQ counts under- and over-exposed pixels
 NOSE_AT = 0.494  # of the way from the eyes to the mouth, on a face seen from the front (ArcFace's template)
-NOSE_DEPTH = (
-    0.45  # of the inter-eye distance: how far the tip stands before the plane of eyes and mouth; rough, people differ
-)
+# Of the inter-eye distance: how far the tip stands before the plane of eyes and mouth; rough, people differ
+NOSE_DEPTH = 0.45
 FACE_LENGTH = 1.155  # eyes to mouth, in inter-eye distances, from the front (ArcFace's template)
 TRIMMED = 12  # px of each side of the aligned face that show hair and background
 

@@ -33,9 +33,8 @@ TURN = 32  # events of one client read before the loop turns to the others
 HIGH, LOW = 256 * 1024, 64 * 1024  # bytes in a socket above which a client counts as slow, below which no longer
 TOLD_S = 10.0  # s between two words about the same thing
 BROKEN = 20  # unreadable messages in a row, after which it is no TAK client
-GONE_MS = (
-    60_000  # ms without an answer to what was sent, after which the system gives a connection up (TCP_USER_TIMEOUT)
-)
+# ms without an answer to what was sent, after which the system gives a connection up (TCP_USER_TIMEOUT)
+GONE_MS = 60_000
 SERVER = "EGIDE"  # the uid the platform speaks under
 SERVER_NAME = "Égide"
 

@@ -14,9 +14,8 @@ from egide.protocols.emrtd import pki
 from egide.protocols.emrtd.errors import EmrtdError
 
 MAX_AUTHORITIES = 5000  # the largest master lists have some 600
-COUNTRY_NAME = (
-    rb"\x06\x03\x55\x04\x06[\x0c\x13]\x02"  # countryName (2.5.4.6), UTF8String or PrintableString of two octets
-)
+# countryName (2.5.4.6), a UTF8String or PrintableString of two octets
+COUNTRY_NAME = rb"\x06\x03\x55\x04\x06[\x0c\x13]\x02"
 
 
 class Trust:

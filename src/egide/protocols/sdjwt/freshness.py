@@ -18,9 +18,8 @@ from egide.protocols.wallet.statuslist import VALID, Opened, opened
 
 Freshness = Literal["fresh", "grace", "stale"]
 TTL_S = 60  # s, where a list names none: how often the issuer signs anew
-GRACE_S = (
-    1800  # s past the ttl: a broken line is mended or a lane opened within half an hour; revocations since are not seen
-)
+# s past the ttl: a broken line is mended or a lane opened within half an hour; revocations since are not seen
+GRACE_S = 1800
 MAX_LISTS = 64
 
 
