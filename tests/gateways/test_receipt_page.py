@@ -95,7 +95,7 @@ async def test_the_blank_page_asks_and_tells_nothing(site: tuple[Site, httpx.Asy
 
 @pytest.mark.parametrize(
     ("lang", "head", "day"),
-    [("fr", "Récépissé authentique", "1 février 2026"), ("en", "The receipt is genuine", "1 February 2026")],
+    [("fr", "Récépissé authentique", "1er février 2026"), ("en", "The receipt is genuine", "1 February 2026")],
 )
 async def test_a_real_receipt(site: tuple[Site, httpx.AsyncClient], lang: str, head: str, day: str) -> None:
     made, client = site

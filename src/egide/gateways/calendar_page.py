@@ -12,42 +12,13 @@ from html import escape
 from starlette.requests import Request
 from starlette.responses import Response
 
+from egide.gateways.dates import MONTHS
 from egide.gateways.resident import lang_of, policy
 from egide.kernel.clock import from_us
 from egide.kernel.kernel import Kernel
 from egide.kernel.law import legal_day
 
 PATH = "/calendar"
-MONTHS = {
-    "fr": [
-        "janvier",
-        "février",
-        "mars",
-        "avril",
-        "mai",
-        "juin",
-        "juillet",
-        "août",
-        "septembre",
-        "octobre",
-        "novembre",
-        "décembre",
-    ],
-    "en": [
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ],
-}
 DAYS = {"fr": ["lu", "ma", "me", "je", "ve", "sa", "di"], "en": ["Mo", "Tu", "We", "Th", "Fr", "Sa", "Su"]}
 WORDS = {"fr": ("Calendrier", "Sem."), "en": ("Calendar", "Week")}
 STYLE = """:root{color-scheme:light dark}body{margin:0 auto;max-width:34rem;padding:16px;font:17px/1.5 system-ui,sans-serif;background:#fff;color:#222}

@@ -11,6 +11,7 @@ import msgspec
 
 from egide.gateways import recording_views
 from egide.gateways.chat_page import EXIT, NUMBERS
+from egide.gateways.dates import appointment
 from egide.gateways.hearing_words import PATH, SCRIPTED, WORDS, w
 from egide.gateways.service_words import day
 from egide.services.definition import Definition
@@ -50,10 +51,12 @@ def content(
 
 
 def _when(lang: str, hearing: Shown, zone: ZoneInfo) -> str:
-    found = f"<p><strong>{w(lang, 'booked').format(day(hearing['slot'], zone))}</strong></p>" if hearing["slot"] else ""
-    there = hearing["in_person"]
+    slot, there, found = hearing["slot"], hearing["in_person"], ""
+    if slot:
+        found = f"<p><strong>{w(lang, 'booked').format(appointment(lang, slot, zone))}</strong></p>"
     if there is not None:
-        return f"{found}<p>{w(lang, 'in_person').format(day(there['at'], zone), escape(there['place']))}</p>"
+        day_ = appointment(lang, there["at"], zone)
+        return f"{found}<p>{w(lang, 'in_person').format(day_, escape(there['place']))}</p>"
     return found + (f"<p>{w(lang, 'in_person_due')}</p>" if hearing["due"] else "")
 
 
@@ -99,7 +102,7 @@ def _was(typed: Typed, do: str) -> str:
 
 def _slots(lang: str, hearing: Shown, zone: ZoneInfo, typed: Typed) -> str:
     picks = "".join(
-        f'<label class="pick"><input type="radio" name="slot" value="{escape(one)}" required> <span>{day(one, zone)}</span></label>'
+        f'<label class="pick"><input type="radio" name="slot" value="{escape(one)}" required> <span>{appointment(lang, one, zone)}</span></label>'
         for one in hearing["slots"]
     )
     choose = f'<fieldset><legend>{w(lang, "slots")}</legend><p class="hint">{w(lang, "slots_how")}</p>{picks}</fieldset><button>{w(lang, "choose")}</button>'

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from egide.gateways.dates import in_full
 from egide.gateways.resident import LOST, STYLE, lang_of, page, policy
 from egide.kernel.errors import BadInput, EgideError, Text, TooLarge
 from egide.kernel.kernel import Kernel
@@ -54,13 +55,6 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "again": ("Vérifier un autre récépissé", "Verify another receipt"),
 }
-MONTHS = (
-    "janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre", "décembre",
-)  # fmt: skip
-MONTHS_EN = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
-)  # fmt: skip
-
 LOOK = (
     STYLE
     + """
@@ -133,11 +127,9 @@ def _form(lang: str, code: str = "") -> str:
 
 
 def _valid(lang: str, receipt: Receipt) -> str:
-    months = MONTHS_EN if lang == "en" else MONTHS
-    day = f"{receipt.day.day} {months[receipt.day.month - 1]} {receipt.day.year}"
     rows = (
         ("type", receipt.service),
-        ("day", day),
+        ("day", in_full(lang, receipt.day)),
         ("unit", receipt.unit),
         ("number", receipt.number),
         ("ledger", str(receipt.index)),
