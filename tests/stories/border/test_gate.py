@@ -190,6 +190,7 @@ async def test_the_officer_sees_both_and_decides_and_the_gate_says_so(
     await page.get_by_role("button", name="Voir les images").click()
     await expect(page.get_by_role("alert")).to_contain_text("Demandez le document au voyageur")
     await page.get_by_label("J’ai le document du voyageur en main").check()
+    await expect(page.get_by_role("alert")).to_have_count(0)
     await page.get_by_role("button", name="Voir les images").click()
     await expect(page.get_by_role("img", name="Devant la porte")).to_be_visible()
     assert await page.get_by_role("img", name="Devant la porte").evaluate("(one) => one.naturalWidth") == 640
@@ -197,6 +198,7 @@ async def test_the_officer_sees_both_and_decides_and_the_gate_says_so(
     await expect(page.get_by_role("alert")).to_contain_text("Choisissez une décision et un motif")
     await page.get_by_label("Laisser passer").check()
     await page.get_by_label("Motif").select_option("same-person")
+    await expect(page.get_by_role("alert")).to_have_count(0)
     await page.get_by_role("button", name="Décider").click()
     await expect(page.get_by_role("img", name="Reçu pour le portefeuille du voyageur")).to_be_visible()
     await expect(page.get_by_role("img", name="Devant la porte")).to_have_count(0)
