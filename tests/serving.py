@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TypeVar
 
 import uvicorn
 
+from tests.ports import free_port
 from tests.world import World
 
 Kind = TypeVar("Kind", bound=World)
@@ -19,8 +19,7 @@ Kind = TypeVar("Kind", bound=World)
 @asynccontextmanager
 async def serving(kind: type[Kind], folder: Path) -> AsyncIterator[Kind]:
     """At an address of its own, until the end."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     world = kind(folder, port=port)
     await world.start()
     server = uvicorn.Server(uvicorn.Config(world.application, port=port, lifespan="off", log_level="error"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -32,6 +31,7 @@ from egide.kernel.migrate import upgrade
 from egide.kernel.packs import PackFiles, read_pack
 from egide.kernel.settings import Settings
 from tests.footage import footage
+from tests.waiting import PATIENCE_S, until
 
 SQUARE = {
     "type": "Polygon",
@@ -254,10 +254,6 @@ class World:
         """Moves the clock."""
         self.clock.shift(timedelta(**by))
 
-    async def until(self, condition: Callable[[], Any], seconds: float = 5.0) -> None:
+    async def until(self, condition: Callable[[], Any], seconds: float = PATIENCE_S) -> None:
         """Waits for a condition; fails when it does not come."""
-        for _ in range(int(seconds / 0.02)):
-            if condition():
-                return
-            await asyncio.sleep(0.02)
-        raise AssertionError("it did not come")
+        await until(condition, seconds)

@@ -27,7 +27,7 @@ from sqlalchemy import create_engine, text
 
 from egide.kernel.checkpoint import parse
 from egide.kernel.merkle import Frontier, leaf_hash
-from tests.gateways.conftest import free_port
+from tests.ports import free_port
 
 START_S = 60  # s a start may take on a busy machine
 ANSWER_S = 40  # s a client waits; the platform gives up long before

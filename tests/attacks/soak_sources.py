@@ -23,12 +23,12 @@ from typing import Any
 import numpy as np
 from av import VideoFrame
 
-from egide.bench.measure import free_port
 from egide.exercise.encoder import AccessUnit, Encoder
 from egide.operations.media.tsmux import TsMuxer
 from egide.protocols import klv, mavlink, remoteid
 from egide.protocols.geodesy import Pose
 from tests.attacks.soak_sender import DATAGRAM, RATE
+from tests.ports import free_port
 
 GROUP = 4  # pictures from one key picture to the next: half a second
 SIZE = (160, 96)
@@ -250,7 +250,7 @@ class Beacon(Source):
     every = 1.0  # s
 
     def __init__(self, name: str, number: int) -> None:
-        super().__init__(name, number, free_port(socket.SOCK_DGRAM))
+        super().__init__(name, number, free_port())
         self._turn = itertools.count()
         self._task: asyncio.Task[None] | None = None
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from cryptography import x509
 
-from egide.bench.measure import free_port
 from egide.bench.platform import INSIDE, SQUARE, Platform, platform
 from egide.exercise.people import Person, PersonError
 from egide.exercise.story import draft
@@ -23,6 +22,7 @@ from tests.attacks.soak_players import Device, Player, Viewer, Watcher
 from tests.attacks.soak_sources import Beacon, Camera, PilotedCamera, ProcessCamera, Receiver, Source, UdpCamera, clip
 from tests.operations.tak.marti.client import Client as Enrolling
 from tests.operations.tak.marti.client import request
+from tests.ports import free_port
 
 TRIES = 3  # of putting a camera into service: its sender may just be calling again
 SECOND = "other-officer"  # whose right to look is taken and given again; the others are the officer's or command's

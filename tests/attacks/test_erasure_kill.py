@@ -15,7 +15,7 @@ import pytest
 from egide.kernel.erasure import STEPS
 from tests.attacks.installation import ROOT
 from tests.attacks.test_kill import Terminal
-from tests.gateways.conftest import free_port
+from tests.ports import free_port
 
 ROUNDS = 10 if os.environ.get("EGIDE_PROOF") == "1" else 1
 WAIT_S = 60

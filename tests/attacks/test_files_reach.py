@@ -26,7 +26,8 @@ from tests.services.filings import WORDS, drawn, filed, lawful, taken
 from tests.services.forms import typed
 from tests.services.test_entitled import sent
 from tests.services.test_filing import asked, drafted, identified
-from tests.services.test_parity import PATIENCE_S, outputs
+from tests.services.test_parity import outputs
+from tests.waiting import PATIENCE_S
 from tests.world import World
 
 SERVICES = catalogue().current()

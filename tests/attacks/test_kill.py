@@ -23,7 +23,7 @@ import pytest
 
 from egide.kernel.checkpoint import parse
 from egide.kernel.merkle import Frontier, leaf_hash
-from tests.gateways.conftest import free_port
+from tests.ports import free_port
 from tests.world import SQUARE
 
 CYCLES = 100 if os.environ.get("EGIDE_PROOF") == "1" else 3

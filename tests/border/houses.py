@@ -18,7 +18,7 @@ from egide.gateways.consortium_files import OfChain, draw_key, given, line_of
 from egide.gateways.consortium_machines import OwnChain
 from egide.kernel.settings import Settings
 from tests.border.airport import Airport
-from tests.gateways.conftest import free_port
+from tests.ports import free_port
 
 NAMES = ("PAF", "airport", "airline", "CNIL")
 MINUTE = 61  # s: a member lists one key a minute
@@ -67,6 +67,7 @@ async def beside(settings: list[Settings]) -> AsyncIterator[tuple[Airport, list[
         machines.append(OwnChain(place, chain(place.folder), lambda: platform.clock.now_us() / 1_000_000))
     for machine in machines:
         machine.step()
+        assert machine.authority is not None, machine.trouble()
     await platform.start()
     ready = [machine.authority for machine in (*machines, ledger_of(platform).machine) if isinstance(machine, OwnChain)]
     await platform.until(lambda: all(each is not None and each.joined for each in ready))

@@ -40,6 +40,7 @@ from tests.border.kiosk import Kiosk
 from tests.border.remote import Remote, remote
 from tests.border.traveller import values
 from tests.needles import Needles
+from tests.waiting import PATIENCE_S
 
 PROOF = os.environ.get("EGIDE_PROOF") == "1"
 TRAVELLERS = 200 if PROOF else len(WAYS)
@@ -49,7 +50,6 @@ AT_ONCE = 8 if PROOF else 3  # journeys under way together
 # What at least is in this process, which plays them all.
 HELD = frozenset({"surname", "document", "template", "secret", "picture"})
 WINDOW = 8  # bytes or letters that two tokens may have in common by chance only once in 2^48
-GONE_S = 10.0  # s in which a room that was ended is gone; a busy machine comes to it late
 
 
 async def test_after_whole_journeys_nothing_of_the_travellers_is_anywhere(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ async def a_room_for_each_control(platform: Remote, kiosk: Kiosk) -> None:
 
 
 async def until(condition: Callable[[], bool], what: str) -> None:
-    end = monotonic() + GONE_S
+    end = monotonic() + PATIENCE_S
     while not condition():
         assert monotonic() < end, what
         await asyncio.sleep(0.02)

@@ -40,13 +40,13 @@ async def test_a_case_is_on_the_list_of_every_process_until_it_is_decided(two: T
     await second.act("officer", "border.officer.list", tablet)
     control = (await first.opened("security"))["control"]
     await first.act("officer", "border.control.reject", control=control, officer=True, why="camera")
-    await second.until(lambda: bool(tablet.pushed), 5)
+    await second.until(lambda: bool(tablet.pushed))
     assert tablet.pushed == [{"push": "border.cases", "realm": "facilitation"}], "a nudge, and nothing of the case"
     assert await waiting(second) == await waiting(first) == [(control, "camera")]
     assert (await second.act("officer", "border.police.officer.list"))["cases"] == [], "the realms do not meet"
     decision = {"case": control, "word": "to-the-desk", "reason": "asked-for-a-person"}
     await first.act("officer", "border.officer.decide", **decision)
-    await second.until(lambda: len(tablet.pushed) == 2, 5)
+    await second.until(lambda: len(tablet.pushed) == 2)
     assert await waiting(second) == []
 
 
@@ -55,7 +55,7 @@ async def test_a_process_that_is_heard_no_more_has_no_cases(two: Two, monkeypatc
     control = (await first.opened("security"))["control"]
     await first.act("officer", "border.control.reject", control=control, officer=True)
     going = holding.holding(second.kernel)
-    await second.until(lambda: bool(going.waiting(realm.FACILITATION)), 5)
+    await second.until(lambda: bool(going.waiting(realm.FACILITATION)))
     monkeypatch.setattr(elsewhere, "LOST_S", 0.0)
     assert going.waiting(realm.FACILITATION) == []
 
@@ -67,7 +67,7 @@ async def test_a_consent_that_ends_at_one_process_ends_the_enrolments_of_every_o
     (ended, theirs), (_stays, others) = [await opened(first) for _ in range(2)]
     assert not theirs.room.closed
     await second.ask(ends, consent=ended["id"], secret=ended["secret"])
-    await first.until(lambda: theirs.room.closed, 5)
+    await first.until(lambda: theirs.room.closed)
     with pytest.raises(NotFound):
         await first.ask("border.enrol.join", enrolment=theirs.id)
     await first.ask("border.enrol.join", enrolment=others.id)
@@ -88,7 +88,7 @@ async def test_a_consent_that_its_time_ends_at_one_process_ends_its_enrolments_a
     _stays, others = await opened(first)
     before = (await first.ask("border.status.list"))["token"]
     assert await second.kernel.things["keeper"].tick() == 2
-    await first.until(lambda: all(room.closed for room in ended), 5)
+    await first.until(lambda: all(room.closed for room in ended))
     assert (await first.ask("border.status.list"))["token"] != before, "signed anew at once"
     await first.ask("border.enrol.join", enrolment=others.id)
     assert not others.room.closed, "another’s consent is another’s"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 
 import pytest
+from tests.waiting import PATIENCE_S
 
 from egide.exercise.beacons import Beacons, identification, position
 from egide.exercise.drone import Drone
@@ -33,7 +34,7 @@ def test_a_receiver_hears_identity_place_pilot_and_operator(drone: Drone) -> Non
 def test_both_are_sent_until_it_falls_silent(drone: Drone) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear:
         ear.bind(("127.0.0.1", 0))
-        ear.settimeout(5)
+        ear.settimeout(PATIENCE_S)
         beacons = Beacons(drone, ear.getsockname(), ear.getsockname())
         heard = {ear.recv(4096)[0] for _ in range(4)}
         beacons.close()

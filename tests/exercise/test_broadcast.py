@@ -7,18 +7,14 @@ from collections import Counter
 
 import av
 import pytest
+from tests.ports import free_port
+from tests.waiting import PATIENCE_S
 
 from egide.exercise.broadcast import DATAGRAM, DatagramSink, broadcast
 from egide.exercise.drone import Drone
 from egide.protocols import klv
 
 OPTIONS = {"fflags": "nobuffer+noparse", "probesize": "50000", "analyzeduration": "500000"}
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture
@@ -36,7 +32,7 @@ def fly(drone: Drone):
     yield begin
     stop.set()
     for thread in threads:
-        thread.join(5)
+        thread.join(PATIENCE_S)
         assert not thread.is_alive()
 
 
@@ -95,7 +91,7 @@ def test_nobody_listening_is_no_error(drone: Drone):
 def test_the_sink_sends_whole_datagrams():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind(("127.0.0.1", 0))
-        receiver.settimeout(2)
+        receiver.settimeout(PATIENCE_S)
         sink = DatagramSink(receiver.getsockname())
         sink.write(bytes(DATAGRAM * 2 + 188))
         sink.send()

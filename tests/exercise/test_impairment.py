@@ -9,6 +9,7 @@ import time
 from itertools import pairwise
 
 import pytest
+from tests.waiting import PATIENCE_S
 
 from egide.exercise.impairment import MSS, ConnectionRelay, DatagramRelay, Impairment, Line
 
@@ -116,7 +117,7 @@ async def test_datagrams_are_lost_late_and_out_of_order():
             near.sendto(number.to_bytes(4, "big"), relay.outer)
             if number % 50 == 49:
                 await asyncio.sleep(0.002)  # a socket holds some hundred datagrams
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while relay.counts["lost"] + len(got) < 500:
                 await asyncio.sleep(0.01)
         assert 400 < len(got) < 480

@@ -10,6 +10,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from tests.waiting import PATIENCE_S
 
 from egide.exercise import __main__ as command
 from egide.exercise.painting import cached_ground
@@ -40,7 +41,7 @@ def test_an_aircraft_says_that_it_is_ready_departs_when_told_and_ends_cleanly(re
         process.send_signal(signal.SIGUSR1)
         time.sleep(0.3)
         process.terminate()
-        assert process.wait(5) == 0
+        assert process.wait(PATIENCE_S) == 0
 
 
 def test_without_a_town_one_sentence_and_status_two(monkeypatch, tmp_path, capsys):
@@ -67,9 +68,9 @@ def test_an_identity_provider_says_that_all_is_invented():
         arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True
     ) as process:
         issuer = json.loads(process.stdout.readline())["ready"]
-        with urllib.request.urlopen(f"{issuer}/.well-known/openid-configuration", timeout=10) as answer:
+        with urllib.request.urlopen(f"{issuer}/.well-known/openid-configuration", timeout=PATIENCE_S) as answer:
             assert json.load(answer)["issuer"] == issuer
         process.terminate()
-        assert process.wait(5) == 0
+        assert process.wait(PATIENCE_S) == 0
         assert "EXERCISE: invented identities" in process.stderr.read()
     assert command.main(["idp", "--keys", "https://elsewhere.example/keys"]) == 2

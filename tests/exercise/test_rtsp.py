@@ -10,6 +10,7 @@ import av
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.waiting import PATIENCE_S
 
 from egide.exercise import rtsp
 from egide.exercise.drone import Drone
@@ -119,7 +120,7 @@ class Serving:
         self.ready = threading.Event()
         self.thread = threading.Thread(target=lambda: asyncio.run(self.serve(drone)))
         self.thread.start()
-        assert self.ready.wait(10)
+        assert self.ready.wait(PATIENCE_S)
 
     async def serve(self, drone: Drone) -> None:
         self.loop, self.stop = asyncio.get_running_loop(), asyncio.Event()
@@ -132,7 +133,7 @@ class Serving:
 
     def end(self) -> None:
         self.loop.call_soon_threadsafe(self.stop.set)
-        self.thread.join(10)
+        self.thread.join(PATIENCE_S)
         assert not self.thread.is_alive()
 
 
@@ -187,7 +188,7 @@ async def ask(port: int, *messages: bytes) -> bytes:
             writer.write_eof()
     answer = b""
     with contextlib.suppress(ConnectionError):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             answer = await reader.read()
     await hang_up(writer)
     return answer
@@ -251,7 +252,7 @@ def test_the_silent_are_shown_the_door(serving: Serving, monkeypatch):
 
     async def wait() -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", serving.port)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             rest = await reader.read()
         await hang_up(writer)
         return rest

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlencode
 
 import httpx
 import pytest
+from tests.waiting import PATIENCE_S
 
 from egide.exercise.idp_people import RESIDENTS
 from egide.exercise.pid import ANCHOR, KEYS, Issuer
@@ -60,7 +61,7 @@ def verifier() -> Iterator[str]:
     yield address
     server.shutdown()
     server.server_close()
-    thread.join(5)
+    thread.join(PATIENCE_S)
 
 
 @pytest.fixture(scope="module")

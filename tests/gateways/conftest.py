@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import shutil
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from egide.gateways import composition, setup
 from egide.gateways.composition import Composition, compose
 from egide.kernel.settings import Settings
 from tests.conftest import missing
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 WEB = ROOT / "web"
@@ -33,12 +33,6 @@ class Installed:
 
     folder: Path
     said: str
-
-
-def free_port() -> int:
-    with socket.socket() as asking:
-        asking.bind(("127.0.0.1", 0))
-        return int(asking.getsockname()[1])
 
 
 def heard(what: Callable[[Console], object]) -> tuple[object, str]:

@@ -22,6 +22,7 @@ from tests.border.ledger import anvil
 from tests.conftest import missing
 from tests.gateways.conftest import content
 from tests.gateways.test_consortium import COMPOSED, NAMES, founded
+from tests.waiting import PATIENCE_S
 
 
 def found(settings: Settings) -> list[Finding]:
@@ -40,7 +41,7 @@ def four(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[list
     machines = [machine_of(each) for each in settings]
     for each in machines:
         each.step()
-    until = time.monotonic() + 10
+    until = time.monotonic() + PATIENCE_S
     while not all(each.authority is not None and each.authority.joined for each in machines):
         assert time.monotonic() < until
         time.sleep(0.02)

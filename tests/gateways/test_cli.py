@@ -21,7 +21,7 @@ from egide.gateways.serve import config
 from egide.kernel.errors import BadInput, NotFound
 from egide.kernel.settings import Settings
 from tests.footage import footage
-from tests.gateways.conftest import free_port
+from tests.ports import free_port
 from tests.world import INSIDE, World
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("composed")]

@@ -42,6 +42,7 @@ from tests.border.airport import Airport
 from tests.border.houses import MINUTE, NAMES, airport_of, beside, founded, ledger_of, listed
 from tests.border.ledger import anvil
 from tests.conftest import missing
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -149,7 +150,7 @@ async def test_an_authority_that_a_full_disk_ended_is_told_and_runs_again_withou
     await asyncio.to_thread(machine.step)
     assert ledger.told()[0]
     assert "the authority runs again" in [each.getMessage() for each in caplog.records]
-    await alone.until(lambda: ledger.last_checkpoint(machine.me), 10)  # its words were kept: they decide it again
+    await alone.until(lambda: ledger.last_checkpoint(machine.me))  # its words were kept: they decide it again
 
 
 async def test_an_authority_that_does_not_start_is_tried_again_ever_later_and_holds_no_lock_meanwhile(
@@ -392,7 +393,7 @@ def test_an_authority_without_a_platform_runs_until_a_signal(tmp_path: Path, mon
             authority_cli.serve(settings, Console(file=StringIO()))
     finally:
         running.terminate()
-        assert running.wait(10) == 0
+        assert running.wait(PATIENCE_S) == 0
         running.stdout.close()
 
 

@@ -22,7 +22,8 @@ from egide.kernel.settings import Settings
 from egide.kernel.vault import Vault
 from tests.engines.conftest import postgres_server  # noqa: F401 — a fixture
 from tests.engines.postgres import Server
-from tests.gateways.conftest import content, free_port, heard
+from tests.gateways.conftest import content, heard
+from tests.ports import free_port
 
 FUTURE_US = 4_000_000_000_000_000  # the year 2096
 

@@ -16,7 +16,8 @@ from egide.gateways.headers import CAMERAS, PAGES, WORKERS, csp
 from egide.gateways.http import COOKIE, MAX_REPORT
 from egide.gateways.serve import config
 from tests.gateways.browser import Browser
-from tests.gateways.conftest import free_port
+from tests.ports import free_port
+from tests.waiting import PATIENCE_S
 from tests.world import INSIDE, World
 
 pytestmark = pytest.mark.anyio
@@ -486,7 +487,7 @@ async def test_what_the_server_makes_of_wild_bytes(served: Browser) -> None:
         writer.write(wild)
         await writer.drain()
         writer.write_eof()
-        answer = await asyncio.wait_for(reader.read(), 5)
+        answer = await asyncio.wait_for(reader.read(), PATIENCE_S)
         assert b" 500 " not in answer.split(b"\r\n")[0]
         writer.close()
     assert (await served.get("/healthz")).json()["ok"] is True

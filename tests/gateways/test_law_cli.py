@@ -18,9 +18,10 @@ from egide.kernel.clock import iso
 from egide.kernel.errors import BadInput, StartupError
 from egide.kernel.law import PACKS
 from egide.kernel.settings import Settings
-from tests.gateways.conftest import Installed, free_port, heard
+from tests.gateways.conftest import Installed, heard
 from tests.gateways.test_cli import served
 from tests.oversight.test_replay import stricter
+from tests.ports import free_port
 from tests.world import World
 
 pytestmark = pytest.mark.anyio

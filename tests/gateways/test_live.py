@@ -21,9 +21,10 @@ from egide.kernel.identity import ANONYMOUS
 from egide.kernel.work import Work
 from egide.protocols.positions import write_fixes
 from tests.gateways.browser import Browser
-from tests.gateways.conftest import free_port
 from tests.operations.devices import fixes
 from tests.plugins import crashes, works
+from tests.ports import free_port
+from tests.waiting import PATIENCE_S
 from tests.world import INSIDE, World
 
 pytestmark = pytest.mark.anyio
@@ -42,7 +43,7 @@ class Socket:
     async def next(self) -> dict[str, Any]:
         """The next answer; pushes and frames are kept aside."""
         while True:
-            message = await asyncio.wait_for(self.connection.recv(), 5)
+            message = await asyncio.wait_for(self.connection.recv(), PATIENCE_S)
             if isinstance(message, bytes):
                 self.frames.append(message)
                 continue
@@ -273,7 +274,7 @@ async def test_a_picture_over_the_socket_and_its_end(served: Served) -> None:
         opened = await socket.act("operations.watch.open", deployment=deployment)
         assert opened["result"]["order"]["id"] == order
         while not any(frame[0] == 2 for frame in socket.frames):
-            frame = await asyncio.wait_for(socket.connection.recv(), 5)
+            frame = await asyncio.wait_for(socket.connection.recv(), PATIENCE_S)
             if isinstance(frame, bytes):
                 socket.frames.append(frame)
         kinds = [frame[0] for frame in socket.frames if frame[0] in (1, 2)]
@@ -303,7 +304,7 @@ async def test_oversight_follows_live(served: Served) -> None:
         await served.world.act("officer", "works.item.add", word="seen")
         message = {"push": "watches"}  # who watches is told first, and whenever it changes
         while message["push"] == "watches":
-            message = json.loads(await asyncio.wait_for(socket.connection.recv(), 5))
+            message = json.loads(await asyncio.wait_for(socket.connection.recv(), PATIENCE_S))
         assert message["push"] == "act"
         assert (message["entry"]["act"], message["entry"]["actor"]["id"]) == ("works.item.add", "officer")
     async with served.socket("officer") as socket:

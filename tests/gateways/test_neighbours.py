@@ -13,6 +13,7 @@ import pytest
 from egide.gateways import neighbours as module
 from egide.gateways.neighbours import Neighbours
 from egide.kernel.errors import Unavailable
+from tests.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     import socket
@@ -88,4 +89,4 @@ async def test_a_process_that_took_it_and_is_silent_is_not_waited_for(
         with pytest.raises(Unavailable, match="whether it was done is not known"):
             await two[0].pass_on(f"{name}-secret", SCOPE, b"{}")
         server.close()
-    await asyncio.wait_for(left.wait(), 5)
+    await asyncio.wait_for(left.wait(), PATIENCE_S)

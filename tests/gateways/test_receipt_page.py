@@ -24,7 +24,7 @@ from egide.kernel.errors import Text, Unavailable
 from egide.kernel.vault import SigningKey
 from egide.services.receipts import PATH, Receipt, address, file_number, issue, verify_receipt
 from tests.conftest import missing
-from tests.gateways.conftest import free_port
+from tests.ports import free_port
 
 pytestmark = pytest.mark.anyio
 

@@ -22,7 +22,7 @@ from cryptography.x509.oid import NameOID
 from egide.gateways import certificate, checks_machine, standing
 from egide.gateways.renewal import Renewal
 from egide.kernel.settings import Settings
-from tests.gateways.conftest import free_port
+from tests.ports import free_port
 
 NOW = datetime.now(UTC)
 

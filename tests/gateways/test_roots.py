@@ -18,9 +18,9 @@ from egide.kernel.cosignature import CosignatureVerifier
 from egide.kernel.witness import trust
 from egide.oversight.roots import RootCosigned, Roots, SignedHead, WitnessShown
 from tests.conftest import missing
-from tests.gateways.conftest import free_port
 from tests.kernel.test_tile_export import root_of
 from tests.kernel.test_witnessing import Authority, Beside, answering, signed, turn
+from tests.ports import free_port
 from tests.world import World
 
 pytestmark = pytest.mark.anyio

@@ -28,7 +28,8 @@ from egide.kernel.errors import Conflict, StartupError
 from egide.kernel.identity import ANONYMOUS
 from egide.kernel.kernel import Kernel
 from egide.kernel.settings import Settings, load
-from tests.gateways.conftest import Installed, content, free_port, heard
+from tests.gateways.conftest import Installed, content, heard
+from tests.ports import free_port
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 NAMES = Names(("localhost", "post"), (ip_address("127.0.0.1"), ip_address("::1"), ip_address("192.168.1.20")))

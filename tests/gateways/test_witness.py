@@ -20,8 +20,8 @@ from egide.kernel import checkpoint
 from egide.kernel.cosignature import CosignatureVerifier
 from egide.kernel.vault import SigningKey
 from egide.kernel.witness import MAX_REQUEST, VKEY, Witness, trust
-from tests.gateways.conftest import free_port
 from tests.kernel.logs import Grown
+from tests.ports import free_port
 
 KILLS = 100 if os.environ.get("EGIDE_PROOF") == "1" else 6
 START_S = 20.0

@@ -225,7 +225,7 @@ async def test_pending_downloads_are_dropped_at_once(world: World) -> None:
     now = world.clock.now_us()
     ticket = world.kernel.downloads.offer(who, now, "x", "text/plain", lambda: iter([b"x"])).rpartition("/")[2]
     await world.act("dpo", "administration.person.erase", person=who, **WHY)
-    await world.until(lambda: world.kernel.downloads.take(ticket, who, now) is None, 1)
+    await world.until(lambda: world.kernel.downloads.take(ticket, who, now) is None)
 
 
 async def test_an_issuers_key_file_names_nobody(world: World) -> None:

@@ -75,7 +75,7 @@ async def over_webrtc(world: World, terminal: Terminal, watch: str) -> Browser:
     assert "typ host" in told["answer"]
     assert not any(word in told["answer"] for word in ("srflx", "relay")), "host candidates only"
     await browser.take(told["answer"])
-    await world.until(lambda: len(browser.pictures) > 5, 10)
+    await world.until(lambda: len(browser.pictures) > 5)
     return browser
 
 
@@ -102,7 +102,7 @@ async def test_webrtc_carries_the_picture_and_the_socket_its_telemetry(world: Wo
 
     await world.act("officer", "operations.watch.deliver", terminal, watch=watch, transport="socket")
     await world.until(lambda: len(of(terminal, frames.VIDEO)) > before + 5)
-    await world.until(lambda: browser.connection.connectionState in ("closed", "failed"), 10)
+    await world.until(lambda: browser.connection.connectionState in ("closed", "failed"))
     await browser.close()
 
 
@@ -128,7 +128,7 @@ async def test_a_terminal_that_goes_takes_its_peer_with_it(world: World) -> None
     _order, terminal, watch = await watching(world)
     browser = await over_webrtc(world, terminal, watch)
     terminal.leave()
-    await world.until(lambda: browser.connection.connectionState in ("closed", "failed"), 10)
+    await world.until(lambda: browser.connection.connectionState in ("closed", "failed"))
     await browser.close()
 
 
@@ -148,14 +148,14 @@ async def test_a_feed_that_changes_its_size_goes_on_over_every_way(world: World)
     units, movie = Terminal(world.person("officer")), Terminal(world.person("command"))
     watch = (await world.act("officer", "operations.watch.open", units, deployment=deployment))["watch"]
     await world.act("command", "operations.watch.open", movie, deployment=deployment, form="fmp4")
-    await world.until(lambda: len(of(movie, frames.SEGMENT)) >= 2 and len(of(units, frames.CONFIG)) >= 2, 10)
+    await world.until(lambda: len(of(movie, frames.SEGMENT)) >= 2 and len(of(units, frames.CONFIG)) >= 2)
     told = [json.loads(frame[frames.HEADER.size :]) for frame in of(units, frames.CONFIG)]
     assert {one["width"] for one in told} == {320, 640}
     for frame in of(units, frames.CONFIG)[1:]:
         after = units.frames[units.frames.index(frame) + 1]
         assert frames.unpack(after)[0].key, "a decoder that is told anew starts at a key frame"
     browser = await over_webrtc(world, units, watch)
-    await world.until(lambda: {320, 640} <= set(browser.pictures), 10)
+    await world.until(lambda: {320, 640} <= set(browser.pictures))
     await browser.close()
 
 
@@ -165,7 +165,7 @@ async def test_where_udp_does_not_pass_the_socket_goes_on(world: World, monkeypa
     browser = Browser()
     offer = await browser.offer()
     await world.act("officer", "operations.watch.deliver", terminal, watch=watch, transport="webrtc", offer=offer)
-    await world.until(lambda: any(m.get("push") == "watch.delivery" for m in terminal.pushed), 3)
+    await world.until(lambda: any(m.get("push") == "watch.delivery" for m in terminal.pushed))
     assert next(m for m in terminal.pushed if m.get("push") == "watch.delivery")["transport"] == "socket"
     before = len(of(terminal, frames.VIDEO))
     await world.until(lambda: len(of(terminal, frames.VIDEO)) > before + 5)

@@ -11,7 +11,8 @@ from egide.kernel.errors import BadInput, Conflict
 from egide.operations import examining
 from egide.operations.media.examine import Measured
 from tests.footage import footage
-from tests.operations.test_sources import free_port, sending
+from tests.operations.test_sources import sending
+from tests.ports import free_port
 from tests.world import INSIDE, World
 
 pytestmark = pytest.mark.anyio

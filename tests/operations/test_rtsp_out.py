@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -18,15 +17,11 @@ from egide.operations import rtsp_out
 from egide.operations.media.ingest import Ingest
 from egide.operations.media.source import SourceSpec
 from egide.operations.media.units import KlvUnit, Unit
+from tests.ports import free_port
+from tests.waiting import PATIENCE_S
 from tests.world import World
 
 pytestmark = pytest.mark.anyio
-
-
-def free_port() -> int:
-    with socket.socket() as asking:
-        asking.bind(("127.0.0.1", 0))
-        return int(asking.getsockname()[1])
 
 
 @pytest.fixture
@@ -81,7 +76,7 @@ async def test_ffmpeg_plays_it_until_the_order_ends(out: World, transport: str) 
     order, told = await address(out)
     assert told["order"]["id"] == order
     player = Player(told["url"].replace("localhost", "127.0.0.1"), transport)
-    await out.until(lambda: len(player.pictures) > 5 or player.error, 15)
+    await out.until(lambda: len(player.pictures) > 5 or player.error)
     assert player.error is None
     assert set(player.pictures) == {320}
     watches = await out.act("dpo", "oversight.watches")
@@ -92,7 +87,7 @@ async def test_ffmpeg_plays_it_until_the_order_ends(out: World, transport: str) 
     assert time.monotonic() - asked < 2.5
     assert rtsp_out.views(out.kernel) == {}
     if transport == "tcp":
-        await out.until(player.ended.is_set, 6)
+        await out.until(player.ended.is_set)
     player.stop()
 
 
@@ -107,7 +102,7 @@ async def test_our_own_reader_gets_pictures_and_telemetry(out: World) -> None:
         lambda *_: None,
     )
     reader.start()
-    await out.until(lambda: len(units) > 5 and len(klv) > 3, 10)
+    await out.until(lambda: len(units) > 5 and len(klv) > 3)
     assert units[0].key
     assert all(unit.frame is not None and unit.frame.tail == "F-TEST" for unit in klv)
     await asyncio.to_thread(reader.stop)
@@ -127,14 +122,14 @@ async def test_a_standing_address_asks_anew_each_time(out: World) -> None:
     assert rtsp_out.views(out.kernel) == {}, "a list opens nothing"
     url = listed[0]["url"].replace("localhost", "127.0.0.1")
     player = Player(url, "tcp")
-    await out.until(lambda: len(player.pictures) > 3 or player.error, 15)
+    await out.until(lambda: len(player.pictures) > 3 or player.error)
     assert player.error is None
     assert len(rtsp_out.views(out.kernel)) == 1
     player.stop()
     await out.act("command", "operations.roster.change", mission=mission, remove=["officer"])
     await out.until(lambda: rtsp_out.views(out.kernel) == {}, 2.5)
     late = Player(url, "tcp")
-    await out.until(late.ended.is_set, 10)
+    await out.until(late.ended.is_set)
     assert late.error is not None
     assert late.pictures == []
 
@@ -143,9 +138,9 @@ async def test_nobody_comes(out: World, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(rtsp_out, "UNUSED_S", 0.2)
     _order, told = await address(out)
     assert told["watch"] in rtsp_out.views(out.kernel)
-    await out.until(lambda: not rtsp_out.views(out.kernel), 3)
+    await out.until(lambda: not rtsp_out.views(out.kernel))
     player = Player(told["url"].replace("localhost", "127.0.0.1"), "tcp")
-    await out.until(player.ended.is_set, 6)
+    await out.until(player.ended.is_set)
     assert player.error is not None
     assert player.pictures == []
 
@@ -183,7 +178,7 @@ async def test_who_has_no_ticket_learns_nothing(out: World) -> None:
     for said, wanted in SAID:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(said)
-        answer = await asyncio.wait_for(reader.read(4096), 5)
+        answer = await asyncio.wait_for(reader.read(4096), PATIENCE_S)
         assert answer.startswith(wanted), (said[:60], answer[:60])
         assert b"m=video" not in answer
         writer.close()
@@ -194,7 +189,7 @@ async def test_who_has_no_ticket_learns_nothing(out: World) -> None:
         (b"RTP/AVP/TCP;interleaved=3-4", b"455"), (b"RTP/AVP;unicast;client_port=99999-99999", b"461"),
     ):  # fmt: skip
         writer.write(b"SETUP " + base + b"/video RTSP/1.0\r\nCSeq: 2\r\nTransport: " + transport + b"\r\n\r\n")
-        assert wanted in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5), transport
+        assert wanted in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE_S), transport
     writer.write(b"PLAY " + base + b" RTSP/1.0\r\nCSeq: 3\r\nSession: guess\r\n\r\n")
-    assert b"454" in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    assert b"454" in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE_S)
     writer.close()

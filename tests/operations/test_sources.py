@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,15 +14,11 @@ from egide.exercise.links import sink_of
 from egide.kernel.errors import BadInput, Conflict
 from tests.conftest import missing
 from tests.footage import footage
+from tests.ports import free_port
+from tests.waiting import PATIENCE_S
 from tests.world import INSIDE, Terminal, World
 
 pytestmark = pytest.mark.anyio
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 @contextmanager
@@ -48,7 +43,7 @@ def sending(url: str, clip: Path) -> Iterator[None]:
         yield
     finally:
         stop.set()
-        thread.join(5)
+        thread.join(PATIENCE_S)
 
 
 async def test_a_tcp_source_is_started_and_watched(world: World) -> None:
@@ -59,7 +54,7 @@ async def test_a_tcp_source_is_started_and_watched(world: World) -> None:
         started = await world.act("command", "operations.camera.start", source=source, mission=mission)
         terminal = Terminal(world.person("officer"))
         await world.act("officer", "operations.watch.open", terminal, deployment=started["deployment"])
-        await world.until(lambda: sum(frame[0] == 2 for frame in terminal.frames) > 5, 10)
+        await world.until(lambda: sum(frame[0] == 2 for frame in terminal.frames) > 5)
         assert any(frame[0] == 3 for frame in terminal.frames), "telemetry travels with the picture"
 
 

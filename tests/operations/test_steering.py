@@ -86,7 +86,7 @@ async def test_found_added_watched_and_turned(world: World, dome: OnvifCamera) -
     deployment = (await world.act("command", "operations.camera.start", source=source, mission=mission))["deployment"]
     terminal = Terminal(world.person("officer"))
     await world.act("officer", "operations.watch.open", terminal, deployment=deployment)
-    await world.until(lambda: sum(frame[0] == 2 for frame in terminal.frames) > 5, 10)
+    await world.until(lambda: sum(frame[0] == 2 for frame in terminal.frames) > 5)
 
     await world.act("officer", "operations.camera.move", deployment=deployment, pan=0.5, tilt=-0.2, seconds=2.0)
     assert dome.head.moving

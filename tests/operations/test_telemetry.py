@@ -21,6 +21,7 @@ from egide.protocols import remoteid
 from egide.protocols.mavlink.frame import checksum
 from egide.protocols.mavlink.messages import LAYOUTS
 from tests.footage import footage
+from tests.ports import free_port
 from tests.world import INSIDE, OUTSIDE, World
 
 pytestmark = pytest.mark.anyio
@@ -67,12 +68,6 @@ class Board:
 
     def drop(self, id_: str) -> None:
         self.dropped.append(id_)
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def send(port: int, *datagrams: bytes) -> None:

@@ -12,9 +12,8 @@ from egide.services.definition import Definition, catalogue
 from tests.services.filings import taken
 from tests.services.test_documents import fetched
 from tests.services.test_filing import asked
+from tests.waiting import PATIENCE_S
 from tests.world import World
-
-PATIENCE_S = 60
 
 
 class Sent(NamedTuple):

@@ -16,10 +16,10 @@ from egide.kernel.errors import NotFound, Refused
 from egide.services import tables as service_tables
 from egide.services.receipts import verify_receipt
 from tests.services.test_filing import THEFT, asked, drafted, identified
+from tests.waiting import PATIENCE_S
 from tests.world import World
 
 pytestmark = pytest.mark.anyio
-PATIENCE_S = 30
 
 
 async def filed(world: World) -> dict[str, Any]:

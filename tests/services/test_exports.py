@@ -12,10 +12,10 @@ from egide.kernel.errors import NotFound
 from egide.services.definition import catalogue
 from tests.services.test_chat import WRITTEN, begun, officer
 from tests.services.test_filing import THEFT, asked, drafted, identified
+from tests.waiting import PATIENCE_S
 from tests.world import World
 
 pytestmark = pytest.mark.anyio
-PATIENCE_S = 20
 BURGLARY = {
     **THEFT, "offence": ["burglary"], "facts_place": ["3 quai du Port"], "facts_place-lat": ["60.17"], "facts_place-lon": ["24.945"],
 }  # fmt: skip

@@ -20,10 +20,10 @@ from egide.services.notices import SHORT
 from tests.services.filings import stepped, taken
 from tests.services.fined import notice
 from tests.services.test_filing import THEFT, asked, drafted, identified
+from tests.waiting import PATIENCE_S
 from tests.world import World
 
 pytestmark = pytest.mark.anyio
-PATIENCE_S = 20
 
 
 class Relay:

@@ -20,11 +20,11 @@ from tests.services.fined import signed
 from tests.services.hearings import Case
 from tests.services.test_chat import begun, officer, person
 from tests.services.test_filing import asked as ask
+from tests.waiting import PATIENCE_S
 from tests.world import World
 
 TABLE = Path(__file__).parents[2] / "docs" / "parity.md"
 SERVICES = catalogue().current()
-PATIENCE_S = 60
 PROOF = os.environ.get("EGIDE_PROOF") == "1"
 HEAD = """# Parity of channels
 

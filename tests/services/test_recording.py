@@ -249,7 +249,7 @@ async def test_taken_back_it_stops_at_once_and_is_erased(world: World) -> None:
     await case.mine("record_stop")
     for terminal in (officer, holder):
         told = {"push": "hearing", "file": case.file, "news": True, "recording": "over"}
-        await world.until(lambda terminal=terminal, told=told: told in terminal.pushed, 1)
+        await world.until(lambda terminal=terminal, told=told: told in terminal.pushed)
     assert world.clock.now_us() - started < 1_000_000
     with pytest.raises(NotFound):
         sent(world, grant, b"one more", at=3)

@@ -19,6 +19,7 @@ from egide.kernel.errors import BadInput
 from egide.services.scanning import Scan, scan
 from tests.conftest import missing
 from tests.services.desk import EICAR, Desk, packed, photo
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 CONFIG = """LocalSocket {folder}/clamd.sock
@@ -50,7 +51,7 @@ def clamd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         time.sleep(0.1)
     yield address
     process.terminate()
-    process.wait(10)
+    process.wait(PATIENCE_S)
 
 
 def test_clamav_finds_eicar_in_a_file_and_in_an_archive(clamd: str) -> None:
@@ -107,7 +108,7 @@ def daemon(*answers: bytes) -> Iterator[str]:
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield f"tcp:127.0.0.1:{server.getsockname()[1]}"
-        thread.join(5)
+        thread.join(PATIENCE_S)
 
 
 VERSION = b"ClamAV 1.4.6/27800/Thu Nov 26 2026\0"

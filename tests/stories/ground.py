@@ -21,7 +21,8 @@ from typing import Any
 
 from playwright.async_api import BrowserContext, BrowserType, Page
 
-from tests.stories.stage import ENVIRONMENT, START_S, free_port
+from tests.ports import free_port
+from tests.stories.stage import ENVIRONMENT, START_S
 from tests.stories.window import ARGS, PATIENCE_MS, PHONE, chromium
 
 FRONT, BACK = "127.0.0.1", "127.0.0.2"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +20,7 @@ from egide.exercise.drone import Drone, make_drone
 from egide.exercise.people import Person
 from egide.exercise.story import Aircraft, Scene, clear, set_scene
 from egide.exercise.town import town_file
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 SIZE, FPS = (
@@ -28,12 +28,6 @@ SIZE, FPS = (
     15,
 )  # enough to aim in; leaves the cores to the browser, which draws and decodes in software here
 START_S = 90.0  # s the platform may take to answer
-
-
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as asking:
-        asking.bind(("127.0.0.1", 0))
-        return int(asking.getsockname()[1])
 
 
 def egide(*words: str) -> list[str]:
@@ -128,7 +122,7 @@ class Flying:
 
     def __init__(self, cache: Path) -> None:
         self.drone = make_drone(cache, "Drone 1", "F-ZEG1", size=SIZE, fps=FPS)
-        self.udp = free_port(socket.SOCK_DGRAM)
+        self.udp = free_port()
         self._stop = threading.Event()
         self._thread = threading.Thread(
             target=broadcast, args=(self.drone, ("127.0.0.1", self.udp), self._stop), name="drone"

@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.story]
 
 # Unlike anything a browser keeps by itself, and short enough to stand in one piece.
 WRITTEN, ANSWERED, MORE, LEFT = "grizzle4711", "quokka8822", "axolotl3930", "pangolin5501"
-THROUGH_S = 10.0  # s from the officer's answer to the person's screen, without anybody pressing anything
+THROUGH_S = 30.0  # s from the officer's answer to the person's screen, without anybody pressing anything
 
 
 def where(profile: Path, word: str) -> list[str]:

@@ -125,7 +125,7 @@ async def test_a_wall_of_pictures(stage: Stage, scene: Scene, window: Opener, tm
     await page.keyboard.press("Enter")
     await goes_on(page, "[data-video][data-state=live]")
     await expect(page.locator("[data-wall-tile]")).to_have_count(0)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_MS / 1000):
         while len((await dpo.act("oversight.watches"))["watches"]) != 1:
             await asyncio.sleep(0.1)
 

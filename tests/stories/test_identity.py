@@ -72,7 +72,7 @@ class Place:
 
     def start(self) -> None:
         self.thread.start()
-        until = monotonic() + 10
+        until = monotonic() + PATIENCE_MS / 1000
         while not self.server.started:
             assert monotonic() < until
             sleep(0.01)

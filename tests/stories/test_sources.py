@@ -35,8 +35,9 @@ from egide.exercise.town import GROUND_ALT, Town
 from egide.operations.hands import HOLD_S
 from tests.conftest import proof_only
 from tests.operations.test_telemetry import broadcast
+from tests.ports import free_port
 from tests.stories.conftest import Opener
-from tests.stories.stage import Stage, free_port
+from tests.stories.stage import Stage
 from tests.stories.test_axe import AXE, OVERFLOW, RUN, switch, told
 from tests.stories.window import NARROW, WIDE, Window
 from tests.waiting import until
@@ -181,7 +182,7 @@ async def test_a_camera_is_turned_by_one_person_at_a_time(scene: Scene, window: 
 
 
 async def test_drones_heard_and_which_is_ours(stage: Stage, scene: Scene, window: Opener) -> None:
-    port = free_port(socket.SOCK_DGRAM)
+    port = free_port()
     command = await scene.person("command")
     receiver = await command.act(
         "operations.source.add", name="Récepteur", kind="remoteid", url=f"udp://127.0.0.1:{port}"

@@ -16,7 +16,7 @@ ARGS = [
 ]  # fmt: skip
 WIDE, NARROW, PHONE = (1440, 900), (320, 640), (390, 844)  # CSS pixels
 STATION = "Europe/Paris"  # the platform's time zone: that of the law in force
-PATIENCE_MS = 15_000  # ms a page may take to show what is expected, on a busy machine
+PATIENCE_MS = 30_000  # ms a page may take to show what is expected, on a busy machine
 CSP = "CSP: "
 WATCH = f"""document.addEventListener('securitypolicyviolation', (e) =>
   console.error('{CSP}' + [e.effectiveDirective, e.blockedURI, e.sourceFile, e.lineNumber, e.sample].join(' ')));"""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -20,10 +19,11 @@ from egide.engines.evm_node import EvmNode
 from egide.engines.evm_signing import address_of
 from egide.kernel.outward import Unreachable, post
 from tests.border.ledger.parties import START, member
+from tests.ports import free_port
+from tests.waiting import PATIENCE_S
 
 CHAIN = 31337
 PACKAGE = Path(__file__).parents[2] / "peers" / "anvil" / "node_modules" / "@foundry-rs" / "anvil-linux-amd64"
-STARTS_S = 10.0  # s that the node may take to answer
 
 
 def program() -> str | None:
@@ -61,8 +61,7 @@ class Anvil:
 
 @contextmanager
 def running(path: str) -> Iterator[Anvil]:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     words = [
         "--port",
         str(port),
@@ -78,7 +77,7 @@ def running(path: str) -> Iterator[Anvil]:
     ]
     process = subprocess.Popen([path, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        node, until = Anvil(f"http://127.0.0.1:{port}"), time.monotonic() + STARTS_S
+        node, until = Anvil(f"http://127.0.0.1:{port}"), time.monotonic() + PATIENCE_S
         while True:
             try:
                 node.ask("eth_chainId")

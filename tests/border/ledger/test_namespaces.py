@@ -23,11 +23,11 @@ from egide.border.ledger.view import MAX_AGE_S, opened
 from egide.engines.chain_store import FILE
 from tests.border.ledger.parties import member
 from tests.conftest import missing
+from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parents[3]
 HOSTS = [f"10.213.78.{number + 1}" for number in range(4)]
 LIAR, CUT, RESTORED = 3, 1, 2
-WITHIN_S = 12.0  # s; each step takes one or two on a quiet machine
 
 
 def ip(*words: str) -> None:
@@ -113,7 +113,7 @@ class Four:
         return self.processes[number]
 
     def within(self, true: Callable[[], bool]) -> bool:
-        until = time.monotonic() + WITHIN_S
+        until = time.monotonic() + PATIENCE_S
         while not true():
             if time.monotonic() > until:
                 return False

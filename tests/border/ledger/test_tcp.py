@@ -20,6 +20,8 @@ from egide.border.ledger.messages import MAX_MESSAGE, Genesis
 from egide.border.ledger.tcp import TcpTransport
 from egide.engines.chain_store import SqliteChainStore
 from tests.border.ledger.parties import member, members, signing_key
+from tests.ports import free_port
+from tests.waiting import PATIENCE_S
 
 ROOT = b"r" * 32
 
@@ -46,10 +48,7 @@ class Seat:
 
 @pytest.fixture
 def seats(tmp_path: Path) -> Iterator[list[Seat]]:
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(4)]
-    ports = [each.getsockname()[1] for each in probes]
-    for each in probes:
-        each.close()
+    ports = [free_port() for _ in range(4)]
     genesis = Genesis(members(), int(time.time()))
     made = [Seat(number, ports, tmp_path / str(number), genesis) for number in range(4)]
     for each in made:
@@ -68,7 +67,7 @@ def test_four_agree_while_strangers_call(seats: list[Seat]) -> None:
     ):
         noise.sendall(b"\x00\x00\x00\x05hello")
         long.sendall((MAX_MESSAGE + 1).to_bytes(4))
-        long.settimeout(5)
+        long.settimeout(PATIENCE_S)
         assert long.recv(1) == b""  # hung up on
         assert seats[0].transport.settle(lambda: seats[0].authority.joined)
         seats[0].ledger.checkpoint(ROOT, 7)
@@ -120,9 +119,7 @@ class Lonely:
         self.open()
 
     def open(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
-        self.transport = TcpTransport(("127.0.0.1", port), {})
+        self.transport = TcpTransport(("127.0.0.1", free_port()), {})
         self.store = Full(self.place)
         self.authority = Authority(Chain(self.genesis, self.store), member(0).address, signing_key(0), self.transport)
         self.ledger = EmbeddedLedger(self.authority, time.time, self.transport.settle, self.transport.guard)
@@ -131,7 +128,7 @@ class Lonely:
     def ends(self) -> bool:
         thread = self.transport._thread
         assert thread is not None
-        thread.join(5)
+        thread.join(PATIENCE_S)
         return not self.transport.running
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ from typing import Self
 
 import av
 import numpy as np
+from tests.waiting import PATIENCE_S
 
 from egide.protocols import klv
 
@@ -79,13 +80,6 @@ def packets(ts: bytes) -> list[bytes]:
     return [ts[at : at + PACKET] for at in range(0, len(ts) - PACKET + 1, PACKET)]
 
 
-def free_port() -> int:
-    """A UDP port that nobody holds at this moment."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 class Sender:
     """Sends transport streams to a local UDP port at a steady pace, from a thread."""
 
@@ -102,7 +96,7 @@ class Sender:
 
     def __exit__(self, *exc: object) -> None:
         self._stop.set()
-        self._thread.join(5)
+        self._thread.join(PATIENCE_S)
 
     def _run(self) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
@@ -115,7 +109,7 @@ class Sender:
                     sock.sendto(piece, ("127.0.0.1", self._port))
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
+def wait_until(condition: Callable[[], bool], seconds: float = PATIENCE_S) -> bool:
     """True as soon as `condition` holds, False when it never does."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -178,7 +172,7 @@ class FakeCamera:
 
     def __exit__(self, *exc: object) -> None:
         self._stop.set()
-        self._thread.join(5)
+        self._thread.join(PATIENCE_S)
         self._server.close()
 
     def _accept(self) -> None:

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.conftest import missing
+from tests.ports import free_port
+from tests.waiting import PATIENCE_S
 
 from egide.exercise.links import sink_of
 from egide.operations.media import child, ingest
@@ -28,12 +30,6 @@ SECRET = "correct-horse-battery"
 def ffmpeg():
     if shutil.which("ffmpeg") is None:
         missing("ffmpeg is not installed: apt install ffmpeg")
-
-
-def free_port(kind=socket.SOCK_DGRAM):
-    with socket.socket(type=kind) as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +53,7 @@ class Sending:
 
     def __exit__(self, *exc):
         self._stop.set()
-        self._thread.join(5)
+        self._thread.join(PATIENCE_S)
 
     def _run(self):
         pieces = [self._clip[at : at + 1316] for at in range(0, len(self._clip), 1316)]
@@ -117,7 +113,7 @@ def test_srt_with_a_pass_phrase_gives_pictures_and_telemetry_and_shows_no_secret
     port = free_port()
     address = f"srt://127.0.0.1:{port}?passphrase={SECRET}"
     with Sending(f"{address}&mode=listener", long, 10), Heard("srt", f"{address}&mode=caller&latency=60") as heard:
-        assert synthetic.wait_until(lambda: len(heard.units) > 25 and len(heard.klv) > 25, 12)
+        assert synthetic.wait_until(lambda: len(heard.units) > 25 and len(heard.klv) > 25)
         lines = children()
         assert len(lines) == 1
         assert not any(SECRET in line or str(port) in line for line in lines.values())
@@ -132,36 +128,36 @@ def test_srt_that_is_called_survives_its_senders(ffmpeg, synthetic, long):
     port = free_port()
     with Heard("srt", f"srt://127.0.0.1:{port}?mode=listener&latency=60") as heard:
         with Sending(f"srt://127.0.0.1:{port}?mode=caller", long, 10):
-            assert synthetic.wait_until(lambda: len(heard.units) > 10, 12)
-        assert synthetic.wait_until(lambda: heard.names[-1] == "waiting", 12)
+            assert synthetic.wait_until(lambda: len(heard.units) > 10)
+        assert synthetic.wait_until(lambda: heard.names[-1] == "waiting")
         assert heard.ingest.error.code == "lost"
         before = len(heard.units)
         with Sending(f"srt://127.0.0.1:{port}?mode=caller", long, 10):
-            assert synthetic.wait_until(lambda: len(heard.units) > before + 10, 15)
+            assert synthetic.wait_until(lambda: len(heard.units) > before + 10)
     assert heard.ingest.counters.reconnections >= 1
 
 
 def test_rtmp_that_is_called_gives_pictures(ffmpeg, synthetic, long):
-    port = free_port(socket.SOCK_STREAM)
+    port = free_port()
     with (
         Heard("rtmp", f"rtmp://127.0.0.1:{port}/live/{SECRET}?listen") as heard,
         Sending(f"rtmp://127.0.0.1:{port}/live/{SECRET}", long, 10),
     ):
-        assert synthetic.wait_until(lambda: len(heard.units) > 10, 15)
+        assert synthetic.wait_until(lambda: len(heard.units) > 10)
         assert not any(SECRET in line for line in children().values())
     assert heard.units[0].config.width == 320
 
 
 @pytest.mark.parametrize("kind", ["srt", "rtmp"])
 def test_sound_is_never_copied_and_always_noticed(ffmpeg, synthetic, kind):
-    port = free_port(socket.SOCK_STREAM)
+    port = free_port()
     clip = synthetic.make_ts(200, with_audio=True, gop=12)
     tail = "?mode=listener&latency=60" if kind == "srt" else "/live/k?listen"
     with (
         Heard(kind, f"{kind}://127.0.0.1:{port}{tail}") as heard,
         Sending(f"{kind}://127.0.0.1:{port}" + ("/live/k" if kind == "rtmp" else ""), clip, 8),
     ):
-        assert synthetic.wait_until(lambda: "failed" in heard.names, 15)
+        assert synthetic.wait_until(lambda: "failed" in heard.names)
     assert heard.ingest.error.code == "audio"
     assert heard.units == [], "refused before a picture is handed on"
 
@@ -182,7 +178,7 @@ def test_sound_that_appears_midway_is_noticed(ffmpeg, synthetic):
         Heard("srt", f"srt://127.0.0.1:{port}?mode=listener&latency=60") as heard,
         Sending(f"srt://127.0.0.1:{port}?mode=caller", clip, 5),
     ):
-        assert synthetic.wait_until(lambda: "failed" in heard.names, 15)
+        assert synthetic.wait_until(lambda: "failed" in heard.names)
     assert heard.ingest.error.code == "audio"
     assert heard.units, "it was seen before"
 
@@ -208,7 +204,7 @@ def opened(url, kind="srt"):
 
 def test_what_is_wrong_is_told_by_its_code(ffmpeg):
     assert opened(f"srt://127.0.0.1:{free_port()}?passphrase=short") == "passphrase"
-    assert opened(f"rtmp://127.0.0.1:{free_port(socket.SOCK_STREAM)}/live/k", "rtmp") == "unreachable"
+    assert opened(f"rtmp://127.0.0.1:{free_port()}/live/k", "rtmp") == "unreachable"
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rival:
         rival.bind(("127.0.0.1", 0))
         assert opened(f"srt://127.0.0.1:{rival.getsockname()[1]}?mode=listener") == "port"
@@ -227,11 +223,11 @@ def test_a_child_that_dies_is_started_again(ffmpeg, synthetic, long):
         Heard("srt", f"srt://127.0.0.1:{port}?mode=listener&latency=60") as heard,
         Sending(f"srt://127.0.0.1:{port}?mode=caller", long, 10),
     ):
-        assert synthetic.wait_until(lambda: len(heard.units) > 5, 12)
+        assert synthetic.wait_until(lambda: len(heard.units) > 5)
         (victim,) = children()
         os.kill(victim, 9)
         before = len(heard.units)
-        assert synthetic.wait_until(lambda: len(heard.units) > before + 5, 15)
+        assert synthetic.wait_until(lambda: len(heard.units) > before + 5)
     assert "waiting" in heard.names
 
 

@@ -1,10 +1,10 @@
 """What `egide source check` says of a feed: each fault by its own sentence, and no secret in any of them."""
 
 import dataclasses
-import socket
 import threading
 
 import pytest
+from tests.ports import free_port
 
 from egide.exercise.links import TcpSink
 from egide.operations.media import examine
@@ -98,10 +98,7 @@ def test_another_codec_and_no_video_and_nobody(look, synthetic):
     assert "H.265" in said["codec"].fr
     _found, said = look(b"\x00" * 5000)
     assert verdict(list(said.values())) == 2
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    found = measure(f"tcp://127.0.0.1:{port}", 1)
+    found = measure(f"tcp://127.0.0.1:{free_port()}", 1)
     assert [remark.code for remark in judge(found)] == ["unreachable"]
 
 

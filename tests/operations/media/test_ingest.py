@@ -5,6 +5,8 @@ import time
 from itertools import pairwise
 
 import pytest
+from tests.ports import free_port
+from tests.waiting import PATIENCE_S
 
 from egide.operations.media import annexb, ingest, udp
 from egide.operations.media.ingest import Ingest
@@ -84,7 +86,7 @@ def test_sound_is_refused_before_any_picture(synthetic, play, container):
 
 
 def test_sound_that_appears_midway_stops_everything(synthetic, plain, with_audio):
-    port = synthetic.free_port()
+    port = free_port()
     with Listener(SourceSpec("s", "udp", f"udp://127.0.0.1:{port}")) as heard:
         with synthetic.Sender(port, [plain, with_audio, plain], seconds=0.5):
             assert synthetic.wait_until(lambda: "failed" in heard.names)
@@ -95,7 +97,7 @@ def test_sound_that_appears_midway_stops_everything(synthetic, plain, with_audio
 
 
 def test_a_drone_on_udp_is_live_and_stops_at_once(synthetic, with_klv):
-    port = synthetic.free_port()
+    port = free_port()
     with (
         Listener(SourceSpec("s", "udp", f"udp://127.0.0.1:{port}")) as heard,
         synthetic.Sender(port, [with_klv] * 9, seconds=0.4),
@@ -117,7 +119,7 @@ def test_a_drone_on_udp_is_live_and_stops_at_once(synthetic, with_klv):
 def test_silence_is_told_and_the_return_too(synthetic, plain, monkeypatch):
     monkeypatch.setattr(ingest, "STALL_S", 0.3)
     monkeypatch.setattr(udp, "SENDER_SILENCE_S", 0.2)
-    port = synthetic.free_port()
+    port = free_port()
     with Listener(SourceSpec("s", "udp", f"udp://127.0.0.1:{port}")) as heard:
         assert synthetic.wait_until(lambda: "waiting" in heard.names)
         for _ in range(2):
@@ -132,7 +134,7 @@ def test_silence_is_told_and_the_return_too(synthetic, plain, monkeypatch):
 
 
 def test_a_change_of_size_gives_a_new_configuration(synthetic, plain):
-    port = synthetic.free_port()
+    port = free_port()
     other = synthetic.make_ts(20, size=(640, 360))
     with (
         Listener(SourceSpec("s", "udp", f"udp://127.0.0.1:{port}")) as heard,
@@ -146,7 +148,7 @@ def test_a_change_of_size_gives_a_new_configuration(synthetic, plain):
 
 
 def test_a_second_sender_on_the_port_is_ignored(synthetic, plain):
-    port = synthetic.free_port()
+    port = free_port()
     other = synthetic.make_ts(30, size=(640, 360))
     with (
         Listener(SourceSpec("s", "udp", f"udp://127.0.0.1:{port}")) as heard,
@@ -206,7 +208,7 @@ def test_stop_from_a_callback_does_not_lock(synthetic, tmp_path, plain):
 
     source = Ingest(SourceSpec("s", "file", str(path)), once, lambda k: None, lambda s, d: None)
     source.start()
-    assert done.wait(3)
+    assert done.wait(PATIENCE_S)
     assert source.stop()
     assert len(seen) == 1
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 
 import pytest
-from tests.operations.media.synthetic import free_port
+from tests.ports import free_port
 
 from egide.operations.media.errors import SourceError
 from egide.operations.media.port import Port
@@ -20,7 +20,7 @@ SECRET = b"of one house"
 
 @pytest.fixture
 def number() -> int:
-    return int(free_port())
+    return free_port()
 
 
 class Reading:

@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from tests.ports import free_port
 
 from egide.operations.media.errors import _SENTENCES, SourceError, source_error
 from egide.operations.media.source import SourceSpec, Track, probe
@@ -50,7 +51,7 @@ def test_a_real_camera_file_is_reported_with_its_sound(shared_data):
 
 
 def test_a_listened_port_tells_its_facts(synthetic, with_klv):
-    port = synthetic.free_port()
+    port = free_port()
     with synthetic.Sender(port, [with_klv, with_klv], seconds=1.2):
         facts = probe(SourceSpec("drone", "udp", f"udp://127.0.0.1:{port}"), 4.0)
     assert (facts.width, facts.has_klv) == (320, True)
@@ -75,11 +76,11 @@ def test_a_wrong_address_is_told(kind, url, code):
 
 
 def test_a_silent_port_is_told_in_time(synthetic):
-    assert code_of(SourceSpec("s", "udp", f"udp://127.0.0.1:{synthetic.free_port()}"), 0.6) == "silent"
+    assert code_of(SourceSpec("s", "udp", f"udp://127.0.0.1:{free_port()}"), 0.6) == "silent"
 
 
 def test_a_port_already_taken_is_told(synthetic):
-    port = synthetic.free_port()
+    port = free_port()
     with synthetic.Receiver(port):
         assert code_of(SourceSpec("s", "udp", f"udp://127.0.0.1:{port}")) == "port"
 

@@ -9,6 +9,8 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.ports import free_port
+from tests.waiting import PATIENCE_S
 
 from egide.exercise.links import TcpSink
 from egide.operations.media import ingest, tcp
@@ -18,12 +20,6 @@ from egide.operations.media.source import SourceSpec, probe
 from egide.operations.media.tcp import TcpReader
 
 FUZZ = settings(max_examples=min(60, int(os.environ.get("EGIDE_FUZZ", "60"))), deadline=None)
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 class Pump:
@@ -40,7 +36,7 @@ class Pump:
 
     def __exit__(self, *exc):
         self._stop.set()
-        self._thread.join(5)
+        self._thread.join(PATIENCE_S)
         self.sink.close()
 
     def _run(self):

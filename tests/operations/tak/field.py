@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import ssl
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -28,6 +28,7 @@ from cryptography.x509.oid import NameOID
 from egide.operations.tak.identity import TakDevice
 from egide.operations.tak.router import Router
 from egide.operations.tak.server import TakServer
+from tests.waiting import until
 from tests.world import World
 
 # ── Certificates ──
@@ -306,14 +307,6 @@ class Client:
         payload = await self._reader.readexactly(size)
         inner = fields(fields(payload)[2][0])
         self.events.append((inner[1][0].decode(), inner[5][0].decode(), payload))
-
-
-async def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
-    for _ in range(int(seconds / 0.01)):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it did not come")
 
 
 @asynccontextmanager

@@ -7,7 +7,8 @@ from sqlalchemy import select
 
 from egide.kernel import tables as kernel_tables
 from egide.operations.tak.acts import groups_now
-from tests.operations.tak.field import Field, event, until
+from tests.operations.tak.field import Field, event
+from tests.waiting import until
 from tests.world import World
 
 pytestmark = pytest.mark.anyio

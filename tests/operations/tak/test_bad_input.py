@@ -10,7 +10,8 @@ from time import monotonic
 import pytest
 
 from egide.protocols import cot
-from tests.operations.tak.field import Client, Field, event, framed, message, until
+from tests.operations.tak.field import Client, Field, event, framed, message
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 

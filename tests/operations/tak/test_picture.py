@@ -10,7 +10,8 @@ import pytest
 from egide.operations.relay import relay
 from egide.operations.shifts import on_duty, shifts
 from egide.operations.tak.picture import Bridge, Feed
-from tests.operations.tak.field import Field, event, until
+from tests.operations.tak.field import Field, event
+from tests.waiting import until
 from tests.world import Terminal
 
 pytestmark = pytest.mark.anyio

@@ -13,26 +13,29 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from egide.operations.tak.authority import Authority, read_request
 from egide.operations.tak.server import TakServer
-from tests.operations.tak.field import Client, Field, until
+from tests.operations.tak.field import Client, Field
 from tests.operations.tak.marti.client import request
+from tests.ports import free_port
+from tests.waiting import until
 from tests.world import World
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_it_starts_and_stops_with_the_platform(tmp_path: Path, unused_port: int) -> None:
-    world = World(tmp_path / "data", tak_port=unused_port)
+async def test_it_starts_and_stops_with_the_platform(tmp_path: Path) -> None:
+    port = free_port()
+    world = World(tmp_path / "data", tak_port=port)
     await world.start()
     try:
         client = Client("stranger")
-        await client.connect(unused_port, _certified(world, tmp_path))
+        await client.connect(port, _certified(world, tmp_path))
         await until(lambda: client.ended)  # our authority signed, but no row says that it is enrolled
         assert client.events == []
         await client.close()
     finally:
         await world.stop()
     with pytest.raises(OSError, match="Connect call failed"):
-        await asyncio.open_connection("127.0.0.1", unused_port)
+        await asyncio.open_connection("127.0.0.1", port)
 
 
 def _certified(world: World, folder: Path) -> ssl.SSLContext:

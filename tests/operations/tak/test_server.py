@@ -13,7 +13,8 @@ from xml.etree import ElementTree as ET
 import pytak
 import pytest
 
-from tests.operations.tak.field import Field, event, fields, framed, message, streaming, until
+from tests.operations.tak.field import Field, event, fields, framed, message, streaming
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.anyio
 
@@ -166,7 +167,7 @@ async def test_pytak_sends_receives_and_is_answered(tak: Field) -> None:
 
 
 async def received(tool: pytak.CLITool, uid: str) -> bool:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             data = await tool.rx_queue.get()
             if ET.fromstring(data).get("uid") == uid:

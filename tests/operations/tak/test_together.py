@@ -15,8 +15,10 @@ from egide.app import build
 from egide.gateways.tak import TakPorts
 from egide.operations.tak.authority import Authority
 from tests.operations.tak.marti.client import Client, package, sha256
-from tests.operations.tak.marti.ports import TakWorld, free
+from tests.operations.tak.marti.ports import TakWorld
 from tests.operations.tak.marti.test_federation import event
+from tests.ports import free_port
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -62,7 +64,7 @@ def report(uid: str, callsign: str, now: str, stale: str) -> bytes:
 
 
 async def test_one_client_as_any(tmp_path: Path) -> None:
-    tak = Whole(tmp_path / "data", tak_port=free())
+    tak = Whole(tmp_path / "data", tak_port=free_port())
     await tak.start()
     try:
         await tak.mission(await tak.order(), "officer", "command")
@@ -74,7 +76,7 @@ async def test_one_client_as_any(tmp_path: Path) -> None:
         at, stale = now.strftime("%Y-%m-%dT%H:%M:%SZ"), (now + timedelta(minutes=5)).strftime("%Y-%m-%dT%H:%M:%SZ")
         one.writer.write(report("ANDROID-1", "Nord 1", at, stale))
         two.writer.write(report("ANDROID-2", "Salle", at, stale))
-        await tak.until(lambda: b"ANDROID-1" in two.heard and b"ANDROID-2" in one.heard, 15)
+        await tak.until(lambda: b"ANDROID-1" in two.heard and b"ANDROID-2" in one.heard)
         assert {each["uid"] for each in (await command.get("/Marti/api/contacts/all")).json()} == {
             "ANDROID-1",
             "ANDROID-2",
@@ -84,12 +86,12 @@ async def test_one_client_as_any(tmp_path: Path) -> None:
         content = package()
         await officer.upload(content)
         await officer.https.put("/Marti/api/missions/nord/contents", json={"hashes": [sha256(content)]})
-        await tak.until(lambda: b"t-x-m-c" in two.heard and sha256(content).encode() in two.heard, 15)
+        await tak.until(lambda: b"t-x-m-c" in two.heard and sha256(content).encode() in two.heard)
         one.writer.write(
             event("marker-1", "a-u-G", '<marti><dest mission="nord"/></marti>')
             .replace(b"2026-11-26T10:00:00Z", at.encode()).replace(b"2026-11-26T10:05:00Z", stale.encode())
         )  # fmt: skip
-        await tak.until(lambda: b"marker-1" in two.heard, 15)
+        await tak.until(lambda: b"marker-1" in two.heard)
         for _ in range(200):
             (shown,) = await command.data("/Marti/api/missions/nord")
             if shown["uids"]:
@@ -97,7 +99,7 @@ async def test_one_client_as_any(tmp_path: Path) -> None:
             await asyncio.sleep(0.05)
         assert [each["data"] for each in shown["uids"]] == ["marker-1"]
         await tak.act("officer", "operations.tak.device.revoke", device=officer.name, reason="Perdu")
-        await tak.until(one._task.done, 15)
+        await tak.until(one._task.done)
         assert (await officer.get("/Marti/api/version")).status_code == 401
         for each in (one, two):
             await each.close()
@@ -109,7 +111,7 @@ async def test_one_client_as_any(tmp_path: Path) -> None:
 async def test_pytak_as_it_is_enrols_and_streams(tmp_path: Path) -> None:
     """PyTAK, unmodified. It knows one enrolment port, so the platform stands on a loopback address of its own."""
     host = f"127.{os.getpid() % 250 + 2}.{os.getpid() // 250 % 250 + 2}.7"
-    tak = Whole(tmp_path / "data", tak_port=free(), tak_enrol_port=8446, host=host)
+    tak = Whole(tmp_path / "data", tak_port=free_port(), tak_enrol_port=8446, host=host)
     await tak.start()
     try:
         told = await tak.act("officer", "operations.tak.enrol", callsign="Nord 1")
@@ -124,7 +126,7 @@ async def test_pytak_as_it_is_enrols_and_streams(tmp_path: Path) -> None:
         context.check_hostname = False  # by address, of which the certificate says nothing
         context.load_cert_chain(made["cert_pem_path"], made["pk_pem_path"], "a passphrase")
         reader, writer = await asyncio.open_connection(host, tak.settings.tak_port, ssl=context)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             assert b"t-x-takp-v" in await reader.readuntil(b"</event>")
         writer.close()
     finally:

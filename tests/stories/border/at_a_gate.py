@@ -23,10 +23,10 @@ from tests.border.traveller import Token
 from tests.stories.border.filmed import Filmed
 from tests.stories.border.moving_face import FOLLOWED, face
 from tests.stories.window import Window
+from tests.waiting import PATIENCE_S
 
 LOOK_S = 0.05  # s between two looks of somebody at the screen
 FOLLOWS_S = 0.35  # s from what is asked to what the person does
-HEARD_S = 10.0  # s for a gate's word to the officer
 AFTER_A_LOOK = re.compile("^(pass|again|face|officer)$")  # steps
 
 DRAWN = """async (img) => { await img.decode();
@@ -137,7 +137,7 @@ async def looked(page: Page, within_ms: float) -> str:
 
 async def waiting(airport: Airport, point: str) -> str:
     """Why the officer is told that somebody waits at this point: the gate's screen says so before its word has arrived."""
-    async with asyncio.timeout(HEARD_S):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             found = await airport.act("officer", of_point(point).name("officer.list"))
             if cases := [each for each in found["cases"] if each["point"] == point]:

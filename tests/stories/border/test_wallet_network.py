@@ -20,7 +20,7 @@ from tests.stories.window import PHONE, Window
 pytestmark = [pytest.mark.anyio, pytest.mark.story]
 
 REQUESTS, ANSWERS = "**/border/requests/*", "**/border/answers/*"
-PATIENCE_S = 12  # s from the press to the picture: two of them are the wallet's, the others a busy machine's
+PATIENCE_S = 30  # s from the press to the picture: two of them are the wallet's, the others a busy machine's
 
 
 async def asked(gates: Airport, gate: Window, phone: Window, camera: Filmed, point: str = "boarding") -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +12,8 @@ from egide.gateways.tak import TakPorts
 from egide.kernel.identity import Principal
 from egide.operations.tak.ports import Contact, OnEvent
 from tests.operations.tak.marti.client import Client
+from tests.ports import free_port
 from tests.world import World
-
-
-def free() -> int:
-    """A port nobody has."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +63,7 @@ class TakWorld(World):
     """Start it, enrol devices, stop it."""
 
     def __init__(self, folder: Path, **settings: Any) -> None:
-        ports = {name: free() for name in ("tak_marti_port", "tak_enrol_port", "tak_federation_port")}
+        ports = {name: free_port() for name in ("tak_marti_port", "tak_enrol_port", "tak_federation_port")}
         super().__init__(folder, **(ports | settings))
         self.clients: list[Client] = []
 
