@@ -7,7 +7,6 @@ that lives lets go of the lock, is told, and is opened anew from its disk after 
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 from collections.abc import Callable, Mapping
@@ -27,6 +26,7 @@ from egide.border.ledger.view import TrustView, look
 from egide.gateways.consortium_again import Again, Shared, Store
 from egide.gateways.consortium_files import OfChain
 from egide.kernel.errors import Conflict, Text, Unavailable
+from egide.kernel.lock import held
 
 log = logging.getLogger("egide.consortium")
 
@@ -89,7 +89,7 @@ class OwnChain:
         self._transport = TcpTransport(given.listen, given.peers)
         self.authority: Authority | None = None
         self._ledger: EmbeddedLedger | None = None
-        self._lock = -1
+        self._lock: int | None = None
         self._deaf = False
         self.elsewhere = False  # another process speaks for the member
         self._again = Again()
@@ -228,19 +228,14 @@ class OwnChain:
             ) from error
 
     def _locked(self) -> bool:
-        self._lock = os.open(self._given.folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._unlock()
-            return False
-        return True
+        self._lock = held(self._given.folder / LOCK)
+        return self._lock is not None
 
     def _unlock(self) -> None:
         self._store.writes = False
-        if self._lock >= 0:
+        if self._lock is not None:
             os.close(self._lock)
-            self._lock = -1
+            self._lock = None
 
 
 class OnNode:

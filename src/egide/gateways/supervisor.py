@@ -24,6 +24,7 @@ from typing import Any
 
 from egide.gateways.serve import GO, LEAVE, LEAVE_S, listen_alone, refuse_running
 from egide.kernel.errors import NotFound, StartupError, Text
+from egide.kernel.lock import held
 from egide.kernel.settings import Settings
 
 PID_FILE = "run/supervisor.pid"
@@ -262,16 +263,13 @@ def _say(line: str) -> None:
 
 def _hold(file: Path) -> int:
     """Writes our number and locks the file while we live: a number alone may be another program's by now."""
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
+    descriptor = held(file)
+    if descriptor is None:
         raise StartupError(
             Text("Une autre plateforme tourne déjà sur ce dossier.", "Another platform already runs on this folder."),
             Text("Arrêtez-la, ou « egide upgrade » pour la remplacer.", "Stop it, or “egide upgrade” to replace it."),
             file=str(file.parent.parent),
-        ) from error
+        )
     os.ftruncate(descriptor, 0)
     os.write(descriptor, f"{os.getpid()}\n".encode())
     return descriptor

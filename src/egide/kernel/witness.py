@@ -15,7 +15,6 @@ record or the new one, and a record may be ahead of the cosignatures but never b
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 import time
@@ -30,6 +29,7 @@ import msgspec
 from egide.kernel import checkpoint, cosignature, merkle
 from egide.kernel.checkpoint import Checkpoint, CheckpointError, Verifier
 from egide.kernel.errors import Conflict, EgideError, StartupError, Text
+from egide.kernel.lock import held
 from egide.kernel.vault import SigningKey
 
 KEY, VKEY, LOGS, RECORD, LOCK = "witness.key", "witness.vkey", "logs.vkeys", "cosigned.json", "witness.lock"
@@ -277,16 +277,13 @@ def _replace(file: Path, content: bytes, mode: int) -> None:
 
 def _alone(folder: Path) -> int:
     """Takes the folder: two witnesses on one record would each sign what the other does not know of."""
-    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
+    descriptor = held(folder / LOCK)
+    if descriptor is None:
         raise StartupError(
             Text("Un témoin tourne déjà sur ce dossier.", "A witness already runs on this folder."),
             Text("Arrêtez-le, ou donnez un autre dossier avec --data.", "Stop it, or give another folder with --data."),
             file=str(folder),
-        ) from error
+        )
     return descriptor
 
 

@@ -233,7 +233,7 @@ async def test_from_the_agreement_to_the_proof_of_erasure(airport: World, phone:
 
     await phone.context.set_offline(True)
     await page.reload()
-    await expect(page.get_by_text("Sans réseau")).to_be_visible()
+    await expect(page.get_by_text("Sans réseau : vous pouvez passer une porte.")).to_be_visible()
     await shown_to_a_gate(airport, phone)
     await a_stranger_asks(phone)
     await page.get_by_role("link", name="Qui a demandé quoi").click()
@@ -251,6 +251,9 @@ async def test_from_the_agreement_to_the_proof_of_erasure(airport: World, phone:
     await expect(page.locator("[data-proof=holds]")).to_contain_text("6 jetons sont révoqués")
     kept = await page.evaluate(STORED)
     assert [name for name, _ in kept["keys"]] == ["AES-GCM"], "the tokens’ keys are gone"
+
+    await phone.context.set_offline(True)
+    await expect(page.get_by_text("Sans réseau : pour préparer un passage, attendez qu’il revienne.")).to_be_visible()
 
 
 async def nothing_is_open(page: Page) -> None:
