@@ -12,7 +12,6 @@ import os
 import random
 import signal
 import statistics
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.attacks.installation import Books, Installation, Witness
-from tests.conftest import missing
+from tests.disks import filled, small_disk
 from tests.engines.nats import Nats, nats
 from tests.engines.postgres import Server as Postgres
 from tests.engines.postgres import postgres
@@ -159,26 +158,6 @@ def test_a_clock_that_jumps(day: tuple[Installation, Postgres | None, Nats]) -> 
     report(f"clock ±1 h, {'PostgreSQL' if server else 'SQLite'}", **times)
 
 
-@contextlib.contextmanager
-def small_disk(place: Path, mib: int) -> Iterator[Path]:
-    """A file system of its own."""
-    place.mkdir(parents=True, exist_ok=True)
-    for above in list(place.parents)[:4]:  # PostgreSQL runs as another account, which must reach its folder
-        if above.stat().st_uid == os.getuid() and above != Path("/tmp"):
-            above.chmod(above.stat().st_mode | 0o011)
-    if os.getuid() != 0:
-        missing("a small file system can only be mounted by root")
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={mib}m,mode=0755", "none", str(place)], capture_output=True, check=False
-    )
-    if done.returncode:
-        pytest.skip(f"a small file system cannot be mounted here: {done.stderr.decode().strip()}")
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", "-l", str(place)], check=True)
-
-
 @pytest.mark.parametrize("engine", ["sqlite", "postgres"])
 def test_a_full_disk(engine: str, tmp_path: Path) -> None:
     """The disk fills up under load: refusals in plain words, nothing lost; once there is room again, it goes on."""
@@ -198,15 +177,11 @@ def test_a_full_disk(engine: str, tmp_path: Path) -> None:
         for _ in range(MISHAPS):
             time.sleep(0.5)
             before = len(made.told.refused)
-            filler = disk / "filler"
-            with filler.open("wb", buffering=0) as out, contextlib.suppress(OSError):
-                while True:
-                    out.write(bytes(1 << 16))
-            until = time.monotonic() + 30
-            while len(made.told.refused) == before and time.monotonic() < until:
-                time.sleep(0.1)
-            assert len(made.told.refused) > before, "a full disk was not noticed"
-            filler.unlink()
+            with filled(disk):
+                until = time.monotonic() + 30
+                while len(made.told.refused) == before and time.monotonic() < until:
+                    time.sleep(0.1)
+                assert len(made.told.refused) > before, "a full disk was not noticed"
             made.wait_for_one(RECOVERY_S)
             made.rest()
             books.check()

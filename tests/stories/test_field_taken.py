@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import re
 
 import pytest
 from playwright.async_api import Page, Route, expect
 
-from tests.stories.test_field import WRITTEN, Ground, ground, kept, photo, taken, waiting
+from tests.disks import filled, small_disk
+from tests.stories.test_field import FILL, WRITTEN, Ground, ground, kept, photo, picture, report, saved, taken, waiting
+from tests.stories.window import NO_ROOM
 
 __all__ = ["ground"]  # the fixture of these stories
 
 pytestmark = [pytest.mark.anyio, pytest.mark.story]
 
-TAKE = "Prendre le paquet hors ligne"
+TAKE, KEEP = "Prendre le paquet hors ligne", "Garder : partira seul"
+DISK_MIB = 400  # a profile has some 50
+NO_WAY = re.compile("Plus de place sur cet appareil|Le navigateur ne garde plus rien")  # as the browser finds out
 # The lease is over: as the vault itself ends it.
 OVER = """async () => { for (const { name } of await indexedDB.databases()) if (name.startsWith('egide-field-'))
   await new Promise((done) => { const asked = indexedDB.open(name); asked.onsuccess = () => {
@@ -110,3 +116,61 @@ async def test_a_photo_is_in_its_file_however_a_chunk_ended(ground: Ground, stat
     await waiting(page, 0)
     await expect(page.locator("[data-entry]")).to_have_attribute("data-entry", "done")
     assert ground.rows("select count(*) from service_upload where owner like 'file:%' and sealed is not null") == [(1,)]
+
+
+async def test_a_device_without_room_takes_what_was_typed_once_there_is_some(ground: Ground) -> None:
+    """What finds no room is said at once and stays on the page; once there is room it is kept by pressing again."""
+    await taken(ground.phone)
+    page = ground.phone.page
+    await ground.cut()
+    await page.goto("/field/field-report?lang=fr")
+    await expect(page.locator("form[data-field]")).to_be_visible()
+    await page.evaluate(NO_ROOM)
+    await page.evaluate(FILL, report(WRITTEN))
+    await expect(page.locator("[data-state]")).to_contain_text("Plus de place sur cet appareil")
+    await page.locator("input[type=file]").set_input_files(photo(ground.folder, 1))
+    await expect(page.locator("[data-files-state]")).to_contain_text("Plus de place sur cet appareil")
+    await page.get_by_role("button", name=KEEP).click()
+    await expect(page.get_by_role("alert")).to_contain_text("Plus de place sur cet appareil")
+    await picture(page, "full")
+    await page.evaluate("window.full = false")
+    await page.locator("input[type=file]").set_input_files(photo(ground.folder, 1))
+    await expect(page.locator("[data-file]")).to_have_count(1)
+    await page.get_by_role("button", name=KEEP).click()
+    await sent(ground)
+    assert ground.rows("select count(*) from service_upload where sealed is not null") == [(1,)]
+
+
+async def test_a_full_disk_takes_nothing_that_was_kept(ground: Ground) -> None:
+    """The browser gives its store up: the page says what to do, and after a new start all that was kept is there."""
+    phone = ground.phone
+    with small_disk(phone.profile, DISK_MIB):
+        await taken(phone)
+        page = phone.page
+        await ground.cut()
+        await page.goto("/field/field-report?lang=fr")
+        await expect(page.locator("form[data-field]")).to_be_visible()
+        await page.evaluate(FILL, report(WRITTEN))
+        await saved(page)
+        large = ground.folder / "large.jpg"
+        large.write_bytes(photo(ground.folder, 1).read_bytes() + random.Random(1).randbytes(8 * 1024 * 1024))
+        with filled(phone.profile):
+            await page.locator("input[type=file]").set_input_files(large)
+            await expect(page.locator("[data-files-state]")).to_contain_text(NO_WAY)
+            await picture(page, "disk full")
+        await phone.close()
+        page = await phone.open("/field/field-report?lang=fr")
+        await expect(page.get_by_text("Votre saisie est retrouvée.")).to_be_visible()
+        await page.get_by_role("button", name=KEEP).click()
+        await sent(ground)
+        await phone.close()
+
+
+async def sent(ground: Ground) -> None:
+    page = ground.phone.page
+    await waiting(page, 1)
+    await ground.start()
+    await ground.phone.enter("officer")
+    await page.evaluate("dispatchEvent(new Event('online'))")
+    await waiting(page, 0)
+    await expect(page.locator("[data-entry=done]")).to_contain_text("n° PC-")

@@ -14,15 +14,17 @@ from tests.stories.conftest import Opener
 from tests.stories.stage import Stage
 from tests.stories.test_axe import AXE, CROSSED, OVERFLOW, RUN, reports, told
 from tests.stories.window import NARROW, PHONE, WIDE, Window
+from tests.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.anyio, pytest.mark.story]
 
 # Of a live conversation there is no caption track: its captions are the line below the picture.
 LIVE = {"video-caption"}
-JOIN_S, THROUGH_S, CUT_S = 15.0, 15.0, 30.0
+JOIN_S, THROUGH_S, CUT_S = 30.0, 30.0, 60.0
 SECONDS = 3  # of recording
 TURNS = 6  # of a page, by itself, in the way of one that is asked for
 SETTLED_MS = 500  # in which a page that is under way has come
+MOVED = "(one, began) => one.videoWidth > 0 && (one.currentTime > began || one.ended)"
 # What a dead cell tower does: the connection there is ends, and no new one comes about until it is over.
 TOWER = """(() => { const Real = RTCPeerConnection, peers = []; let cut = false;
   window.RTCPeerConnection = class extends Real { constructor(...how) { super(...how); peers.push(this); if (cut) setTimeout(() => this.close()); } };
@@ -112,12 +114,12 @@ async def took(desk: Page, step: str, words: str = "") -> None:
 
 
 async def seen_by(video: Locator) -> None:
-    """A picture that moves: it has a size and its clock goes."""
+    """A picture that moves: it has a size and its clock goes, or went to its end."""
     await expect(video).to_be_visible()
-    await video.evaluate(
-        """async (one) => { const from = one.currentTime; while (!(one.videoWidth > 0 && one.currentTime > from))
-             await new Promise((done) => setTimeout(done, 100)); }"""
-    )
+    began = await video.evaluate("(one) => one.currentTime")
+    async with asyncio.timeout(PATIENCE_S):
+        while not await video.evaluate(MOVED, began):
+            await asyncio.sleep(0.1)
 
 
 async def recorded(seen: Window, desk: Page) -> None:
@@ -153,7 +155,7 @@ async def recorded(seen: Window, desk: Page) -> None:
     await dialog.get_by_label("Pourquoi vous le faut-il").fill("Relire une date.")
     await dialog.get_by_role("button", name="Revoir").click()
     film = dialog.locator("video")
-    await film.evaluate("(one) => { one.muted = true; return one.play(); }")
+    await film.evaluate("(one) => { one.muted = true; void one.play(); }")
     await seen_by(film)
     await kept(desk, "desk watching")
     await dialog.get_by_label("Fermer").click()

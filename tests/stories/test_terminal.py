@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,7 +16,8 @@ from egide.exercise.story import Scene
 from tests.stories.conftest import Opener
 from tests.stories.stage import Stage
 from tests.stories.test_axe import OVERFLOW, reports
-from tests.stories.window import NARROW, PHONE, Window
+from tests.stories.test_field import until
+from tests.stories.window import NARROW, NO_ROOM, PHONE, Window
 
 pytestmark = [pytest.mark.anyio, pytest.mark.story]
 
@@ -157,6 +160,46 @@ async def test_the_lease_ends(stage: Stage, scene: Scene, window: Opener) -> Non
     await expect(pocket(page)).to_have_attribute("data-terminal", "open")
     await expect(pocket(page)).to_have_attribute("data-waiting", "0")
     assert len(await noted(dpo, before)) == 1
+
+
+async def test_a_platform_that_forgot_it(stage: Stage, scene: Scene, window: Opener) -> None:
+    """Restored from a backup of before it was registered: the terminal is registered anew, and what waited goes once."""
+    dpo = await stage.person("dpo")
+    before = (await dpo.act("oversight.river"))["size"] - 1
+    phone = await carried(window)
+    page = phone.page
+    first = await page.evaluate(TERMINAL)
+    await phone.context.set_offline(True)
+    await note(page, "Écrite avant le retour en arrière", "Garder : partira seule")
+    with closing(sqlite3.connect(stage.said.parent / "data" / "egide.db", timeout=30)) as db, db:
+        db.execute("delete from terminal where id = ?", (first,))
+    await phone.context.set_offline(False)
+    await page.reload()
+    await expect(pocket(page)).to_have_attribute("data-waiting", "0")
+    await expect(pocket(page)).to_have_attribute("data-terminal", "open")
+    await until(page, f"{TERMINAL}.then((now) => now !== '{first}')")
+    assert len(await noted(dpo, before)) == 1
+    await phone.context.set_offline(True)
+    await page.reload()
+    await expect(pocket(page)).to_have_attribute("data-terminal", "open")
+
+
+async def test_a_note_that_finds_no_room(stage: Stage, scene: Scene, window: Opener) -> None:
+    """It is said, and what was written stays; once there is room it is kept."""
+    phone = await carried(window)
+    page = phone.page
+    await phone.context.set_offline(True)
+    await page.evaluate(NO_ROOM)
+    await page.get_by_role("button", name="Noter ici").click()
+    await page.get_by_label("Ce que vous avez vu ou fait").fill("Vu près du quai")
+    await page.get_by_role("button", name="Garder : partira seule").click()
+    await expect(page.get_by_text("Plus de place sur cet appareil")).to_be_visible()
+    await expect(page.get_by_label("Ce que vous avez vu ou fait")).to_have_value("Vu près du quai")
+    await kept(phone, "full")
+    await page.evaluate("window.full = false")
+    await page.get_by_role("button", name="Garder : partira seule").click()
+    await expect(page.get_by_text("Note : Vu près du quai")).to_be_visible()
+    await expect(pocket(page)).to_have_attribute("data-waiting", "1")
 
 
 async def test_lost(stage: Stage, scene: Scene, window: Opener) -> None:

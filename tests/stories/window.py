@@ -16,6 +16,12 @@ ARGS = [
 ]  # fmt: skip
 WIDE, NARROW, PHONE = (1440, 900), (320, 640), (390, 844)  # CSS pixels
 STATION = "Europe/Paris"  # the platform's time zone: that of the law in force
+# Until `window.full` is false again, nothing finds room in this page's databases.
+NO_ROOM = """() => { window.full = true; const real = IDBObjectStore.prototype.put;
+  IDBObjectStore.prototype.put = function (...given) { const request = real.apply(this, given), all = this.transaction;
+    if (window.full) request.addEventListener('success', () => { all.abort();
+      Object.defineProperty(all, 'error', { value: new DOMException('no room', 'QuotaExceededError') }); });
+    return request; }; }"""
 PATIENCE_MS = 30_000  # ms a page may take to show what is expected, on a busy machine
 CSP = "CSP: "
 WATCH = f"""document.addEventListener('securitypolicyviolation', (e) =>

@@ -1,4 +1,5 @@
 /** The script of `/field` and its forms. */
+import { unwritten } from '../kit/store/database.ts';
 import { Adding } from './field/adding.ts';
 import { Device } from './field/device.ts';
 import { Form } from './field/form.ts';
@@ -23,9 +24,11 @@ const device = new Device(() => {
 });
 
 addEventListener('unhandledrejection', (event) => {
-  console.error(event.reason);
+  const why = unwritten(event.reason);
+  if (why === null) console.error(event.reason);
+  else event.preventDefault();
   const place = document.querySelector('[data-state]');
-  if (place) place.textContent = say(WORDS.fault);
+  if (place) place.textContent = say(WORDS[why ?? 'fault']);
 });
 
 if (root instanceof HTMLFormElement) {

@@ -6,6 +6,7 @@
  * time: shown, never ordered by. Source: `kernel/repeats.py`.
  */
 import { act, failure, Problem, Refusal } from '../kit/api';
+import { unwritten } from '../kit/store/database';
 import { Queue, type Halt, type Listed as In } from '../kit/store/queue';
 import type { Vault } from '../kit/store/vault';
 import type { ProblemBody, Receipt, RefusalBody, Text } from '../kit/types';
@@ -38,6 +39,22 @@ const TOO_OLD: ProblemBody = {
   do: { fr: 'Vérifiez s’il a été fait, puis refaites-le.', en: 'Check whether it was done, then do it again.' },
 };
 
+const UNWRITTEN: Record<'full' | 'shut', ProblemBody> = {
+  full: {
+    code: 'full',
+    title: { fr: 'Plus de place sur cet appareil : ceci n’est pas gardé.', en: 'No room left on this device: this is not kept.' },
+    do: { fr: 'Sans fermer cette page, envoyez ce qui attend ou libérez de la place, puis recommencez.', en: 'Without closing this page, send what waits or make room, then try again.' },
+  },
+  shut: {
+    code: 'shut',
+    title: { fr: 'Le navigateur ne garde plus rien : l’appareil est sans doute plein.', en: 'The browser keeps nothing more: the device is probably full.' },
+    do: {
+      fr: 'Recopiez ce que vous venez de saisir, faites de la place et relancez le navigateur : ce qui était gardé y est.',
+      en: 'Copy what you have just typed, make room and start the browser again: what was kept is there.',
+    },
+  },
+};
+
 function told(error: Refusal | Problem): RefusalBody | ProblemBody {
   return error instanceof Refusal
     ? { code: 'refused', title: error.title, act: error.act, receipt: error.receipt, reasons: error.reasons }
@@ -66,10 +83,13 @@ export class Outbox extends Queue<Entry> {
     return entry.why ? failure(entry.why) : null;
   }
 
-  /** Keep an act; it is sent as soon as it can be. Returns when it is durable on the device. */
+  /** Keep an act; it is sent as soon as it can be. Returns when it is durable on the device. @throws Problem where there is no room */
   async add(name: string, input: Record<string, unknown>, what: Text): Promise<void> {
     const entry: Entry = { act: name, input, what, made: new Date().toISOString(), state: 'waiting', receipt: null, why: null };
-    await this.vault.append(crypto.randomUUID(), entry);
+    await this.vault.append(crypto.randomUUID(), entry).catch((error: unknown) => {
+      const why = unwritten(error);
+      throw why === null ? error : new Problem(0, UNWRITTEN[why]);
+    });
     await this.read();
     this.tell();
     void this.send();

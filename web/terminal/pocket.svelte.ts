@@ -2,7 +2,8 @@
  * The terminal's own state: whose it is, what it keeps, until when it may be opened, and what it does at each contact.
  *
  * A contact renews the lease, sends the outbox and takes what is new. A terminal that learns it was revoked wipes what it
- * kept; one whose lease is over deletes the picture and keeps the outbox sealed until the next contact.
+ * kept; one whose lease is over deletes the picture and keeps the outbox sealed until the next contact; one that the platform
+ * does not know (it was restored from a backup) is registered anew with all that it keeps.
  */
 import { act, asFailure, Problem, Refusal } from '../kit/api';
 import { live } from '../kit/live.svelte';
@@ -46,6 +47,7 @@ interface Snapshot {
  */
 export type PocketState = 'starting' | 'none' | 'open' | 'locked' | 'revoked' | 'unable';
 
+const LABEL = 'label';
 const SHELF: Shelf = { name: 'egide-terminal', outlives: false, files: false };
 /** A continuous contact renews the lease this often; a lease is a day, a renewal an entry of the ledger. */
 const RENEW_EVERY_MS = 2 * 3600_000;
@@ -73,6 +75,8 @@ export class Pocket {
   preparing = $state(false);
   /** The network takes what is sent and nothing comes back: no browser tells that by itself. */
   silent = $state(false);
+  /** The platform knows no such terminal, and nothing opens what lies here. */
+  forgotten = $state(false);
   /** Of which moment the picture kept here is, by the server's clock. */
   keptAt = $state<number | null>(null);
 
@@ -129,6 +133,7 @@ export class Pocket {
       this.person = person;
       this.#vault = await Vault.of(SHELF, person);
       await this.#take(lease);
+      await this.#vault.keep(LABEL, label);
       await Promise.all([this.fetchProcedures(), this.fetchMap()]);
     } catch (error) {
       this.failure = asFailure(error);
@@ -240,7 +245,7 @@ export class Pocket {
       if (this.procedures.length === 0) await this.fetchProcedures();
       if (!this.map?.whole) await this.fetchMap();
     } catch (error) {
-      await this.#refused(error);
+      await this.#refused(error).catch((next: unknown) => (this.failure = asFailure(next)));
     }
   }
 
@@ -277,12 +282,31 @@ export class Pocket {
     this.until = this.#vault.until;
     this.state = 'open';
     this.failure = null;
+    this.forgotten = false;
     await this.#ready();
   }
 
   async #revokedMeanwhile(terminal: string): Promise<void> {
-    const found = (await act<{ state: string }>('operations.terminal.state', { terminal })).result.state;
-    if (found === 'revoked') await this.#gone();
+    if ((await this.#known(terminal)) === 'revoked') await this.#gone();
+  }
+
+  async #known(terminal: string): Promise<string> {
+    return (await act<{ state: string }>('operations.terminal.state', { terminal })).result.state;
+  }
+
+  /** The platform came back from a backup of before this terminal: it is registered anew, and what waits goes as it is. */
+  async #anew(): Promise<void> {
+    const vault = this.#vault;
+    if (!vault || (await this.#known(await vault.look())) !== 'unknown') return;
+    this.forgotten = this.state !== 'open';
+    if (this.forgotten) return;
+    const label = (await vault.recall<string>(LABEL)) ?? 'Terminal';
+    const lease = (await act<Lease>('operations.terminal.register', { label })).result;
+    await vault.rebind(lease.terminal, lease.key, lease.seconds);
+    this.#leasedAt = Date.now();
+    this.until = vault.until;
+    this.failure = null;
+    await this.outbox?.send();
   }
 
   async #refused(error: unknown): Promise<void> {
@@ -292,7 +316,8 @@ export class Pocket {
       await this.#lock();
       this.failure = found;
     } else if (found.code === 'not-found') {
-      await this.wipe();
+      this.failure = found;
+      await this.#anew();
     } else if (found.code === 'signed-out') {
       await session.load();
       if (!session.error && !session.person && this.terminal) await this.#revokedMeanwhile(this.terminal);
@@ -313,6 +338,7 @@ export class Pocket {
     this.until = 0;
     this.sealedCount = 0;
     this.person = null;
+    this.forgotten = false;
   }
 
   async #lock(): Promise<void> {

@@ -32,7 +32,13 @@ SAID: Mapping[str, tuple[Text, Text]] = {
         Text("Recueillez la demande en ligne.", "Take down the request online."),
     ),
     "gap": (Text("Des envois qui précèdent celui-ci ne sont pas arrivés.", "Entries before this one have not come."), _DESK),
-    "clock": (Text("L’horloge de l’appareil n’était pas à l’heure.", "The device’s clock was not right."), _DESK),
+    "clock": (
+        Text(
+            "L’horloge de l’appareil n’était pas à l’heure, ou la plateforme ne le connaissait pas encore.",
+            "The device’s clock was not right, or the platform did not know the device yet.",
+        ),
+        _DESK,
+    ),
     "version": (
         Text("La version du formulaire n’existe plus ici.", "The version of the form no longer exists here."),
         _DESK,

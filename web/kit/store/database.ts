@@ -4,6 +4,16 @@ export type StoreName = 'keys' | 'records' | 'outbox' | 'files';
 /** One write among several that are done together, or not at all. */
 export type Write = { store: StoreName; value: unknown; key?: IDBValidKey };
 
+/**
+ * Why nothing can be written: `full`, the device has no room for it; `shut`, the browser gave its store up on a full disk, with all
+ * that was durable, and opens it again once it was started anew (Chromium, measured: it says so by several names). Null for what is
+ * no answer of the browser.
+ */
+export function unwritten(error: unknown): 'full' | 'shut' | null {
+  if (!(error instanceof DOMException)) return null;
+  return error.name === 'QuotaExceededError' ? 'full' : 'shut';
+}
+
 function settled<T>(request: IDBRequest<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);

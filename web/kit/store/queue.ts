@@ -72,6 +72,11 @@ export abstract class Queue<E extends Kept> {
     });
   }
 
+  /** While no tab sends. */
+  protected async alone(work: () => Promise<void>): Promise<void> {
+    await navigator.locks.request(this.#lock, work);
+  }
+
   async putAway(entry: Listed<E>): Promise<void> {
     if (entry.state === 'waiting') return;
     await this.forget(entry);

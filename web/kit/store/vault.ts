@@ -8,7 +8,7 @@
  * terminal was revoked: then the key is nowhere any more. What that guarantees and what not: docs/decisions/0046.
  * Source: W3C Web Cryptography; NIST SP 800-38D.
  */
-import { Database, type StoreName, type Write } from './database';
+import { Database, unwritten, type StoreName, type Write } from './database';
 
 const NONCE_BYTES = 12;
 /** A clock put back by more than this ends the lease: the device must make contact. */
@@ -49,6 +49,31 @@ async function unseal(key: CryptoKey, sealed: Sealed, bound: string): Promise<Ar
 function importKey(raw: BufferSource): Promise<CryptoKey> {
   return crypto.subtle.importKey('raw', raw, AES, false, ['encrypt', 'decrypt']);
 }
+
+/** A clock that finds no room keeps nobody from what is here. */
+function unlessFull(error: unknown): void {
+  if (unwritten(error) === null) throw error;
+}
+
+async function lent(terminal: string, key: string, seconds: number): Promise<Held> {
+  return { key: await importKey(Uint8Array.from(atob(key), (c) => c.charCodeAt(0))), terminal, until: Date.now() + seconds * 1000 };
+}
+
+/** An entry of the outbox, at its place. */
+interface Entry {
+  seq: number;
+  id: string;
+  value: unknown;
+}
+
+/** What is written with a new name: things that are no secret, entries. */
+interface Also {
+  plain: Record<string, unknown>;
+  entries: Entry[];
+}
+
+/** Given a store's key before it is forgotten, seals it for who may open an exported queue. */
+type Escrow = (key: Uint8Array<ArrayBuffer>) => Promise<unknown>;
 
 interface Box {
   terminal: string;
@@ -130,14 +155,10 @@ export class Vault {
     return this.#unbox(box, held);
   }
 
-  /**
-   * The lease key came: open, or begin a new store. False where this store belongs to another key: it must be wiped.
-   * `escrow`: given the key of a new store before it is forgotten, seals it for who may open an exported queue.
-   */
-  async renew(terminal: string, key: string, seconds: number, escrow?: (key: Uint8Array<ArrayBuffer>) => Promise<unknown>): Promise<boolean> {
-    const lease = await importKey(Uint8Array.from(atob(key), (c) => c.charCodeAt(0)));
-    const held: Held = { key: lease, terminal, until: Date.now() + seconds * 1000 };
-    const box = (await this.#db.get<Box>('keys', 'box')) ?? (await this.#make(terminal, lease, escrow));
+  /** The lease key came: open, or begin a new store. False where this store belongs to another key: it must be wiped. */
+  async renew(terminal: string, key: string, seconds: number, escrow?: Escrow): Promise<boolean> {
+    const held = await lent(terminal, key, seconds);
+    const box = (await this.#db.get<Box>('keys', 'box')) ?? (await this.#make(terminal, held.key, escrow));
     try {
       if (box.terminal !== terminal) return false;
       await this.#unbox(box, held);
@@ -148,6 +169,28 @@ export class Vault {
     await this.#db.put('keys', Date.now(), 'clock');
     await this.#db.put('keys', held, 'lease');
     return true;
+  }
+
+  /**
+   * The same store for a platform that knows this device no more: under a new name and lease, with what else changes then, or
+   * nothing does. What lies here stays readable. @throws Error where nothing opens it any more
+   */
+  async rebind(terminal: string, key: string, seconds: number, also: Also = { plain: {}, entries: [] }, escrow?: Escrow): Promise<void> {
+    const [box, now] = [await this.#db.get<Box>('keys', 'box'), await this.#db.get<Held>('keys', 'lease')];
+    if (!box || !now || !this.#store) throw new Error('the store is locked');
+    const held = await lent(terminal, key, seconds);
+    const writes = await this.#boxed(terminal, held.key, await this.#raw(box, now), escrow);
+    for (const [name, value] of Object.entries({ ...also.plain, lease: held, clock: Date.now() })) writes.push({ store: 'keys', value, key: name });
+    await this.#db.write([...writes, ...(await this.#settled(also.entries))]);
+    this.#terminal = terminal;
+    this.#until = held.until;
+  }
+
+  /** Under which name it lies here by now: another tab may have bound it anew. */
+  async look(): Promise<string> {
+    const box = await this.#db.get<Box>('keys', 'box');
+    if (box) this.#terminal = box.terminal;
+    return this.#terminal;
   }
 
   /** Forget how to open: the lease is over, or the right was taken back. The picture goes, what was not sent stays sealed. */
@@ -200,13 +243,8 @@ export class Vault {
   }
 
   /** What became of entries: same places, same ids; all in one transaction. */
-  async settle(...entries: { seq: number; id: string; value: unknown }[]): Promise<void> {
-    const writes = entries.map(async ({ seq, id, value }): Promise<Write> => ({
-      store: 'outbox',
-      value: { ...(await this.#sealed('outbox', id, value)), id },
-      key: seq,
-    }));
-    await this.#db.write(await Promise.all(writes));
+  async settle(...entries: Entry[]): Promise<void> {
+    await this.#db.write(await this.#settled(entries));
   }
 
   async forget(seq: number): Promise<void> {
@@ -254,32 +292,46 @@ export class Vault {
     return this.#db.count('outbox');
   }
 
-  async #make(terminal: string, lease: CryptoKey, escrow?: (key: Uint8Array<ArrayBuffer>) => Promise<unknown>): Promise<Box> {
-    const device = await crypto.subtle.generateKey(AES, false, ['encrypt', 'decrypt']);
-    const raw = crypto.getRandomValues(new Uint8Array(32));
-    const inner = await seal(lease, raw, `box ${terminal}`);
-    const box: Box = { terminal, inner: inner.iv, outer: await seal(device, inner.data, `device ${terminal}`) };
-    if (escrow) await this.#db.put('keys', await escrow(raw), 'escrow');
-    raw.fill(0);
-    await this.#db.put('keys', device, 'device');
-    await this.#db.put('keys', box, 'box');
-    return box;
+  async #make(terminal: string, lease: CryptoKey, escrow?: Escrow): Promise<Box> {
+    const writes = await this.#boxed(terminal, lease, crypto.getRandomValues(new Uint8Array(32)), escrow);
+    await this.#db.write(writes);
+    return writes[0].value as Box;
   }
 
-  async #unbox(box: Box, held: Held): Promise<Opening> {
+  /** A store's key in a box for this lease, under a device key of its own; the key as it came is forgotten. */
+  async #boxed(terminal: string, lease: CryptoKey, raw: Uint8Array<ArrayBuffer>, escrow?: Escrow): Promise<[Write, ...Write[]]> {
+    const device = await crypto.subtle.generateKey(AES, false, ['encrypt', 'decrypt']);
+    const inner = await seal(lease, raw, `box ${terminal}`);
+    const box: Box = { terminal, inner: inner.iv, outer: await seal(device, inner.data, `device ${terminal}`) };
+    const escrowed: Write[] = escrow ? [{ store: 'keys', value: await escrow(raw), key: 'escrow' }] : [];
+    raw.fill(0);
+    return [{ store: 'keys', value: box, key: 'box' }, { store: 'keys', value: device, key: 'device' }, ...escrowed];
+  }
+
+  async #raw(box: Box, held: Held): Promise<Uint8Array<ArrayBuffer>> {
     const device = await this.#db.get<CryptoKey>('keys', 'device');
     if (!device) throw new Error('no device key');
     const data = await unseal(device, box.outer, `device ${box.terminal}`);
-    this.#store = await importKey(await unseal(held.key, { iv: box.inner, data }, `box ${box.terminal}`));
+    return new Uint8Array(await unseal(held.key, { iv: box.inner, data }, `box ${box.terminal}`));
+  }
+
+  async #unbox(box: Box, held: Held): Promise<Opening> {
+    this.#store = await importKey(await this.#raw(box, held));
     this.#until = held.until;
     return 'open';
+  }
+
+  #settled(entries: Entry[]): Promise<Write[]> {
+    return Promise.all(
+      entries.map(async ({ seq, id, value }): Promise<Write> => ({ store: 'outbox', value: { ...(await this.#sealed('outbox', id, value)), id }, key: seq })),
+    );
   }
 
   /** Whether a lease is over, or the clock was put back since the device was last used: that lengthens no lease. */
   async #late(until: number): Promise<boolean> {
     const seen = (await this.#db.get<number>('keys', 'clock')) ?? 0;
     const now = Date.now();
-    if (now > seen) await this.#db.put('keys', now, 'clock');
+    if (now > seen) await this.#db.put('keys', now, 'clock').catch(unlessFull);
     return now >= until || now < seen - CLOCK_SLACK_MS;
   }
 

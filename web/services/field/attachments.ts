@@ -1,4 +1,5 @@
 /** The files of a form: sealed as they are chosen, listed, dropped again. What is listed is durable on the device. */
+import { unwritten } from '../../kit/store/database';
 import type { Vault } from '../../kit/store/vault';
 import { button, element, set } from './dom';
 import { MOST_BYTES, MOST_FILES, seal, type Kept } from './files';
@@ -38,7 +39,14 @@ export class Attachments {
         continue;
       }
       set(said, say(WORDS.sealing(file.name)));
-      this.files = [...this.files, await seal(vault, file)];
+      try {
+        this.files = [...this.files, await seal(vault, file)];
+      } catch (error) {
+        const why = unwritten(error);
+        if (why === null) throw error;
+        wrong = say(WORDS[why]);
+        break;
+      }
       await this.#changed();
       this.#list();
     }

@@ -2,7 +2,8 @@
  * This device and what it keeps without network: whose it is, until when it opens, and what it does at each contact.
  *
  * A contact renews the lease, sends what waits and takes a new pack. A device that learns it was revoked destroys what it kept; one whose
- * lease is over keeps it sealed until the next contact. The same store as the terminal's: `kit/store/vault.ts`, docs/decisions/0046.
+ * lease is over keeps it sealed until the next contact; one that the platform does not know (it was restored from a backup) is enrolled
+ * anew with all that it keeps. The same store as the terminal's: `kit/store/vault.ts`, docs/decisions/0046.
  */
 import { Vault, type Shelf } from '../../kit/store/vault';
 import { act, Lost, Said } from './asking';
@@ -11,6 +12,7 @@ import { escrow } from './export';
 import { Outbox } from './outbox';
 import { refresh } from './pack';
 import type { Pack } from './carried';
+import { say, WORDS } from './words';
 
 interface Lease {
   device: string;
@@ -33,6 +35,7 @@ const ANSWER_MS = 6000;
 /** What the officer took along is asked for again at most this often: it is an entry of the ledger. */
 const PACK_MS = 15 * 60_000;
 const PACK = 'pack';
+const LABEL = 'label';
 
 export class Device {
   state: State = 'starting';
@@ -48,6 +51,8 @@ export class Device {
   /** Whether the browser promised to keep it. */
   lasting = true;
   renewed = false;
+  /** The platform had forgotten this device, and has it again. */
+  anew = false;
   failure: Said | null = null;
 
   readonly #changed: () => void;
@@ -109,6 +114,7 @@ export class Device {
     await this.vault.keepPlain('chain', { seq: 0, hash: START });
     await refresh();
     await this.#lease(lease);
+    await this.vault.keep(LABEL, label);
     this.online = true;
     this.stranger = null;
     await this.#carry();
@@ -126,8 +132,7 @@ export class Device {
       const { person } = await act<Session>('administration.session.show');
       this.stranger = person === null ? 'nobody' : person.id === this.vault.person ? null : 'somebody';
       if (this.stranger !== null) {
-        const { state } = await act<{ state: string }>('services.device.state', { device: this.vault.terminal });
-        if (state === 'revoked') await this.#gone();
+        if ((await this.#known()) === 'revoked') await this.#gone();
         return;
       }
       if (this.state !== 'open' || Date.now() - this.#leasedAt > FRESH_MS) {
@@ -141,10 +146,20 @@ export class Device {
       if (before > 0 || Date.now() - Date.parse(this.pack?.at ?? '1970') > PACK_MS) await this.#carry();
       this.failure = null;
     } catch (error) {
-      if (error instanceof Said) await this.#refused(error);
-      else if (!(error instanceof Lost || error instanceof TypeError)) throw error;
+      await this.#failed(error);
     } finally {
       this.#changed();
+    }
+  }
+
+  /** What an answer means for this device; one that was lost means nothing. */
+  async #failed(error: unknown): Promise<void> {
+    try {
+      if (!(error instanceof Said)) throw error;
+      await this.#refused(error);
+    } catch (next) {
+      if (next instanceof Said) this.failure = next;
+      else if (!(next instanceof Lost || next instanceof TypeError)) throw next;
     }
   }
 
@@ -168,11 +183,34 @@ export class Device {
     return this.online;
   }
 
+  async #known(): Promise<string> {
+    return (await act<{ state: string }>('services.device.state', { device: this.vault?.terminal ?? '' })).state;
+  }
+
   async #refused(error: Said): Promise<void> {
     this.failure = error;
     if (error.status === 401) this.stranger = 'nobody';
+    if (error.status !== 403 && error.status !== 404) return;
+    const known = await this.#known();
+    if (known === 'revoked') await this.#gone();
+    else if (known === 'unknown' && this.state === 'open') await navigator.locks.request(`${SHELF.name} taking`, () => this.#anew());
     else if (error.status === 403) await this.#lock(); // the right was taken back: the key is not kept until its end
-    else if (error.status === 404) await this.#gone();
+  }
+
+  /** The platform came back from a backup of before this device: it is enrolled anew, and all that lies here goes again. */
+  async #anew(): Promise<void> {
+    const { vault, outbox } = this;
+    if (!vault || !outbox || vault.terminal !== (await vault.look())) return; // another tab was before: the next contact has its name
+    const label = (await vault.recall<string>(LABEL)) ?? say(WORDS.labelled);
+    const { keys, point } = await pair();
+    const lease = await act<Lease>('services.device.enrol', { label, public: point });
+    const sealed = (key: Uint8Array<ArrayBuffer>) => escrow(lease.device, lease.escrow, key);
+    await outbox.relink(lease.device, keys, (plain, entries) => vault.rebind(lease.device, lease.key, lease.seconds, { plain, entries }, sealed));
+    this.#leasedAt = Date.now();
+    this.until = vault.until;
+    [this.failure, this.anew] = [null, true];
+    await outbox.send();
+    await this.#carry();
   }
 
   async #open(person: string): Promise<void> {
@@ -193,7 +231,7 @@ export class Device {
 
   async #ready(): Promise<void> {
     if (!this.vault) return;
-    this.outbox ??= new Outbox(this.vault, this.vault.terminal, this.#changed);
+    this.outbox ??= new Outbox(this.vault, this.#changed);
     await this.outbox.read();
     this.pack ??= await this.vault.recall<Pack>(PACK);
     this.sealed = 0;
@@ -221,6 +259,13 @@ export class Device {
   async #gone(): Promise<void> {
     await this.#forget();
     this.#is('revoked');
+  }
+
+  /** Gives up what lies here under a key that nobody has any more. */
+  async startOver(): Promise<void> {
+    await this.#forget();
+    this.failure = null;
+    this.#is('none');
   }
 
   async #forget(): Promise<void> {

@@ -30,10 +30,15 @@ export interface Kept {
 export async function seal(vault: Vault, file: File): Promise<Kept> {
   const id = crypto.randomUUID();
   const hash = sha256.create();
-  for (let at = 0, number = 0; at < file.size; at += PIECE, number += 1) {
-    const piece = new Uint8Array(await file.slice(at, at + PIECE).arrayBuffer());
-    hash.update(piece);
-    await vault.keepPiece(id, number, piece);
+  try {
+    for (let at = 0, number = 0; at < file.size; at += PIECE, number += 1) {
+      const piece = new Uint8Array(await file.slice(at, at + PIECE).arrayBuffer());
+      hash.update(piece);
+      await vault.keepPiece(id, number, piece);
+    }
+  } catch (error) {
+    await vault.forgetFile(id).catch(() => undefined); // no room for all of it: none of it stays
+    throw error;
   }
   return { id, name: file.name, type: file.type, bytes: file.size, sha256: hex(hash.digest()), sent: false, why: null };
 }

@@ -3,6 +3,7 @@
  *
  * The conditions and sentences are the server's, written into the page; the server checks all of it again when it comes.
  */
+import { unwritten } from '../../kit/store/database';
 import type { Text } from '../../kit/types';
 import { Attachments } from './attachments';
 import type { Device } from './device';
@@ -42,8 +43,8 @@ export class Form {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #saving: Promise<void> = Promise.resolve();
   #ready = false;
-  /** What was typed before is back: said until something is kept, whatever the network does meanwhile. */
-  #restored = false;
+  /** That what was typed is back, or finds no room: said until something is kept, whatever the network does meanwhile. */
+  #said = false;
 
   constructor(form: HTMLFormElement, device: Device) {
     this.form = form;
@@ -75,7 +76,7 @@ export class Form {
     const kept = await vault.recall<Draft>(draft(this.#service));
     if (kept) {
       this.#fill(kept);
-      this.#restored = true;
+      this.#said = true;
       this.#state(say(WORDS.restored));
     }
     await this.#sketch?.restore();
@@ -127,13 +128,20 @@ export class Form {
     this.#timer = setTimeout(() => void this.save(), AFTER_MS);
   }
 
-  /** One after the other, the newest last. */
+  /** One after the other, the newest last; one that found no room says so, and the next tries again. */
   protected save(): Promise<void> {
     this.#saving = this.#saving.then(async () => {
       if (this.device.state !== 'open') return;
-      await this.device.vault?.keep(draft(this.#service), { form: this.#values(), who: this.#who(), files: this.attachments.files } satisfies Draft);
-      this.form.dataset['saved'] = String(Date.now());
-      this.#state(say(WORDS.draft));
+      try {
+        await this.device.vault?.keep(draft(this.#service), { form: this.#values(), who: this.#who(), files: this.attachments.files } satisfies Draft);
+        this.form.dataset['saved'] = String(Date.now());
+        this.#state(say(WORDS.draft));
+      } catch (error) {
+        const why = unwritten(error);
+        if (why === null) return reportError(error);
+        this.#said = true;
+        this.#state(say(WORDS[why]));
+      }
     });
     return this.#saving;
   }
@@ -187,10 +195,8 @@ export class Form {
       lines.push([question, words]);
       box?.prepend(element('p', words, { class: 'mistake', 'data-mistake': '' }));
     }
-    const place = this.form.querySelector('[data-mistakes]');
-    place?.replaceChildren();
+    this.form.querySelector('[data-mistakes]')?.replaceChildren();
     if (way === null && lines.length === 0) return true;
-    const box = element('div', '', { class: 'wrong', role: 'alert', tabindex: '-1' });
     const list = element('ul');
     for (const [question, words] of lines) {
       const label = question.querySelector('label, legend')?.textContent?.trim() ?? '';
@@ -198,10 +204,15 @@ export class Form {
       item.append(element('a', `${label} — ${words}`, { href: `#${question.dataset['q'] ?? ''}` }));
       list.append(item);
     }
-    box.append(element('h2', say(WORDS.mistakes)), ...(way === null ? [list] : [element('p', way)]));
-    place?.append(box);
-    box.focus();
+    this.#mistaken(...(way === null ? [list] : [element('p', way)]));
     return false;
+  }
+
+  #mistaken(...what: Element[]): void {
+    const box = element('div', '', { class: 'wrong', role: 'alert', tabindex: '-1' });
+    box.append(element('h2', say(WORDS.mistakes)), ...what);
+    this.form.querySelector('[data-mistakes]')?.replaceChildren(box);
+    box.focus();
   }
 
   /** What no single question says is wrong. */
@@ -226,7 +237,14 @@ export class Form {
     clearTimeout(this.#timer);
     await this.#saving;
     const { content, what, target = '' } = this.content(values);
-    await outbox.add(content, this.attachments.files, what, this.#service, target);
+    try {
+      await outbox.add(content, this.attachments.files, what, this.#service, target);
+    } catch (error) {
+      delete this.form.dataset['keeping'];
+      const why = unwritten(error);
+      if (why === null) throw error;
+      return this.#mistaken(element('p', say(WORDS[why])));
+    }
     await vault.drop(draft(this.#service));
     this.form.reset();
     // Not the way back: what was typed is not there any more, and a page left with an empty form keeps nothing.
@@ -238,7 +256,7 @@ export class Form {
     const device = this.device;
     if (device.state === 'open') {
       const words = `${say(device.online ? WORDS.online : WORDS.offline)} ${say(WORDS.open(moment(device.until)))}`;
-      if (!this.form.dataset['saved'] && !this.#restored) this.#state(words);
+      if (!this.form.dataset['saved'] && !this.#said) this.#state(words);
     } else if (device.state !== 'starting') {
       this.#state(device.state === 'none' ? say(WORDS.needed) : say(WORDS[device.state]));
     }

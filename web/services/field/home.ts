@@ -11,12 +11,18 @@ const PATH = '/field';
 /** Entries on the page, the newest; the count says how many wait. */
 const SHOWN = 100;
 
+/** The platform knows no such device, and nothing opens what lies here: to give it up is the officer's to say. */
+function lost(device: Device): boolean {
+  return device.state === 'locked' && device.failure?.status === 404;
+}
+
 function state(device: Device): string {
   if (device.state === 'open') {
     const network = device.online ? WORDS.online : WORDS.offline;
     const who = device.stranger === 'somebody' ? WORDS.somebody : device.stranger === 'nobody' ? WORDS.signedOut : null;
-    return [say(network), say(WORDS.open(moment(device.until))), who ? say(who) : '', device.renewed ? say(WORDS.again) : ''].join(' ').trim();
+    return [say(network), say(WORDS.open(moment(device.until))), who ? say(who) : '', device.anew ? say(WORDS.anew) : '', device.renewed ? say(WORDS.again) : ''].join(' ').trim();
   }
+  if (lost(device)) return say(WORDS.over);
   return device.state === 'starting' ? '' : say(WORDS[device.state]);
 }
 
@@ -26,6 +32,7 @@ function signIn(): HTMLAnchorElement {
 
 function taken(device: Device): Element[] {
   const { failure } = device;
+  if (lost(device)) return [startingOver(device)];
   const wrong =
     failure && device.state !== 'open'
       ? [element('p', `${say(failure.body.title)} ${failure.body.do ? say(failure.body.do) : ''}`, { class: 'wrong', role: 'alert' })]
@@ -36,6 +43,18 @@ function taken(device: Device): Element[] {
   if (wrong.length > 0) return wrong;
   if (device.state === 'open' && !device.lasting) return [element('p', say(WORDS.loose), { class: 'small' })];
   return [];
+}
+
+function startingOver(device: Device): HTMLElement {
+  const box = element('div');
+  const more = element('details');
+  more.append(
+    element('summary', say(WORDS.restart)),
+    element('p', say(WORDS.restartHow)),
+    button(say(WORDS.restartNow), () => void device.startOver()),
+  );
+  box.append(element('p', say(WORDS.forgotten), { class: 'wrong', role: 'alert' }), more);
+  return box;
 }
 
 function taking(device: Device): HTMLElement {

@@ -5,9 +5,10 @@
  * desk, and is asked after at each contact. Source: docs/decisions/0059.
  */
 import { Queue, type Halt, type Listed as In } from '../../kit/store/queue';
+import type { Vault } from '../../kit/store/vault';
 import type { ProblemBody, Reason, Text } from '../../kit/types';
 import { act, later, Lost, Said } from './asking';
-import { next, type Head, type Link } from './chain';
+import { next, START, type Head, type Link } from './chain';
 import { bring, type Kept as File } from './files';
 
 /** What an entry asks for, as `services/outbox_entries.py` reads it. `target`: a file's id, or `entry:<id>` of this device. */
@@ -49,9 +50,21 @@ export interface Became {
   why?: Why | null;
 }
 
+type Placed = { seq: number; id: string; value: Entry };
+
+/** Said of a file that went with its entry and is not here any more. */
+const GONE: ProblemBody = {
+  code: 'gone',
+  title: { fr: 'Parti avec le premier envoi, ce fichier n’est plus sur cet appareil.', en: 'It went with the first sending and is not on this device any more.' },
+  do: { fr: 'Joignez-le de nouveau si vous l’avez encore.', en: 'Add it again if you still have it.' },
+};
+
 const BATCH = 100;
 /** Characters of entries in one batch; the platform takes 8 MiB. */
 const BATCH_SIZE = 2_000_000;
+
+/** The lock of who adds to a device's chain. */
+const chain = (vault: Vault): string => `chain ${vault.name}`;
 
 /** What the person is given until there is a number. */
 export function provisional(id: string): string {
@@ -62,16 +75,15 @@ export class Outbox extends Queue<Entry> {
   entries: Listed[] = [];
   stopped: Halt = null;
   protected readonly shown = 30;
-  readonly #device: string;
   readonly #changed: () => void;
 
-  constructor(vault: ConstructorParameters<typeof Queue>[0], device: string, changed: () => void) {
+  constructor(vault: Vault, changed: () => void) {
     super(vault);
-    this.#device = device;
     this.#changed = changed;
   }
 
   override async read(): Promise<void> {
+    await this.vault.look();
     await super.read();
     this.#changed();
   }
@@ -79,12 +91,12 @@ export class Outbox extends Queue<Entry> {
   /** Keeps an act: the next link of the chain, durable with it. Gives its id. */
   async add(content: Content, files: File[], what: Text, service: string, target: string): Promise<string> {
     const id = crypto.randomUUID();
-    await navigator.locks.request(`chain ${this.vault.name}`, async () => {
+    await navigator.locks.request(chain(this.vault), async () => {
       const [keys, head] = [await this.vault.plain<CryptoKeyPair>('signer'), await this.vault.plain<Head>('chain')];
       if (!keys || !head) throw new Error('no chain on this device');
       const made = new Date().toISOString();
       const named = files.map(({ id: file, sha256 }) => ({ id: file, sha256 }));
-      const linked = await next(this.#device, keys.privateKey, head, id, JSON.stringify({ ...content, files: named, made }));
+      const linked = await next(await this.vault.look(), keys.privateKey, head, id, JSON.stringify({ ...content, files: named, made }));
       const entry: Entry = { state: 'waiting', what, made, service, target, link: linked.link, files, number: '', code: '', event: 0, why: null };
       await this.vault.append(id, entry, { name: 'chain', value: linked.head });
     });
@@ -92,6 +104,27 @@ export class Outbox extends Queue<Entry> {
     this.tell();
     void this.send();
     return id;
+  }
+
+  /**
+   * All that lies here, signed anew for a platform that came back without this device. What it has after all it knows by the entry's
+   * id; what became of an entry before is not asked of who does not know. `bind` keeps it all, or nothing.
+   */
+  async relink(device: string, keys: CryptoKeyPair, bind: (plain: Record<string, unknown>, entries: Placed[]) => Promise<void>): Promise<void> {
+    await this.alone(() => navigator.locks.request(chain(this.vault), async () => {
+      await this.read();
+      let head: Head = { seq: 0, hash: START };
+      const placed: Placed[] = [];
+      for (const { seq, id, ...entry } of this.entries) {
+        const linked = await next(device, keys.privateKey, head, id, entry.link.body);
+        head = linked.head;
+        const files = entry.files.map((one) => (entry.state === 'done' && !one.why ? { ...one, why: GONE } : { ...one, sent: false }));
+        placed.push({ seq, id, value: { ...entry, state: 'waiting', link: linked.link, files, why: null } });
+      }
+      await bind({ signer: keys, chain: head }, placed);
+    }));
+    await this.read();
+    this.tell();
   }
 
   /** What lies on a desk, or has a gap before it: what became of it since. */
@@ -145,7 +178,7 @@ export class Outbox extends Queue<Entry> {
     let now = entry;
     for (const file of entry.files) {
       if (file.sent || file.why) continue;
-      const brought = await bring(this.vault, `entry:${this.#device}.${entry.id}`, file);
+      const brought = await bring(this.vault, `entry:${this.vault.terminal}.${entry.id}`, file);
       now = { ...now, files: now.files.map((one) => (one.id === file.id ? brought : one)) };
       await this.settle(now);
     }
@@ -154,7 +187,7 @@ export class Outbox extends Queue<Entry> {
 
   async #sync(batch: Listed[]): Promise<void> {
     const entries = batch.map(({ link, files }) => ({ ...link, without: files.filter((one) => one.why).map((one) => one.id) }));
-    const told = await act<{ entries: Became[] }>('services.outbox.sync', { device: this.#device, entries });
+    const told = await act<{ entries: Became[] }>('services.outbox.sync', { device: this.vault.terminal, entries });
     const by = new Map(told.entries.map((one) => [one.id, one]));
     const settled = batch.flatMap((entry) => {
       const became = by.get(entry.id);

@@ -37,8 +37,8 @@ export const WORDS = {
     en: 'This device was revoked: all that it kept is destroyed.',
   },
   unable: {
-    fr: 'Ce navigateur ne peut rien garder ici. Utilisez Chromium, hors navigation privée.',
-    en: 'This browser cannot keep anything here. Use Chromium, not a private window.',
+    fr: 'Ce navigateur ne peut rien garder ici. Utilisez Chromium, hors navigation privée ; si l’appareil est plein, faites de la place et relancez-le.',
+    en: 'This browser cannot keep anything here. Use Chromium, not a private window; if the device is full, make room and start it again.',
   },
   offline: { fr: 'Hors réseau.', en: 'No network.' },
   online: { fr: 'En réseau.', en: 'Connected.' },
@@ -54,6 +54,18 @@ export const WORDS = {
     fr: 'Ce navigateur peut effacer ce qu’il garde s’il manque de place : mettez cette page en favori, et envoyez sans tarder.',
     en: 'This browser may erase what it keeps where room is short: bookmark this page, and send without delay.',
   },
+  over: { fr: 'Bail terminé : ce qui attend reste chiffré et ne s’ouvre plus.', en: 'The lease is over: what waits stays encrypted and opens no more.' },
+  anew: {
+    fr: 'Rétablie d’une sauvegarde, la plateforme avait oublié cet appareil. Il est repris et ce qu’il gardait repart : un agent en reverra ce qui est ancien.',
+    en: 'Restored from a backup, the platform had forgotten this device. It has it again, and what was kept goes again: an officer will look at what is old.',
+  },
+  forgotten: {
+    fr: 'La plateforme ne connaît pas cet appareil : elle a pu être rétablie d’une sauvegarde. Ce qui attend reste sous clé, et s’ouvrira si une sauvegarde plus récente est rétablie.',
+    en: 'The platform does not know this device: it may have been restored from a backup. What waits stays under lock, and opens if a newer backup is restored.',
+  },
+  restart: { fr: 'Repartir sans ce qui est sous clé', en: 'Start over without what is under lock' },
+  restartHow: { fr: 'Ce qui attend ici sera effacé, pour toujours.', en: 'What waits here will be erased, for good.' },
+  restartNow: { fr: 'Effacer et repartir', en: 'Erase and start over' },
   nothing: { fr: 'Rien n’attend.', en: 'Nothing waits.' },
   waits: (n: number): Text => ({
     fr: n === 1 ? '1 envoi attend : il n’est pas encore parti.' : `${n} envois attendent : ils ne sont pas encore partis.`,
@@ -82,6 +94,14 @@ export const WORDS = {
   }),
   unbrought: { fr: 'Ce fichier n’a pas pu être ouvert : il vient d’un autre agent, ou l’appareil est révoqué.', en: 'This file could not be opened: it is another officer’s, or the device was revoked.' },
   kept: { fr: 'Gardé sur cet appareil. Pas encore envoyé.', en: 'Kept on this device. Not sent yet.' },
+  full: {
+    fr: 'Plus de place sur cet appareil : ceci n’est pas gardé. Sans fermer cette page, envoyez ce qui attend ou libérez de la place, puis recommencez.',
+    en: 'No room left on this device: this is not kept. Without closing this page, send what waits or make room, then try again.',
+  },
+  shut: {
+    fr: 'Le navigateur ne garde plus rien : l’appareil est sans doute plein. Recopiez ce que vous venez de saisir, faites de la place et relancez le navigateur : ce qui était gardé y est.',
+    en: 'The browser keeps nothing more: the device is probably full. Copy what you have just typed, make room and start the browser again: what was kept is there.',
+  },
   draft: { fr: 'Gardé au fur et à mesure, chiffré sur cet appareil.', en: 'Kept as you go, encrypted on this device.' },
   restored: { fr: 'Votre saisie est retrouvée.', en: 'What you had typed is back.' },
   mistakes: { fr: 'Il y a quelque chose à revoir', en: 'Something needs another look' },
