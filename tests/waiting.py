@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 PATIENCE_S, LOOK_S = 60.0, 0.02  # s; half of what a test may take
+AT_ONCE_S = 3.0  # s in which nothing was waited for, wherever it ran
 
 
 async def until(condition: Callable[[], Any], seconds: float = PATIENCE_S) -> None:

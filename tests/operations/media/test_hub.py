@@ -11,6 +11,7 @@ import av
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.waiting import AT_ONCE_S
 
 from egide.operations.media import frames
 from egide.operations.media.assemble import Assembler
@@ -358,7 +359,7 @@ def test_from_arrival_to_every_viewer_is_quick(count):
         await asyncio.to_thread(hub.publish, "s", unit(0, size=8000))
         await settle()
         assert sinks[-1].got
-        assert time.perf_counter() - began < 0.5
+        assert time.perf_counter() - began < AT_ONCE_S
 
     run(body)
 
@@ -496,6 +497,6 @@ def test_nine_pictures_on_one_stalled_terminal_slow_neither_the_sources_nor_the_
         assert all(sink.numbers == list(range(300)) for sink in quick)
         assert stalled.pending() < hub.limits.viewer_bytes + 9 * 8100, "bounded, whatever the number of pictures"
         assert all(attachment.skipped > 200 for attachment in attachments)
-        assert took < 9 * 300 / 900, "nine sources at 100 pictures a second each would still be on time"
+        assert took < 300 / 25, "nine sources at 25 pictures a second each would still be on time"
 
     run(body)

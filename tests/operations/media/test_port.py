@@ -11,6 +11,7 @@ from contextlib import closing, suppress
 
 import pytest
 from tests.ports import free_port
+from tests.waiting import AT_ONCE_S
 
 from egide.operations.media.errors import SourceError
 from egide.operations.media.port import Port
@@ -74,7 +75,7 @@ def test_what_comes_reaches_all_and_the_port_is_taken_over(number: int, camera: 
         three[0].end()
         began = time.monotonic()
         sent(camera, three[1:])
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < AT_ONCE_S
         three[1].end()
         sent(camera, three[2:])
     finally:

@@ -7,6 +7,7 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.waiting import AT_ONCE_S
 
 from egide.operations.media import annexb, rtp, rtsp, sdp
 from egide.operations.media.assemble import Assembler
@@ -89,7 +90,7 @@ def test_every_picture_and_packet_arrives_on_one_clock_across_its_wrap(synthetic
         assert synthetic.wait_until(lambda: len(units) > 60)
         began = time.monotonic()
         assert ingest.stop()
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < AT_ONCE_S
     assert states == ["connecting", "live", "stopped"]
     assert [nals(u.data) for u in units] == [nals(pictures[n % len(pictures)]) for n in range(len(units))]
     assert [u.pts_us for u in units[:50]] == [n * 40_000 for n in range(50)]
@@ -122,7 +123,7 @@ def test_a_camera_that_falls_silent_is_waited_for_and_stop_stays_prompt(syntheti
         assert synthetic.wait_until(lambda: "waiting" in states)
         began = time.monotonic()
         assert ingest.stop()
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < AT_ONCE_S
     assert states[:3] == ["connecting", "live", "waiting"]
 
 
