@@ -175,9 +175,10 @@ async def test_a_platform_that_forgot_it(stage: Stage, scene: Scene, window: Ope
         db.execute("delete from terminal where id = ?", (first,))
     await phone.context.set_offline(False)
     await page.reload()
-    await expect(pocket(page)).to_have_attribute("data-waiting", "0")
-    await expect(pocket(page)).to_have_attribute("data-terminal", "open")
     await until(page, f"{TERMINAL}.then((now) => now !== '{first}')")
+    await page.get_by_role("button", name="Envois").click()
+    await expect(page.locator("[data-entry=done]")).to_have_count(1)
+    await expect(pocket(page)).to_have_attribute("data-terminal", "open")
     assert len(await noted(dpo, before)) == 1
     await phone.context.set_offline(True)
     await page.reload()
